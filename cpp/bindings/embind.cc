@@ -1,0 +1,115 @@
+// The main module: what TypeScript sees of the engine. Only numbers cross here; arrays are addresses, and
+// web/ looks at them through views of the memory. The only file, with kernels_exports.cc, that knows Emscripten.
+#include <emscripten/bind.h>
+
+#include "engine/memory.h"
+#include "engine/optimizer.h"
+#include "engine/schedules.h"
+#include "kernels/constrain.h"
+#include "kernels/reduce.h"
+
+using namespace simdescent;
+
+namespace {
+
+uint32_t address(const void* p) { return uint32_t(reinterpret_cast<uintptr_t>(p)); }
+float* floats(uint32_t a) { return reinterpret_cast<float*>(uintptr_t(a)); }
+
+double beta1(const Optimizer& o) { return o.hyper.beta1; }
+void set_beta1(Optimizer& o, double x) { o.hyper.beta1 = x; }
+double beta2(const Optimizer& o) { return o.hyper.beta2; }
+void set_beta2(Optimizer& o, double x) { o.hyper.beta2 = x; }
+double epsilon(const Optimizer& o) { return o.hyper.epsilon; }
+void set_epsilon(Optimizer& o, double x) { o.hyper.epsilon = x; }
+bool adaptive_epsilon(const Optimizer& o) { return o.hyper.adaptive_epsilon; }
+void set_adaptive_epsilon(Optimizer& o, bool x) { o.hyper.adaptive_epsilon = x; }
+uint32_t dialect(const Optimizer& o) { return uint32_t(o.hyper.dialect); }
+void set_dialect(Optimizer& o, uint32_t x) { o.hyper.dialect = Dialect(x); }
+
+bool add(Optimizer& o, uint32_t n, uint32_t weights, bool averages, bool accumulates) {
+  return o.add(n, floats(weights), averages, accumulates);
+}
+uint32_t slot(const Optimizer& o, uint32_t row, uint32_t k) { return address(o.row(row).slot[k]); }
+uint32_t average_of(const Optimizer& o, uint32_t row) { return address(o.row(row).avg); }
+uint32_t accumulator_of(const Optimizer& o, uint32_t row) { return address(o.row(row).acc); }
+uint32_t reserve(Optimizer& o, uint32_t count) { return address(o.reserve(count)); }
+void update_only(Optimizer& o, uint32_t row, uint32_t from, uint32_t count, uint32_t g, double rate) {
+  o.update_only(row, from, count, floats(g), rate);
+}
+
+uint32_t allocate_floats(uint32_t n, uint32_t role) { return address(allocate(n, Role(role))); }
+void release_floats(uint32_t array, uint32_t n) { release(floats(array), n); }
+bool finite_floats(uint32_t array, uint32_t n) { return all_finite(floats(array), n); }
+
+void non_negative(uint32_t w, uint32_t n) { constrain_non_negative(floats(w), n); }
+void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float least, float most, float rate,
+                bool unit) {
+  constrain_norm(floats(w), outer, axis, inner, {least, most, rate, unit}, gradient_tile(), tile_size);
+}
+
+std::string slot_name(uint32_t rule, uint32_t k) { return std::string(slots(rule)[k].name); }
+uint32_t slot_group(uint32_t rule, uint32_t k) { return slots(rule)[k].group; }
+uint32_t slot_count(uint32_t rule) { return uint32_t(slots(rule).size()); }
+std::string name_of_rule(uint32_t rule) { return std::string(rule_name(rule)); }
+
+}  // namespace
+
+EMSCRIPTEN_BINDINGS(simdescent) {
+  emscripten::class_<Optimizer>("Optimizer")
+      .constructor<uint32_t>()
+      .property("beta1", &beta1, &set_beta1)
+      .property("beta2", &beta2, &set_beta2)
+      .property("epsilon", &epsilon, &set_epsilon)
+      .property("adaptiveEpsilon", &adaptive_epsilon, &set_adaptive_epsilon)
+      .property("dialect", &dialect, &set_dialect)
+      .property("clipnorm", &Optimizer::clipnorm)
+      .property("globalClipnorm", &Optimizer::global_clipnorm)
+      .property("clipvalue", &Optimizer::clipvalue)
+      .property("clampFirst", &Optimizer::clamp_first)
+      .property("weightDecay", &Optimizer::weight_decay)
+      .property("l2", &Optimizer::l2)
+      .property("decays", &Optimizer::decays)
+      .property("lossScale", &Optimizer::loss_scale)
+      .property("accumulationSteps", &Optimizer::accumulation_steps)
+      .property("overwriteFrequency", &Optimizer::overwrite_frequency)
+      .property("emaMomentum", &Optimizer::ema_momentum)
+      .property("iterations", &Optimizer::iterations)
+      .function("add", &add)
+      .function("excludeFromDecay", &Optimizer::exclude_from_decay)
+      .function("setGroup", &Optimizer::set_group)
+      .function("setRate", &Optimizer::set_rate)
+      .function("slot", &slot)
+      .function("averageOf", &average_of)
+      .function("accumulatorOf", &accumulator_of)
+      .function("reserve", &reserve)
+      .function("updating", &Optimizer::updating)
+      .function("overwriting", &Optimizer::overwriting)
+      .function("begin", &Optimizer::begin)
+      .function("sweep", &Optimizer::sweep)
+      .function("chunk", &Optimizer::chunk)
+      .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)
+      .function("averageChunk", &Optimizer::average_chunk)
+      .function("end", &Optimizer::end)
+      .function("updateOnly", &update_only);
+
+  emscripten::function("allocate", &allocate_floats);
+  emscripten::function("release", &release_floats);
+  emscripten::function("finite", &finite_floats);
+  emscripten::function("nonNegative", &non_negative);
+  emscripten::function("boundNorm", &bound_norm);
+  emscripten::function("ruleName", &name_of_rule);
+  emscripten::function("slotCount", &slot_count);
+  emscripten::function("slotName", &slot_name);
+  emscripten::function("slotGroup", &slot_group);
+  emscripten::constant("ruleCount", rule_count);
+  emscripten::constant("tileSize", tile_size);
+  emscripten::function("weightsTile", +[] { return address(weights_tile()); });
+  emscripten::function("gradientTile", +[] { return address(gradient_tile()); });
+
+  emscripten::function("exponentialDecay", &exponential_decay);
+  emscripten::function("polynomialDecay", &polynomial_decay);
+  emscripten::function("inverseTimeDecay", &inverse_time_decay);
+  emscripten::function("cosineDecay", &cosine_decay);
+  emscripten::function("cosineDecayWarmup", &cosine_decay_warmup);
+  emscripten::function("cosineDecayRestarts", &cosine_decay_restarts);
+}

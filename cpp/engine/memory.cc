@@ -1,0 +1,55 @@
+#include "engine/memory.h"
+
+#include <cstdlib>
+#include <cstring>
+
+namespace simdescent {
+namespace {
+
+constexpr uint32_t page = 4096, large = 4 * page;  // bytes
+
+constexpr uint32_t offset(Role role) {
+  switch (role) {
+    case Role::weights: return 3072;
+    case Role::gradient: return 1024;
+    case Role::slot0: return 0;
+    case Role::slot1: return 2048;
+    case Role::slot2: return 512;
+    case Role::accumulator: return 1536;
+    case Role::average: return 2560;
+  }
+  return 0;
+}
+
+bool staggered(uint32_t n) { return n >= large / sizeof(float); }
+
+// Three tiles a page apart, each at the page offset of its role.
+alignas(page) float tiles[3 * (tile_size + page / sizeof(float))];
+float* tile(uint32_t i, Role role) {
+  return tiles + i * (tile_size + page / sizeof(float)) + offset(role) / sizeof(float);
+}
+
+}  // namespace
+
+float* allocate(uint32_t n, Role role) {
+  const uint64_t bytes = uint64_t(n) * sizeof(float), extra = staggered(n) ? offset(role) : 0;
+  if (bytes + extra + page > UINT32_MAX) return nullptr;
+  void* block = nullptr;
+  if (posix_memalign(&block, staggered(n) ? page : 16, size_t(bytes + extra + (bytes == 0)))) return nullptr;
+  char* array = static_cast<char*>(block) + extra;
+  std::memset(array, 0, size_t(bytes));
+  return reinterpret_cast<float*>(array);
+}
+
+void release(float* array, uint32_t n) {
+  if (!array) return;
+  auto address = reinterpret_cast<uintptr_t>(array);
+  if (staggered(n)) address &= ~uintptr_t(page - 1);  // offsets are smaller than a page
+  std::free(reinterpret_cast<void*>(address));
+}
+
+float* weights_tile() { return tile(0, Role::weights); }
+float* gradient_tile() { return tile(1, Role::gradient); }
+float* prepared_tile() { return tile(2, Role::accumulator); }
+
+}  // namespace simdescent

@@ -1,0 +1,93 @@
+// State over time: one row per variable, its slots, the step counter, and one step over many variables.
+// It knows no formula (kernels/) and no policy: which rate, which variables, what is valid is its caller's.
+//
+// A step is: write the list (`reserve`), `begin`, `sweep`, for arrays of a foreign heap `chunk` by chunk
+// through the tiles, `end`. Nothing after `reserve` can fail or allocates.
+#pragma once
+#include <cstdint>
+#include <vector>
+
+#include "kernels/table.h"
+
+namespace simdescent {
+
+// One variable's part in a step. `g` null: the gradient comes through the gradient tile, by `chunk`.
+struct Entry {
+  uint32_t row;
+  const float* g;
+  float sum_of_squares;  // of the gradient that clipping sees; the caller fills it in where `g` is null
+  uint32_t clipped;      // not 0: already clipped by the caller
+};
+
+class Optimizer {
+ public:
+  explicit Optimizer(uint32_t rule) : rule_(rule) {}
+  Optimizer(const Optimizer&) = delete;
+  Optimizer& operator=(const Optimizer&) = delete;
+  ~Optimizer();
+
+  // Options, read at every step.
+  Hyper hyper;
+  double clipnorm = 0, global_clipnorm = 0, clipvalue = 0;  // 0 or less: off
+  bool clamp_first = false;                                 // clipvalue, then clipnorm (optimizer_v2)
+  double weight_decay = 0, l2 = 0;
+  bool decays = false;  // weight_decay 0 is not off: Inf * 0 is NaN
+  double loss_scale = 1;
+  uint32_t accumulation_steps = 0, overwrite_frequency = 0;  // 0: off
+  double ema_momentum = 0.99;
+  uint32_t iterations = 0;  // calls, also those that only accumulate
+
+  // Build. A row without `weights` lives in a foreign heap. False if there is no memory: nothing was added.
+  bool add(uint32_t n, float* weights, bool averages, bool accumulates);
+  void exclude_from_decay(uint32_t row) { state_[row].excluded = true; }
+  void set_group(uint32_t row, uint32_t group);
+  const Row& row(uint32_t i) const { return rows_[i]; }
+
+  // Learning rates: group 0 is the optimizer's own.
+  void set_rate(uint32_t group, double rate);
+
+  Entry* reserve(uint32_t count);
+  uint32_t updates() const { return accumulation_steps ? iterations / accumulation_steps : iterations; }
+  bool updating() const { return !accumulation_steps || (iterations + 1) % accumulation_steps == 0; }
+  bool overwriting() const { return overwrite_frequency && (updates() + 1) % overwrite_frequency == 0; }
+
+  void begin(uint32_t count);
+  void sweep();
+  void chunk(uint32_t entry, uint32_t from, uint32_t count);
+  float chunk_sum_of_squares(uint32_t entry, uint32_t from, uint32_t at, uint32_t count);
+  void average_chunk(uint32_t row, uint32_t from, uint32_t count);
+  void end();
+
+  // The update rule alone, for update number `updates() + 1`: no stage, no counter. Null: through the tile.
+  void update_only(uint32_t row, uint32_t from, uint32_t count, const float* g, double rate);
+
+ private:
+  struct Group {
+    double rate = 0;
+    float coef[max_coefs] = {};
+    Pipe<float> pipe;
+  };
+  struct State {
+    bool excluded = false;
+    uint32_t group = 0, last = 0;   // `last`: the step it last took part in
+    Pipe<float> clipped;            // the group's pipe with this variable's own norm
+  };
+
+  void choose_stages();
+  void clip_by_global_norm();
+  void set_clip(Pipe<float>& pipe, const Entry& entry) const;
+  Stages stages_of(uint32_t row) const;
+  void run(const Row& row, Stages stages);
+
+  uint32_t rule_;
+  std::vector<Row> rows_;
+  std::vector<State> state_;
+  std::vector<Group> groups_{1};
+  std::vector<Entry> list_;
+  std::vector<float> sums_;
+  uint32_t count_ = 0, step_ = 0;
+  Stages stages_;       // of this step, but for decay
+  bool exact_ = true;   // the loss scale has an exact reciprocal
+};
+
+}  // namespace simdescent

@@ -1,0 +1,70 @@
+#include "engine/schedules.h"
+
+#include <cmath>
+
+namespace simdescent {
+namespace {
+
+constexpr float pi = 3.14159274f;
+
+float quotient(float step, float decay_steps, bool staircase) {
+  const float q = step / decay_steps;
+  return staircase ? floorf(q) : q;
+}
+
+// From `from` at x = 0 down to alpha * from at x = length.
+float cosine(float from, float x, float length, double alpha) {
+  const float half = 0.5f * (1 + cosf(pi * (x / length)));
+  return from * (float(1 - alpha) * half + float(alpha));
+}
+
+float at_most(float x, float limit) { return x < limit ? x : limit; }
+
+}  // namespace
+
+float exponential_decay(float initial, float step, float decay_steps, float rate, bool staircase) {
+  return initial * powf(rate, quotient(step, decay_steps, staircase));
+}
+
+float polynomial_decay(float initial, float step, float decay_steps, float end, float power, bool cycle) {
+  if (cycle) {
+    decay_steps = decay_steps * (step == 0 ? 1 : ceilf(step / decay_steps));
+  } else {
+    step = at_most(step, decay_steps);
+  }
+  return (initial - end) * powf(1 - step / decay_steps, power) + end;
+}
+
+float inverse_time_decay(float initial, float step, float decay_steps, float rate, bool staircase) {
+  return initial / (1 + rate * quotient(step, decay_steps, staircase));
+}
+
+float cosine_decay(float initial, float step, float decay_steps, double alpha) {
+  return cosine(initial, at_most(step, decay_steps), decay_steps, alpha);
+}
+
+float cosine_decay_warmup(float initial, float step, float decay_steps, double alpha, float target,
+                          float warmup_steps) {
+  step = at_most(step, decay_steps + warmup_steps);
+  if (step < warmup_steps) return (target - initial) * (step / warmup_steps) + initial;
+  return cosine(target, step - warmup_steps, decay_steps, alpha);
+}
+
+float cosine_decay_restarts(float initial, float step, float first_decay_steps, double t_mul, double m_mul,
+                            double alpha) {
+  float completed = step / first_decay_steps, restart;
+  const float t = float(t_mul);
+  if (t_mul == 1) {
+    restart = floorf(completed);
+    completed = completed - restart;
+  } else {
+    restart = floorf(logf(1 - completed * float(1 - t_mul)) / logf(t));
+    const float length = powf(t, restart), before = (1 - length) / float(1 - t_mul);
+    completed = (completed - before) / length;
+  }
+  const float height = 0.5f * powf(float(m_mul), restart);
+  const float half = height * (1 + cosf(pi * completed));
+  return initial * (float(1 - alpha) * half + float(alpha));
+}
+
+}  // namespace simdescent

@@ -1,0 +1,64 @@
+// Keras' weight constraints, projections of a variable after its update: NonNeg, MaxNorm, UnitNorm, MinMaxNorm.
+// The array is seen as [outer, axis, inner]; a norm is taken over `axis`, in numpy's order of summation.
+#pragma once
+#include <cmath>
+#include <cstdint>
+
+#include "kernels/reduce.h"
+
+namespace simdescent {
+
+inline void constrain_non_negative(float* w, uint32_t n) {
+  each(n, [&](auto v, uint32_t i) {
+    using V = decltype(v);
+    at_least(V::load(w + i), V(0.f)).store(w + i);
+  });
+}
+
+// Every vector along the axis gets its norm moved into [least, most], by the share `rate` of the way.
+// MaxNorm(c) is [0, c] at rate 1; UnitNorm divides by the norm, and has least = most = 1.
+struct NormRange {
+  float least, most, rate;
+  bool unit;
+
+  float factor(float norm) const {
+    constexpr float epsilon = 1e-7f;
+    if (unit) return epsilon + norm;
+    float desired = norm < least ? least : norm;
+    desired = most < desired ? most : desired;
+    if (rate != 1) desired = rate * desired + (1 - rate) * norm;
+    return desired / (epsilon + norm);
+  }
+};
+
+// `norms` has room for `room` floats; wider arrays are done in strips of that width.
+inline void constrain_norm(float* w, uint32_t outer, uint32_t axis, uint32_t inner, NormRange range, float* norms,
+                           uint32_t room) {
+  for (uint32_t o = 0; o < outer; o++, w += axis * inner) {
+    for (uint32_t from = 0; from < inner; from += room) {
+      float* strip = w + from;
+      const uint32_t width = inner - from < room ? inner - from : room;
+      if (inner == 1) {  // contiguous: pairwise
+        const auto square = [strip](auto v, uint32_t i) {
+          const auto x = decltype(v)::load(strip + i);
+          return x * x;
+        };
+        norms[0] = pairwise_sum(square, 0, axis);
+      } else {  // numpy adds whole rows, one after another
+        for (uint32_t i = 0; i < width; i++) norms[i] = strip[i] * strip[i];
+        for (uint32_t a = 1; a < axis; a++) {
+          for (uint32_t i = 0; i < width; i++) norms[i] += strip[a * inner + i] * strip[a * inner + i];
+        }
+      }
+      for (uint32_t i = 0; i < width; i++) norms[i] = range.factor(sqrtf(norms[i]));
+      for (uint32_t a = 0; a < axis; a++) {
+        for (uint32_t i = 0; i < width; i++) {
+          float& x = strip[a * inner + i];
+          x = range.unit ? x / norms[i] : x * norms[i];
+        }
+      }
+    }
+  }
+}
+
+}  // namespace simdescent

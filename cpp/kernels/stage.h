@@ -1,0 +1,100 @@
+// What Keras does to every element round the update rule, in its order and with one rounding per operation:
+// unscale, accumulate, clip, decay before it; the moving average after it.
+// A stage that is off costs nothing: the vector loops are instantiated for each constant `Stages`.
+#pragma once
+#include <cstdint>
+
+#include "simd/f32x1.h"
+
+namespace simdescent {
+
+// How the gradient reaches the rule. Multiplying by the reciprocal of a power of two gives the bits of the
+// division, so one division is enough for nearly every mix of options; `general` serves the others.
+enum class Grad : uint32_t {
+  none,        // as it is
+  scale,       // clamp(g * scale * clip)
+  divide,      // clamp(g * scale * clip / divide)
+  accumulate,  // clamp((g * scale + acc) * mean * clip / divide), acc = 0
+  general,     // every operation a division of its own; only in passes of their own, never in the sweep
+};
+
+struct Stages {
+  Grad grad = Grad::none;
+  bool decay = false, average = false;
+  // Only read when grad is general.
+  bool gathered = false, clamp_first = false, l2 = false;
+
+  // The number of a vector loop: general rows are swept as `none` over a prepared gradient.
+  static constexpr uint32_t count = 16;
+  constexpr uint32_t index() const { return uint32_t(grad) | uint32_t(decay) << 2 | uint32_t(average) << 3; }
+  static constexpr Stages at(uint32_t i) { return {Grad(i & 3), (i & 4) != 0, (i & 8) != 0, false, false, false}; }
+};
+
+// The scalars of the stages. Defaults are exact identities.
+template <class V>
+struct Pipe {
+  V scale = 1;                                   // 1 / loss scale, where that is exact
+  V mean = 1;                                    // 1 / accumulation steps, where that is exact
+  V clip = 1, divide = 1;                        // clipnorm c and max(norm, c); or the global factor k and 1
+  V lo = -__builtin_inff(), hi = __builtin_inff();  // clipvalue
+  V decay = 0, rate = 0;                         // decoupled weight decay, times the learning rate
+  V momentum = 0, complement = 1;                // of the moving average
+  V unscale = 1, steps = 1, l2 = 0;              // general only: loss scale, accumulation steps, L2 factor
+
+  template <class U>
+  explicit Pipe(const Pipe<U>& p)
+      : scale(p.scale), mean(p.mean), clip(p.clip), divide(p.divide), lo(p.lo), hi(p.hi), decay(p.decay),
+        rate(p.rate), momentum(p.momentum), complement(p.complement), unscale(p.unscale), steps(p.steps), l2(p.l2) {}
+  Pipe() = default;
+};
+
+template <class V>
+inline V clamp(const Pipe<V>& k, V g) {
+  return at_most(at_least(g, k.lo), k.hi);
+}
+
+// The gradient whose norm is clipped: unscaled and averaged over the accumulation.
+template <class V>
+inline V prologue(Stages s, const Pipe<V>& k, V g, V acc) {
+  switch (s.grad) {
+    case Grad::none: return g;
+    case Grad::scale:
+    case Grad::divide: return g * k.scale;
+    case Grad::accumulate: return (g * k.scale + acc) * k.mean;
+    case Grad::general: break;
+  }
+  g = g / k.unscale;
+  if (s.gathered) g = (g + acc) / k.steps;
+  return s.clamp_first ? clamp(k, g) : g;
+}
+
+template <class V>
+inline V clip(Stages s, const Pipe<V>& k, V g) {
+  if (s.grad == Grad::none) return g;
+  g = g * k.clip;
+  if (s.grad != Grad::scale) g = g / k.divide;
+  return s.clamp_first ? g : clamp(k, g);
+}
+
+template <class V>
+inline V decay(const Pipe<V>& k, V w) {
+  return w - (w * k.decay) * k.rate;
+}
+
+template <class V>
+inline V average(const Pipe<V>& k, V avg, V w) {
+  return k.momentum * avg + k.complement * w;
+}
+
+// One element of one variable through one step: the only place where the stages and the rule meet.
+template <class R, class V>
+inline void element(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c, V& w, V g,
+                    V (&slot)[R::slots.size()], V& acc, V& avg) {
+  g = clip(s, k, prologue(s, k, g, acc));
+  if (s.grad == Grad::accumulate) acc = V(0);
+  if (s.decay) w = decay(k, w);
+  R::template update<V>(c, w, g, slot);
+  if (s.average) avg = average(k, avg, w);
+}
+
+}  // namespace simdescent

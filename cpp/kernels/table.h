@@ -1,0 +1,57 @@
+// The table of update rules: one line each. Selection, slots, coefficients and tests all read it.
+#pragma once
+#include <span>
+#include <tuple>
+
+#include "kernels/adam.h"
+#include "kernels/adamax.h"
+#include "kernels/sweep.h"
+
+namespace simdescent {
+
+using Rules = std::tuple<  //
+    Adam,                  //
+    AmsGrad,               //
+    Adamax,                //
+    TorchAdamax>;
+
+inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
+
+// f.template operator()<R>() for rule number `rule`. Chains of comparisons, not a table of function
+// pointers: the memory-less module has no place to keep one.
+template <class F>
+inline void with_rule(uint32_t rule, F f) {
+  [&]<size_t... K>(std::index_sequence<K...>) {
+    ((rule == K ? f.template operator()<std::tuple_element_t<K, Rules>>() : void()), ...);
+  }(std::make_index_sequence<rule_count>{});
+}
+
+// One variable through one step of rule number `rule`.
+inline void update(uint32_t rule, const Row& row) {
+  with_rule(rule, [&]<Rule R> {
+    [&]<size_t... S>(std::index_sequence<S...>) {
+      ((row.stages == S ? update<R, S>(row) : void()), ...);
+    }(std::make_index_sequence<Stages::count>{});
+  });
+}
+
+inline std::span<const Slot> slots(uint32_t rule) {
+  std::span<const Slot> found;
+  with_rule(rule, [&]<Rule R> { found = R::slots; });
+  return found;
+}
+
+inline void coefficients(uint32_t rule, const Hyper& h, double rate, uint32_t t, float (&out)[max_coefs]) {
+  with_rule(rule, [&]<Rule R> {
+    uint32_t k = 0;
+    for (const float c : R::coef(h, rate, t)) out[k++] = c;
+  });
+}
+
+inline std::string_view rule_name(uint32_t rule) {
+  std::string_view found;
+  with_rule(rule, [&]<Rule R> { found = R::name; });
+  return found;
+}
+
+}  // namespace simdescent

@@ -1,0 +1,43 @@
+// One lane: the scalar reference, and the vocabulary that every lane type answers.
+// A lane type holds `lanes` floats and rounds after every operation; nothing here fuses or reorders.
+#pragma once
+#include <bit>
+#include <cstdint>
+
+namespace simdescent {
+
+struct f32x1 {
+  static constexpr uint32_t lanes = 1;
+  float v;
+
+  f32x1() = default;
+  f32x1(float x) : v(x) {}
+  static f32x1 load(const float* p) { return *p; }
+  void store(float* p) const { *p = v; }
+};
+
+inline f32x1 operator+(f32x1 a, f32x1 b) { return a.v + b.v; }
+inline f32x1 operator-(f32x1 a, f32x1 b) { return a.v - b.v; }
+inline f32x1 operator*(f32x1 a, f32x1 b) { return a.v * b.v; }
+inline f32x1 operator/(f32x1 a, f32x1 b) { return a.v / b.v; }
+inline f32x1 sqrt(f32x1 a) { return __builtin_sqrtf(a.v); }
+inline f32x1 abs(f32x1 a) { return __builtin_fabsf(a.v); }
+
+// a, unless b is larger; a NaN in a stays. For a clamp and for AMSGrad's maximum.
+inline f32x1 at_least(f32x1 a, f32x1 b) { return a.v < b.v ? b.v : a.v; }
+// a, unless b is smaller; a NaN in a stays.
+inline f32x1 at_most(f32x1 a, f32x1 b) { return b.v < a.v ? b.v : a.v; }
+
+// The larger of |a| and |b|; a NaN on either side wins. The bits of non-negative floats are ordered as
+// integers, with NaN on top, and an integer maximum is one instruction where a NaN-right f32x4.max is many.
+inline f32x1 max_magnitude(f32x1 a, f32x1 b) {
+  const int32_t x = std::bit_cast<int32_t>(abs(a).v), y = std::bit_cast<int32_t>(abs(b).v);
+  return std::bit_cast<float>(x < y ? y : x);
+}
+
+// The sum of eight lanes in numpy's order.
+inline float join(const f32x1 (&r)[8]) {
+  return ((r[0].v + r[1].v) + (r[2].v + r[3].v)) + ((r[4].v + r[5].v) + (r[6].v + r[7].v));
+}
+
+}  // namespace simdescent

@@ -1,0 +1,33 @@
+// The few helpers for the page's elements and its theme. Not a framework.
+
+/** The element with this id, of this class; a page that lacks it is broken, so that is an error. */
+export function element<T extends Element>(id: string, type: abstract new () => T): T {
+  const found = document.getElementById(id);
+  if (!(found instanceof type)) throw new Error(`The page has no ${type.name} with the id "${id}".`);
+  return found;
+}
+
+/** A CSS custom property of the current theme, for what is drawn on a canvas. */
+export function themeColor(name: `--${string}`): string {
+  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+}
+
+/** Calls back whenever the system switches between dark and light. */
+export function onThemeChange(redraw: () => void): void {
+  matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+}
+
+export function prefersReducedMotion(): boolean {
+  return matchMedia('(prefers-reduced-motion: reduce)').matches;
+}
+
+/** Matches a canvas' pixels to its size on the page and returns a context that draws in CSS pixels. */
+export function sizedContext(canvas: HTMLCanvasElement): CanvasRenderingContext2D {
+  const ratio = devicePixelRatio;
+  canvas.width = Math.round(canvas.clientWidth * ratio);
+  canvas.height = Math.round(canvas.clientHeight * ratio);
+  const context = canvas.getContext('2d');
+  if (!context) throw new Error('This browser gives no 2D canvas.');
+  context.scale(ratio, ratio);
+  return context;
+}

@@ -1,0 +1,9 @@
+// `npm run bench`: builds the package and runs the benchmark in tests/bench with the given arguments.
+import { build } from './build.mjs';
+import { runNode } from './run-node.mjs';
+import { entry } from './setup/run.mjs';
+
+await entry(import.meta.url, async (args) => {
+  await build();
+  process.exitCode = await runNode('tests/bench/main.mjs', args);
+});

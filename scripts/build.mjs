@@ -1,0 +1,134 @@
+// `npm run build`: sets up what is missing, compiles the wasm modules with CMake, and makes dist/
+// (ES modules with the wasm inlined, types, and the wasm files by themselves). Steps whose inputs
+// have not changed are skipped; dist/ is replaced as a whole, so nobody sees half of it.
+import { createHash } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { join } from 'node:path';
+import { emscripten } from './setup/emscripten.mjs';
+import { withLock } from './setup/lock.mjs';
+import { npmPackages } from './setup/npm.mjs';
+import { entry, Problem, root, run, say } from './setup/run.mjs';
+import { buildTools } from './setup/tools.mjs';
+
+/** The package's entry points: the name in dist/ and the source. package.json's exports name the same ones. */
+const entryPoints = { index: 'web/index.ts' };
+
+/** What CMake makes, in build/wasm. The first two belong to the package, the third to the benchmark. */
+const wasmTargets = ['simdescent', 'kernels', 'kernels-scalar'];
+const shippedWasm = ['simdescent.wasm', 'kernels.wasm'];
+
+const at = (...names) => join(root, ...names);
+
+export const build = () =>
+  locked(async () => {
+    await npmPackages();
+    await buildTools();
+    await compile(wasmTargets);
+    await buildPackage();
+  });
+
+/** Builds targets of the preset `wasm`; `settings` are CMake's -D settings, which it remembers. */
+export const buildWasm = (targets, settings) => locked(() => compile(targets, settings));
+
+/** One build at a time in this checkout. */
+function locked(work) {
+  mkdirSync(at('build'), { recursive: true });
+  return withLock(at('build', 'lock'), work);
+}
+
+async function compile(targets, settings = []) {
+  const { env, version } = await emscripten();
+  const folder = at('build', 'wasm');
+  const stamp = join(folder, 'configured');
+  const wanted = JSON.stringify([env, readFileSync(at('CMakePresets.json'), 'utf8')]);
+  const known = existsSync(stamp) && readFileSync(stamp, 'utf8') === wanted;
+  if (!known || settings.length) {
+    // Another compiler: what the old one left would be mixed with it.
+    if (!known) rmSync(folder, { recursive: true, force: true });
+    await run('cmake', ['--preset', 'wasm', ...settings], { env, quiet: true });
+    writeFileSync(stamp, wanted);
+  }
+  say(`wasm: Emscripten ${version}, ${targets.join(', ')}`);
+  await run('cmake', ['--build', folder, '--target', ...targets], { env, quiet: true });
+}
+
+async function buildPackage() {
+  const stamp = at('build', 'package-inputs');
+  const inputs = packageInputs();
+  if (existsSync(at('dist', 'index.js')) && existsSync(stamp) && readFileSync(stamp, 'utf8') === inputs) {
+    say('package: up to date');
+    return;
+  }
+  const fresh = at('build', 'dist');
+  rmSync(fresh, { recursive: true, force: true });
+  await writeTypes(fresh);
+  await bundle(fresh);
+  for (const name of shippedWasm) cpSync(at('build', 'wasm', name), join(fresh, name));
+  const old = at('build', 'dist-old');
+  rmSync(old, { recursive: true, force: true });
+  if (existsSync(at('dist'))) renameSync(at('dist'), old);
+  renameSync(fresh, at('dist'));
+  rmSync(old, { recursive: true, force: true });
+  writeFileSync(stamp, inputs);
+  say(`package: dist/ (${Object.keys(entryPoints).join(', ')})`);
+}
+
+/** One hash over everything that the package is made from. */
+function packageInputs() {
+  const listed = readdirSync(at('web'), { recursive: true, withFileTypes: true })
+    .filter((file) => file.isFile())
+    .map((file) => join(file.parentPath ?? file.path, file.name));
+  const others = [
+    'tsconfig.json',
+    'tsconfig.build.json',
+    'package.json',
+    'package-lock.json',
+    'scripts/build.mjs',
+  ];
+  const made = ['simdescent.mjs', ...shippedWasm].map((name) => join('build', 'wasm', name));
+  const hash = createHash('sha256');
+  for (const file of [...listed.sort(), ...[...others, ...made].map((name) => at(name))]) {
+    hash.update(`${file}\0`).update(readFileSync(file)).update('\0');
+  }
+  return hash.digest('hex');
+}
+
+const writeTypes = (outDir) =>
+  run(
+    process.execPath,
+    [at('node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json', '--outDir', outDir],
+    {
+      quiet: true,
+    },
+  );
+
+async function bundle(outdir) {
+  const esbuild = await import('esbuild');
+  const options = {
+    absWorkingDir: root,
+    entryPoints,
+    outdir,
+    bundle: true,
+    splitting: true,
+    format: 'esm',
+    platform: 'neutral',
+    target: 'es2022',
+    loader: { '.wasm': 'binary' },
+    minify: true,
+    sourcemap: true,
+    logLevel: 'warning',
+  };
+  // esbuild has told what is wrong by then.
+  await esbuild.build(options).catch(() => Promise.reject(new Problem('The package could not be bundled.')));
+}
+
+await entry(import.meta.url, build);

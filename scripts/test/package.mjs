@@ -1,0 +1,78 @@
+// Checks the package as npm would publish it: its files, what publint and "are the types wrong" say
+// of it, and that the README's first example runs in an empty folder where nothing but the package is
+// installed. What the package computes is tested elsewhere.
+import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Problem, root, run, say } from '../setup/run.mjs';
+
+const allowed = [
+  /^(package\.json|README\.md|LICENSE)$/,
+  /^dist\/[\w-]+\.js(\.map)?$/,
+  /^dist\/([\w-]+\/)*[\w-]+\.d\.ts$/,
+  /^dist\/(simdescent|kernels)\.wasm$/,
+];
+const required = ['README.md', 'LICENSE', 'package.json', 'dist/index.js', 'dist/index.d.ts'];
+
+export async function checkPackage() {
+  checkLockFile();
+  const folder = join(root, 'build', 'package');
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const told = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', folder], {
+    capture: true,
+  });
+  const [{ files, size, unpackedSize }] = Object.values(JSON.parse(told));
+  checkFiles(files.map(({ path }) => path));
+  const tarball = join(folder, readdirSync(folder)[0]);
+  say(`${files.length} files, ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked`);
+
+  const bin = (path) => join(root, 'node_modules', path);
+  await run(process.execPath, [bin('publint/src/cli.js'), 'run', tarball, '--strict'], { quiet: true });
+  const attw = ['--profile', 'esm-only', '--exclude-entrypoints', 'simdescent.wasm', 'kernels.wasm'];
+  await run(process.execPath, [bin('@arethetypeswrong/cli/dist/index.js'), tarball, ...attw], {
+    quiet: true,
+  });
+  await runExample(tarball);
+}
+
+const kilobytes = (bytes) => `${Math.round(bytes / 1000)} kB`;
+
+/** A lock file with addresses in it would bind everybody to the registry of whoever wrote it. */
+function checkLockFile() {
+  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
+  const bound = Object.keys(packages).find((path) => packages[path].resolved);
+  if (bound) throw new Problem(`package-lock.json names the address of ${bound}; .npmrc keeps these out.`);
+}
+
+function checkFiles(paths) {
+  const strange = paths.filter((path) => !allowed.some((pattern) => pattern.test(path)));
+  if (strange.length)
+    throw new Problem(`The package would hold files that nobody needs: ${strange.join(', ')}`);
+  const targets = Object.values(JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')).exports);
+  const exported = targets.flatMap((target) =>
+    typeof target === 'string' ? [target] : Object.values(target),
+  );
+  const missing = [...required, ...exported.map((path) => path.replace('./', ''))].filter(
+    (path) => !paths.includes(path),
+  );
+  if (missing.length) throw new Problem(`The package would lack: ${missing.join(', ')}`);
+}
+
+async function runExample(tarball) {
+  const example = /^```js\n([\s\S]*?)^```/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1];
+  if (!example) throw new Problem('README.md has no example in JavaScript (```js).');
+  // Outside the repository, or Node would find this checkout's own package.
+  const folder = await mkdtemp(join(tmpdir(), 'simdescent-example-'));
+  try {
+    writeFileSync(join(folder, 'package.json'), '{ "private": true }\n');
+    writeFileSync(join(folder, 'example.mjs'), example);
+    const options = ['--offline', '--no-audit', '--no-fund'];
+    await run('npm', ['install', ...options, tarball], { cwd: folder, quiet: true });
+    const printed = await run(process.execPath, ['example.mjs'], { cwd: folder, capture: true });
+    say(`the README's first example printed: ${printed.trim() || 'nothing'}`);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

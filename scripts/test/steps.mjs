@@ -1,0 +1,85 @@
+// What `npm test` does, in its order. `uses` names what has to be set up first (the keys of
+// `setUp`), `built` says that the step looks at dist/. A step that finds nothing to check fails.
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { build, buildWasm } from '../build.mjs';
+import { chromium } from '../setup/browser.mjs';
+import { emscripten } from '../setup/emscripten.mjs';
+import { npmPackages } from '../setup/npm.mjs';
+import { Problem, root, run, say } from '../setup/run.mjs';
+import { buildTools, testTools } from '../setup/tools.mjs';
+import { cppFiles, filesBelow } from './files.mjs';
+import { freePort } from './free-port.mjs';
+import { checkPackage } from './package.mjs';
+
+export const setUp = { packages: npmPackages, tools: buildTools, testTools, emscripten, chromium };
+
+export const steps = [
+  {
+    name: 'lint',
+    title: 'format and lint (npm run format mends most of it)',
+    uses: ['packages', 'testTools'],
+    run: lint,
+  },
+  { name: 'build', title: 'the package', uses: ['packages', 'tools', 'emscripten'], run: build },
+  { name: 'types', title: 'TypeScript', uses: ['packages'], built: true, run: types },
+  { name: 'native', title: 'C++, native, sanitized and optimized', uses: ['testTools'], run: native },
+  { name: 'wasm', title: 'C++, in WebAssembly', uses: ['testTools', 'emscripten'], run: wasm },
+  { name: 'node', title: 'the package in Node', uses: ['packages'], built: true, run: node },
+  { name: 'package', title: 'what npm publishes', uses: ['packages'], built: true, run: checkPackage },
+  {
+    name: 'browser',
+    title: 'the demo in a browser',
+    uses: ['packages', 'chromium'],
+    built: true,
+    run: browser,
+  },
+];
+
+/** The program of an npm package, started without npx: that would look for newer ones. */
+const tool = (path, ...args) => run(process.execPath, [join(root, 'node_modules', path), ...args]);
+
+async function lint() {
+  const colors = process.stdout.isTTY ? [] : ['--colors=off'];
+  await tool('@biomejs/biome/bin/biome', 'ci', '--error-on-warnings', ...colors, '.');
+  await run('clang-format', ['--dry-run', '-Werror', ...cppFiles()], { quiet: true });
+}
+
+async function types() {
+  await tool('typescript/bin/tsc', '-p', 'tsconfig.json');
+}
+
+async function native() {
+  for (const preset of ['native-debug', 'native-release']) {
+    await run('cmake', ['--preset', preset], { quiet: true });
+    await run('cmake', ['--build', '--preset', preset], { quiet: true });
+    await ctest(`build/${preset}`);
+  }
+}
+
+async function wasm() {
+  await buildWasm(['simdescent_tests'], ['-DSIMDESCENT_TESTS=ON']);
+  await ctest('build/wasm', (await emscripten()).env);
+}
+
+async function ctest(folder, env) {
+  const args = ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '--parallel', '2'];
+  const told = await run('ctest', args, { env, capture: true });
+  say(`${folder}: ${/^.*tests passed.*$/m.exec(told)?.[0]}`);
+}
+
+async function node() {
+  await run(process.execPath, [
+    '--test',
+    '--test-reporter=spec',
+    ...filesBelow('tests/node', /\.test\.mjs$/),
+  ]);
+}
+
+async function browser() {
+  filesBelow('tests/browser', /\.spec\.ts$/);
+  if (!existsSync(join(root, 'demo/index.html'))) throw new Problem('demo/index.html does not exist.');
+  const args = ['test', '--config', 'playwright.config.js'];
+  const env = { CHROME_PATH: await chromium(), SIMDESCENT_TEST_PORT: String(await freePort()) };
+  await run(process.execPath, [join(root, 'node_modules/@playwright/test/cli.js'), ...args], { env });
+}

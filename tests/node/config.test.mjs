@@ -1,0 +1,230 @@
+// Configurations: Keras' JSON in and out, both spellings of every option, options as live properties.
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import {
+  Adam,
+  Adamax,
+  AdamMultilr,
+  AdamW,
+  constraints,
+  init,
+  LossScaleOptimizer,
+  optimizers,
+  schedules,
+  Variable,
+} from '../../dist/index.js';
+import { loadFolder } from './conformance/load.mjs';
+import { assertSameBits, randomFloats, root } from './helpers.mjs';
+
+before(() => init());
+
+const classes = { Adam, AdamW, Adamax, LossScaleOptimizer };
+const text = (value) => JSON.stringify(value);
+
+test('every configuration that Keras wrote is read and written back, key by key, in the same order', async () => {
+  let count = 0;
+  for (const { kind, body } of await loadFolder(`${root}tests/vectors`)) {
+    for (const { id, config, source = '', optimizer } of body[kind]) {
+      if (!config?.name || !(optimizer in classes) || /tf_keras/.test(source)) continue;
+      const given = structuredClone(config);
+      const written = classes[optimizer].fromConfig(given).getConfig();
+      assert.equal(text(written), text(config), id);
+      assert.equal(text(given), text(config), `${id}: the given config was changed`);
+      count++;
+    }
+  }
+  assert.ok(count > 400, `${count} configurations`);
+});
+
+test('both spellings make the same optimizer, in constructors and in fromConfig', () => {
+  const camel = {
+    learningRate: 0.02,
+    beta1: 0.8,
+    beta2: 0.99,
+    epsilon: 1e-6,
+    weightDecay: 0.1,
+    globalClipnorm: 2,
+    useEma: true,
+    emaMomentum: 0.9,
+    emaOverwriteFrequency: 3,
+    lossScaleFactor: 8,
+    gradientAccumulationSteps: 4,
+  };
+  const snake = {
+    learning_rate: 0.02,
+    beta_1: 0.8,
+    beta_2: 0.99,
+    epsilon: 1e-6,
+    weight_decay: 0.1,
+    global_clipnorm: 2,
+    use_ema: true,
+    ema_momentum: 0.9,
+    ema_overwrite_frequency: 3,
+    loss_scale_factor: 8,
+    gradient_accumulation_steps: 4,
+  };
+  for (const Class of [Adam, AdamW, Adamax]) {
+    const expected = text(new Class(camel).getConfig());
+    assert.equal(text(new Class(snake).getConfig()), expected);
+    assert.equal(text(Class.fromConfig(camel).getConfig()), expected);
+    assert.equal(text(Class.fromConfig(snake).getConfig()), expected);
+  }
+});
+
+test('defaults are Keras’', () => {
+  const config = new Adam().getConfig();
+  assert.equal(config.learning_rate, Math.fround(0.001));
+  assert.deepEqual([config.beta_1, config.beta_2, config.epsilon], [0.9, 0.999, 1e-7]);
+  assert.equal(config.weight_decay, null);
+  assert.equal(new AdamW().getConfig().weight_decay, 0.004);
+  assert.deepEqual([new Adam().name, new AdamW().name, new Adamax().name], ['adam', 'adamw', 'adamax']);
+});
+
+test('a learning rate is kept as float32, as in Keras', () => {
+  const optimizer = new Adam({ learningRate: 0.1 });
+  assert.equal(optimizer.learningRate, Math.fround(0.1));
+  optimizer.learningRate = 0.3;
+  assert.equal(optimizer.learningRate, Math.fround(0.3));
+  assert.equal(optimizer.getConfig().learning_rate, Math.fround(0.3));
+});
+
+test('options are live: what is set between two steps holds for the second', () => {
+  const changes = {
+    learningRate: 0.5,
+    beta1: 0.5,
+    beta2: 0.9,
+    epsilon: 0.1,
+    weightDecay: 0.3,
+    clipnorm: 0.1,
+  };
+  for (const [option, value] of Object.entries(changes)) {
+    const [changed, same] = [randomFloats(9, 1), randomFloats(9, 1)];
+    const [a, b] = [new Adam({ weightDecay: 0.1 }), new Adam({ weightDecay: 0.1 })];
+    a.apply([randomFloats(9, 2)], [changed]);
+    b.apply([randomFloats(9, 2)], [same]);
+    a[option] = value;
+    assert.equal(a[option], option === 'learningRate' ? Math.fround(value) : value, option);
+    a.apply([randomFloats(9, 3)], [changed]);
+    b.apply([randomFloats(9, 3)], [same]);
+    assert.notDeepEqual(changed, same, `${option} has no effect`);
+  }
+});
+
+test('a schedule is written as Keras writes it, and read back', () => {
+  const learningRate = new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps: 10 });
+  const config = new Adam({ learningRate }).getConfig();
+  assert.deepEqual(Object.keys(config.learning_rate), ['module', 'class_name', 'config', 'registered_name']);
+  assert.equal(config.learning_rate.module, 'keras.optimizers.schedules');
+  assert.equal(config.learning_rate.registered_name, null);
+  const again = Adam.fromConfig(JSON.parse(text(config)));
+  assert.equal(text(again.getConfig()), text(config));
+  assert.equal(again.learningRate, learningRate.at(0));
+});
+
+test('a schedule of one’s own is read through customObjects', () => {
+  class Halving extends schedules.LearningRateSchedule {
+    constructor({ start }) {
+      super();
+      this.start = start;
+    }
+    at(step) {
+      return this.start / 2 ** step;
+    }
+    getConfig() {
+      return { start: this.start };
+    }
+  }
+  const config = JSON.parse(text(new Adam({ learningRate: new Halving({ start: 4 }) }).getConfig()));
+  assert.equal(config.learning_rate.class_name, 'Halving');
+  assert.throws(() => Adam.fromConfig(config), /Halving/);
+  const optimizer = Adam.fromConfig(config, { Halving });
+  const w = Float32Array.of(0);
+  const rates = [0, 1, 2].map(() => {
+    const rate = optimizer.learningRate;
+    optimizer.apply([Float32Array.of(1)], [w]);
+    return rate;
+  });
+  assert.deepEqual(rates, [4, 2, 1]);
+});
+
+test('a function as learning rate gets the raw count, once per apply', () => {
+  const seen = [];
+  const learningRate = (iteration) => {
+    seen.push(iteration);
+    return 0.1;
+  };
+  const optimizer = new Adam({ learningRate, weightDecay: 0.1, gradientAccumulationSteps: 2 });
+  const variables = [randomFloats(2, 1), randomFloats(3, 2)];
+  for (let k = 0; k < 4; k++) optimizer.apply([randomFloats(2, k), randomFloats(3, k)], variables);
+  assert.deepEqual(seen, [0, 1, 2, 3]);
+  assert.equal(optimizer.learningRate, Math.fround(0.1));
+});
+
+test('a LossScaleOptimizer has exactly four keys, with its inner optimizer serialized', () => {
+  const optimizer = new LossScaleOptimizer(new Adamax({ learningRate: 0.5 }), { initialScale: 8 });
+  const config = optimizer.getConfig();
+  assert.deepEqual(Object.keys(config), ['name', 'inner_optimizer', 'initial_scale', 'dynamic_growth_steps']);
+  assert.equal(config.inner_optimizer.class_name, 'Adamax');
+  assert.equal(text(LossScaleOptimizer.fromConfig(config).getConfig()), text(config));
+});
+
+test('AdamMultilr keeps its patterns, and a schedule among them', () => {
+  const schedule = new schedules.ExponentialDecay({ initialLearningRate: 1, decaySteps: 1, decayRate: 0.5 });
+  const options = {
+    decay: 0.1,
+    patternLrs: [
+      { patterns: ['bias', 'gamma$'], lr: 0.1 },
+      { patterns: ['^emb'], lr: schedule },
+    ],
+  };
+  const config = JSON.parse(text(new AdamMultilr(options).getConfig()));
+  assert.deepEqual(config.pattern_lrs[0].patterns, ['bias', 'gamma$']);
+  const again = AdamMultilr.fromConfig(config);
+  assert.equal(text(again.getConfig()), text(config));
+  const [a, b] = [options, config].map((given) => {
+    const w = new Variable(randomFloats(4, 1), { path: 'emb/table' });
+    const optimizer = new AdamMultilr(given);
+    for (let k = 0; k < 3; k++) optimizer.apply([randomFloats(4, k)], [w]);
+    return w.value.slice();
+  });
+  assertSameBits(b, a);
+});
+
+test('our own options are in the configuration when they are not the default', () => {
+  assert.equal('adaptive_epsilon' in new Adam().getConfig(), false);
+  const config = new Adam({ adaptiveEpsilon: true, compat: 'torch' }).getConfig();
+  assert.equal(config.adaptive_epsilon, true);
+  assert.equal(config.compat, 'torch');
+  assert.equal(text(Adam.fromConfig(config).getConfig()), text(config));
+});
+
+test('optimizers.get, serialize and deserialize go round', () => {
+  const optimizer = new AdamW({ learningRate: 0.5, amsgrad: true });
+  const serialized = optimizers.serialize(optimizer);
+  assert.deepEqual(Object.keys(serialized), ['module', 'class_name', 'config', 'registered_name']);
+  assert.equal(serialized.module, 'keras.optimizers');
+  const again = optimizers.deserialize(JSON.parse(text(serialized)));
+  assert.ok(again instanceof AdamW);
+  assert.equal(text(optimizers.serialize(again)), text(serialized));
+  assert.equal(optimizers.get(optimizer), optimizer);
+  assert.ok(optimizers.get('adamax') instanceof Adamax);
+  assert.ok(optimizers.get(serialized) instanceof AdamW);
+});
+
+test('constraints go round, and are taken in Keras’ form', () => {
+  for (const [name, config] of Object.entries({
+    NonNeg: {},
+    MaxNorm: { max_value: 3, axis: 1 },
+    UnitNorm: { axis: 0 },
+    MinMaxNorm: { min_value: 0.1, max_value: 2, rate: 0.5, axis: 0 },
+  })) {
+    assert.deepEqual(constraints[name].fromConfig(config).getConfig(), config);
+    const options = { shape: [2, 3] };
+    const step = (constraint) => {
+      const w = new Variable(randomFloats(6, 1), { ...options, constraint });
+      new Adam({ learningRate: 1 }).apply([randomFloats(6, 2)], [w]);
+      return w.value.slice();
+    };
+    assertSameBits(step({ class_name: name, config }), step(new constraints[name](config)), name);
+  }
+});

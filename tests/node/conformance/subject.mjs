@@ -1,0 +1,137 @@
+// Builds the library's objects for a recorded case: optimizers (from arguments or from a config),
+// variables (engine-resident or plain arrays), gradients. Everything goes through the public API.
+import * as simdescent from '../../../dist/index.js';
+import { dialectOf, floats } from './load.mjs';
+
+/** Thrown when the library has no such class or says that it does not know an option; never for wrong numbers. */
+export class Unsupported extends Error {}
+
+const UNKNOWN = /unknown|not (yet )?supported|unsupported|not recognized|not implemented/i;
+
+function build(make) {
+  try {
+    return make();
+  } catch (error) {
+    if (UNKNOWN.test(error.message)) throw new Unsupported(error.message, { cause: error });
+    throw error;
+  }
+}
+
+function classNamed(name, group = simdescent) {
+  const Class = group?.[name];
+  if (typeof Class !== 'function') throw new Unsupported(`the library exports no ${name}`);
+  return Class;
+}
+
+/** A schedule as written in a config: { class_name, config }. */
+export function scheduleFrom({ class_name, config }) {
+  const Class = classNamed(class_name, simdescent.schedules);
+  return build(() => Class.fromConfig(config));
+}
+
+/** Constructor arguments as Python would pass them: a schedule is an object there, not its description. */
+function argumentsFrom(kwargs) {
+  const rate = kwargs.learning_rate;
+  return rate && typeof rate === 'object' ? { ...kwargs, learning_rate: scheduleFrom(rate) } : kwargs;
+}
+
+/** torch.optim spells the arguments in its own way; `compat: 'torch'` asks for its formulas. */
+function fromTorch({ lr, betas, eps, weight_decay, amsgrad }, name) {
+  const config = {
+    learning_rate: lr,
+    beta_1: betas[0],
+    beta_2: betas[1],
+    epsilon: eps,
+    compat: 'torch',
+    // Keras' Adam without decay has none; in PyTorch it is 0.
+    weight_decay: weight_decay || name === 'AdamW' ? weight_decay : null,
+  };
+  return name === 'Adamax' ? config : { ...config, amsgrad: amsgrad ?? false };
+}
+
+function described(testCase) {
+  const name = testCase.optimizer.replace('torch.optim.', '');
+  return dialectOf(testCase) === 'torch'
+    ? { name, config: fromTorch(testCase.config, name) }
+    : { name, config: testCase.config };
+}
+
+/** The optimizer by its constructor, from `kwargs` where the case has them. */
+export function constructed(testCase) {
+  const { name, config } = described(testCase);
+  if (testCase.inner) {
+    const Inner = classNamed(testCase.inner.optimizer);
+    const inner = build(() => new Inner(argumentsFrom(testCase.inner.kwargs)));
+    return build(() => new (classNamed(name))(inner, testCase.kwargs));
+  }
+  return build(() => new (classNamed(name))(argumentsFrom(testCase.kwargs ?? config)));
+}
+
+/** The optimizer by fromConfig of the complete configuration. */
+export function configured(testCase) {
+  const { name, config } = described(testCase);
+  return build(() => classNamed(name).fromConfig(config));
+}
+
+/** TensorFlow's name of a variable is its path and ':0'. */
+function pathOf(variable) {
+  return variable.path ?? variable.tf_name?.replace(/:0$/, '') ?? variable.name;
+}
+
+/** An engine-resident variable for each recorded one. */
+export function residentVariables(testCase, values) {
+  return testCase.variables.map(
+    (v, i) =>
+      new simdescent.Variable(values?.[i] ?? floats(v.values), {
+        name: v.name,
+        path: pathOf(v),
+        shape: v.shape,
+        ...(v.constraint && { constraint: v.constraint }),
+      }),
+  );
+}
+
+/** Plain arrays, except where the case needs a name, a shape or a constraint, which an array cannot have. */
+export function plainVariables(testCase) {
+  const resident = residentVariables(testCase);
+  const hasRows = testCase.steps.some(({ grads }) => grads.some((g) => g?.indices));
+  const named = testCase.optimizer === 'AdamMultilr' || hasRows;
+  return testCase.variables.map((v, i) => {
+    if (named || v.constraint) return resident[i];
+    resident[i].dispose();
+    return floats(v.values);
+  });
+}
+
+/** What excludeFromWeightDecay is told; names are matched here for plain arrays, which have none. */
+export function excludeFromDecay(optimizer, testCase, variables) {
+  const exclude = testCase.excludeFromWeightDecay;
+  if (!exclude) return;
+  const { var_list: list = [], var_names: names = [] } = exclude;
+  const plain = variables.some((v) => v instanceof Float32Array);
+  const chosen = plain
+    ? variables.filter((_, i) => {
+        const { name } = testCase.variables[i];
+        return list.includes(i) || names.some((pattern) => new RegExp(pattern).test(name));
+      })
+    : list.map((i) => variables[i]);
+  optimizer.excludeFromWeightDecay({
+    varList: chosen,
+    ...(!plain && names.length > 0 && { varNames: names }),
+  });
+}
+
+/** tf_keras clips the raw rows of a sparse gradient before it sums duplicates; Keras 3 has no such case. */
+export function gradientsOf(testCase, { grads }) {
+  const clip = dialectOf(testCase) === 'tf-keras' ? { clip: 'rows' } : {};
+  const sign = testCase.config.maximize ? -1 : 1; // torch.optim's `maximize` descends along -g
+  return grads.map((g) => {
+    if (g === null) return null;
+    if (!g.indices) return floats(g).map((x) => sign * x);
+    return new simdescent.SparseGradient({ indices: g.indices, values: floats(g.values), ...clip });
+  });
+}
+
+export function valuesOf(variable) {
+  return variable instanceof Float32Array ? variable : variable.value;
+}

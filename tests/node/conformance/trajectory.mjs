@@ -1,0 +1,80 @@
+// Runs the steps of a recorded case on a given optimizer and variables and writes down all that can be seen.
+// It judges nothing; check-case.mjs compares the trace with what was recorded.
+import { gradientsOf, valuesOf } from './subject.mjs';
+
+/** Everything console.warn was told while `work` ran. */
+function withWarnings(texts, work) {
+  const original = console.warn;
+  console.warn = (...parts) => texts.push(parts.map(String).join(' '));
+  try {
+    return work();
+  } finally {
+    console.warn = original;
+  }
+}
+
+export const copies = (variables) => variables.map((v) => Float32Array.from(valuesOf(v)));
+
+/** Optimizer variables as { path, shape, values }, scalars as arrays of one number. */
+export function stateOf(optimizer) {
+  return optimizer.variables.map(({ path, shape, value }) => ({
+    path,
+    shape: [...shape],
+    values: typeof value === 'number' ? [value] : Float32Array.from(value),
+  }));
+}
+
+function lossScaleOf(optimizer) {
+  const byName = (name) => optimizer.variables.find((v) => v.path.endsWith(`/${name}`)).value;
+  return {
+    dynamic_scale: byName('dynamic_scale'),
+    step_counter: byName('step_counter'),
+    inner_iterations: optimizer.iterations,
+  };
+}
+
+/** Resident variables get their dense gradients in the engine's own buffers, so that both ways in are run. */
+function gradientsFor(testCase, step, variables) {
+  const grads = gradientsOf(testCase, step);
+  const resident = (g, v) => g instanceof Float32Array && !(v instanceof Float32Array);
+  grads.forEach((g, i) => {
+    if (resident(g, variables[i]) && g.length === variables[i].size) variables[i].gradient.set(g);
+  });
+  return grads.map((g, i) => (resident(g, variables[i]) ? variables[i].gradient : g));
+}
+
+/**
+ * Steps from `first` (0-based) to the end. `saveAfter` is the number of steps after which the state is kept
+ * in every form the library offers.
+ */
+export function run(testCase, optimizer, variables, { first = 0, saveAfter } = {}) {
+  const trace = { steps: [], warnings: [], saved: null };
+  withWarnings(trace.warnings, () => {
+    for (let k = first; k < testCase.steps.length; k++) {
+      const step = testCase.steps[k];
+      if ('set_learning_rate' in step) optimizer.learningRate = step.set_learning_rate;
+      optimizer.apply(gradientsFor(testCase, step, variables), variables);
+      trace.steps.push({
+        number: k + 1,
+        variables: copies(variables),
+        learningRate: optimizer.learningRate,
+        ...(testCase.inner && { lossScale: lossScaleOf(optimizer) }),
+      });
+      if (k + 1 === saveAfter) {
+        trace.saved = {
+          step: k + 1,
+          variables: copies(variables),
+          bytes: optimizer.serializeState(),
+          weights: optimizer.getWeights(),
+        };
+      }
+    }
+    trace.iterations = optimizer.iterations;
+    trace.rawIterations = optimizer.rawIterations;
+    trace.state = stateOf(optimizer);
+    trace.variables = copies(variables);
+    optimizer.finalizeVariableValues(variables);
+    trace.finalized = copies(variables);
+  });
+  return trace;
+}

@@ -1,0 +1,111 @@
+// Gradients that are more than an array of numbers: missing, zero, scaled, not finite, sparse.
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { Adam, Adamax, AdamW, init, LossScaleOptimizer, SparseGradient, Variable } from '../../dist/index.js';
+import { assertSameBits, randomFloats, warningsOf } from './helpers.mjs';
+import { assertSameValues, grads, valuesAfter } from './training.mjs';
+
+before(() => init());
+
+test('a missing gradient is warned of once, and leaves variable, slots and decay alone', () => {
+  const variables = [new Variable([1]), new Variable([2], { name: 'unused' })];
+  const optimizer = new Adam({ weightDecay: 0.5 });
+  const warnings = warningsOf(() => {
+    for (let k = 0; k < 3; k++) optimizer.apply([Float32Array.of(1), null], variables);
+  });
+  assert.equal(warnings.length, 1);
+  assert.match(warnings[0], /unused/);
+  assert.equal(variables[1].value[0], 2);
+  const slots = optimizer.variables.filter(({ path }) => path.includes('unused'));
+  assert.equal(slots.length, 2);
+  for (const { value } of slots) assertSameBits(value, Float32Array.of(0));
+});
+
+test('a zero gradient is not a missing one: it decays the slots and moves by momentum', () => {
+  const v = [new Variable([1])];
+  const optimizer = new Adam({ learningRate: 0.1 });
+  optimizer.apply([Float32Array.of(1)], v);
+  const after = v[0].value[0];
+  optimizer.apply([Float32Array.of(0)], v);
+  assert.ok(v[0].value[0] < after);
+});
+
+test('scaleLoss multiplies by the factor that gradients are divided by', () => {
+  assert.equal(new Adam().scaleLoss(3), 3);
+  assert.equal(new Adam({ lossScaleFactor: 8 }).scaleLoss(3), 24);
+  const wrapper = new LossScaleOptimizer(new Adam({ lossScaleFactor: 8 }), { initialScale: 16 });
+  assert.equal(wrapper.scaleLoss(3), 48);
+  wrapper.apply([Float32Array.of(Number.POSITIVE_INFINITY)], [Float32Array.of(1)]);
+  assert.equal(wrapper.scaleLoss(3), 24);
+});
+
+test('a loss-scaled step with a scale of a power of two is the unscaled step', () => {
+  const expected = valuesAfter((o, v) => {
+    for (let k = 0; k < 5; k++) o.apply(grads(k), v);
+  });
+  const got = valuesAfter(
+    (o, v) => {
+      for (let k = 0; k < 5; k++) {
+        const factor = o.scaleLoss(1);
+        o.apply(
+          grads(k).map((g) => g.map((x) => x * factor)),
+          v,
+        );
+      }
+    },
+    () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
+  );
+  assertSameValues(got, expected);
+});
+
+test('one element that is not finite, wherever it is, skips the whole loss-scaled step', () => {
+  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+    for (const index of [0, 3, 4, 16383, 16384, 20002]) {
+      for (const resident of [true, false]) {
+        const w = resident ? new Variable(20003) : new Float32Array(20003);
+        const optimizer = new LossScaleOptimizer(new Adam(), { initialScale: 4 });
+        const g = new Float32Array(20003).fill(1);
+        g[index] = bad;
+        optimizer.apply([g], [w]);
+        assert.equal(optimizer.iterations, 0);
+        assert.ok((resident ? w.value : w).every((x) => x === 0));
+        assert.equal(optimizer.scaleLoss(1), 2);
+        if (resident) w.dispose();
+        optimizer.dispose();
+      }
+    }
+  }
+});
+
+test('a sparse gradient is the dense one with zeros, and duplicates are summed', () => {
+  const dense = new Float32Array(12);
+  dense.set([1, 2, 3], 3);
+  dense.set([14, 25, 36], 9);
+  const sparse = new SparseGradient({ indices: [3, 1, 3], values: [4, 5, 6, 1, 2, 3, 10, 20, 30] });
+  for (const make of [
+    () => new Adam({ clipnorm: 1 }),
+    () => new Adamax(),
+    () => new AdamW({ globalClipnorm: 1 }),
+  ]) {
+    const step = (g) => {
+      const w = new Variable(randomFloats(12, 1), { shape: [4, 3] });
+      const optimizer = make();
+      for (let k = 0; k < 3; k++) optimizer.apply([g], [w]);
+      return w.value.slice();
+    };
+    assertSameBits(step(sparse), step(dense));
+  }
+});
+
+test('legacySparse moves only the rows of a sparse gradient', () => {
+  const step = (options) => {
+    const w = new Variable(randomFloats(12, 1), { shape: [4, 3] });
+    const optimizer = new Adamax({ ...options, learningRate: 0.1 });
+    optimizer.apply([randomFloats(12, 2)], [w]);
+    const before = w.value.slice();
+    optimizer.apply([new SparseGradient({ indices: [2], values: [1, 1, 1] })], [w]);
+    return [0, 1, 2, 3].map((row) => w.value[3 * row] !== before[3 * row]);
+  };
+  assert.deepEqual(step({}), [true, true, true, true]);
+  assert.deepEqual(step({ legacySparse: true }), [false, false, true, false]);
+});

@@ -1,0 +1,101 @@
+// The engine's start: what may be done before init(), and in how many ways init() may be called.
+// Most of it runs in processes of its own, because init() happens once in a process.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { runModule } from './helpers.mjs';
+
+const STEP = `
+  const w = new Variable([1, 2, 3]);
+  new Adam().apply([Float32Array.of(1, 1, 1)], [w]);
+  console.log([...w.value].every((x, i) => Math.abs(x - (i + 0.999)) < 1e-5));
+`;
+
+test('before init(), whatever needs the engine says to await init()', () => {
+  const printed = runModule(`
+    import { Adam, LossScaleOptimizer, Variable, schedules } from './dist/index.js';
+    const cosine = new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps: 10 });
+    const calls = [() => new Variable([1]), () => new Adam(), () => cosine.at(0)];
+    for (const call of calls) {
+      try { call(); console.log('no error'); } catch (error) { console.log(error.name, error.message); }
+    }
+  `);
+  const lines = printed.split('\n');
+  assert.equal(lines.length, 3);
+  for (const line of lines) assert.match(line, /^Error .*await init\(\)/);
+});
+
+test('schedules, constraints and their configs can be made before init()', () => {
+  const printed = runModule(`
+    import { constraints, schedules } from './dist/index.js';
+    const cosine = new schedules.CosineDecay({ initialLearningRate: 0.1, decaySteps: 10 });
+    const norm = new constraints.MaxNorm({ maxValue: 3 });
+    console.log(cosine.getConfig().decay_steps, norm.getConfig().max_value);
+  `);
+  assert.equal(printed, '10 3');
+});
+
+test('init() tells the variant, the threads and the memory', () => {
+  const info = JSON.parse(
+    runModule(`import { init } from './dist/index.js'; console.log(JSON.stringify(await init()));`),
+  );
+  assert.equal(info.variant, 'simd128');
+  assert.ok(info.threads >= 1);
+  assert.ok(info.memoryBytes > 0 && info.memoryBytes % 65536 === 0);
+});
+
+test('init() may be called again, also at the same time, and starts one engine', () => {
+  const printed = runModule(`
+    import { Adam, Variable, init } from './dist/index.js';
+    await Promise.all([init(), init(), init()]);
+    const early = new Variable([5]);
+    await init();
+    const late = new Variable([6]);
+    console.log(early.value.buffer === late.value.buffer, early.value[0]);
+    ${STEP}
+  `);
+  assert.equal(printed, 'true 5\ntrue');
+});
+
+const READ = `import { readFileSync } from 'node:fs'; const bytes = readFileSync('dist/simdescent.wasm');`;
+const forms = {
+  'an ArrayBuffer view': 'bytes',
+  'an ArrayBuffer': 'bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.byteLength)',
+  'a WebAssembly.Module': 'new WebAssembly.Module(bytes)',
+  'a Response': "new Response(bytes, { headers: { 'content-type': 'application/wasm' } })",
+};
+
+for (const [form, expression] of Object.entries(forms)) {
+  test(`init({ wasm }) takes ${form}`, () => {
+    const printed = runModule(`
+      ${READ}
+      import { Adam, Variable, init } from './dist/index.js';
+      await init({ wasm: ${expression} });
+      ${STEP}
+    `);
+    assert.equal(printed, 'true');
+  });
+}
+
+test('init() that failed says why and can be tried again', () => {
+  const printed = runModule(`
+    import { Adam, Variable, init } from './dist/index.js';
+    await init({ wasm: new Uint8Array([1, 2, 3, 4]) }).catch((error) => console.log(error instanceof Error));
+    await init();
+    ${STEP}
+  `);
+  assert.equal(printed, 'true\ntrue');
+});
+
+test('the package works where code must not be made from strings (a strict content security policy)', () => {
+  const printed = runModule(
+    `
+    import { Adam, LossScaleOptimizer, Variable, init } from './dist/index.js';
+    try { (0, eval)('1'); console.log('eval works'); } catch { console.log('eval is refused'); }
+    await init();
+    new LossScaleOptimizer(new Adam({ clipnorm: 1, weightDecay: 0.1 })).apply([[1, 2]].map((g) => Float32Array.from(g)), [new Variable([1, 2])]);
+    ${STEP}
+  `,
+    { flags: ['--disallow-code-generation-from-strings'] },
+  );
+  assert.equal(printed, 'eval is refused\ntrue');
+});

@@ -1,0 +1,163 @@
+// The typed face of the wasm module: what Embind exports, and views of its memory. The only file that turns
+// addresses into arrays. Not public: nothing here leaves the package.
+
+/** One optimizer's state in the engine: see cpp/engine/optimizer.h. Addresses are bytes, 0 is none. */
+export interface EngineOptimizer {
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  adaptiveEpsilon: boolean;
+  dialect: number;
+  clipnorm: number;
+  globalClipnorm: number;
+  clipvalue: number;
+  clampFirst: boolean;
+  weightDecay: number;
+  decays: boolean;
+  l2: number;
+  lossScale: number;
+  accumulationSteps: number;
+  overwriteFrequency: number;
+  emaMomentum: number;
+  iterations: number;
+  add(size: number, weights: number, averages: boolean, accumulates: boolean): boolean;
+  excludeFromDecay(row: number): void;
+  setGroup(row: number, group: number): void;
+  setRate(group: number, rate: number): void;
+  slot(row: number, k: number): number;
+  averageOf(row: number): number;
+  accumulatorOf(row: number): number;
+  reserve(count: number): number;
+  updating(): boolean;
+  overwriting(): boolean;
+  begin(count: number): void;
+  sweep(): void;
+  chunk(entry: number, from: number, count: number): void;
+  chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;
+  averageChunk(row: number, from: number, count: number): void;
+  end(): void;
+  updateOnly(row: number, from: number, count: number, gradient: number, rate: number): void;
+  delete(): void;
+}
+
+export interface EngineModule {
+  Optimizer: new (rule: number) => EngineOptimizer;
+  allocate(size: number, role: number): number;
+  release(address: number, size: number): void;
+  finite(address: number, size: number): boolean;
+  nonNegative(address: number, size: number): void;
+  boundNorm(
+    address: number,
+    outer: number,
+    axis: number,
+    inner: number,
+    least: number,
+    most: number,
+    rate: number,
+    unit: boolean,
+  ): void;
+  ruleCount: number;
+  ruleName(rule: number): string;
+  slotCount(rule: number): number;
+  slotName(rule: number, k: number): string;
+  slotGroup(rule: number, k: number): number;
+  tileSize: number;
+  weightsTile(): number;
+  gradientTile(): number;
+  exponentialDecay(initial: number, step: number, steps: number, rate: number, staircase: boolean): number;
+  polynomialDecay(
+    initial: number,
+    step: number,
+    steps: number,
+    end: number,
+    power: number,
+    cycle: boolean,
+  ): number;
+  inverseTimeDecay(initial: number, step: number, steps: number, rate: number, staircase: boolean): number;
+  cosineDecay(initial: number, step: number, steps: number, alpha: number): number;
+  cosineDecayWarmup(
+    initial: number,
+    step: number,
+    steps: number,
+    alpha: number,
+    target: number,
+    warmup: number,
+  ): number;
+  cosineDecayRestarts(
+    initial: number,
+    step: number,
+    first: number,
+    tMul: number,
+    mMul: number,
+    alpha: number,
+  ): number;
+}
+
+/** What an array is for: decides where in a page it starts (cpp/engine/memory.h). */
+export const Role = { weights: 0, gradient: 1, slot0: 2 } as const;
+
+/** Whose scalar arithmetic a rule's coefficients follow (cpp/kernels/rule.h). */
+export const Dialect = { keras: 0, optimizerV2: 1, torch: 2 } as const;
+
+export class Engine {
+  readonly module: EngineModule;
+  readonly memory: WebAssembly.Memory;
+  readonly #rules = new Map<string, number>();
+  #weightsTile: Float32Array = new Float32Array(0);
+  #gradientTile: Float32Array = new Float32Array(0);
+
+  constructor(module: EngineModule, memory: WebAssembly.Memory) {
+    this.module = module;
+    this.memory = memory;
+    for (let k = 0; k < module.ruleCount; k++) this.#rules.set(module.ruleName(k), k);
+  }
+
+  rule(name: string): number {
+    const rule = this.#rules.get(name);
+    if (rule === undefined) throw new Error(`There is no update rule '${name}' in the engine.`);
+    return rule;
+  }
+
+  floats(address: number, size: number): Float32Array {
+    return new Float32Array(this.memory.buffer, address, size);
+  }
+
+  /** Zeroed floats; throws a RangeError that says how much was asked for if there is no room. */
+  allocate(size: number, role: number, what: string): number {
+    const address = this.module.allocate(size, role);
+    if (address === 0) throw this.outOfMemory(size * 4, what);
+    return address;
+  }
+
+  outOfMemory(bytes: number, what: string): RangeError {
+    return new RangeError(
+      `No memory for ${what}: ${bytes} bytes more were asked for; the engine holds ${this.memory.buffer.byteLength} ` +
+        'bytes and can grow to 4 GiB at most, as far as the machine allows. Nothing was changed.',
+    );
+  }
+
+  /** Views of the tiles, made anew when the memory has grown away from under them. */
+  get weightsTile(): Float32Array {
+    if (this.#weightsTile.length === 0)
+      this.#weightsTile = this.floats(this.module.weightsTile(), this.module.tileSize);
+    return this.#weightsTile;
+  }
+
+  get gradientTile(): Float32Array {
+    if (this.#gradientTile.length === 0)
+      this.#gradientTile = this.floats(this.module.gradientTile(), this.module.tileSize);
+    return this.#gradientTile;
+  }
+}
+
+let current: Engine | undefined;
+
+export function setEngine(engine: Engine): void {
+  current = engine;
+}
+
+/** The engine of this realm, or the error that a beginner meets first. */
+export function engine(what: string): Engine {
+  if (!current) throw new Error(`${what} needs the engine: await init() first (import { init } from 'simdescent').`);
+  return current;
+}

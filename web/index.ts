@@ -1,0 +1,47 @@
+// The public names of simdescent, and nothing else.
+import * as constraintClasses from './constraints.js';
+import { deserialize, get, serialize } from './optimizers/registry.js';
+import * as scheduleClasses from './schedules.js';
+
+export type { Constraint } from './constraints.js';
+export { init, type InitOptions, type RuntimeInfo } from './load.js';
+export { Optimizer } from './optimizer.js';
+export { Adam, AdamW, type AdamOptions, type MomentOptions, type OptimizerOptions } from './optimizers/adam.js';
+export { AdamMultilr, type AdamMultilrOptions, type PatternRate } from './optimizers/adam-multilr.js';
+export { Adamax, type AdamaxOptions } from './optimizers/adamax.js';
+export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';
+export type { SerializedOptimizer } from './optimizers/registry.js';
+export type { Parameter } from './parameters.js';
+export type { LearningRate, SerializedSchedule } from './rate.js';
+export type { LearningRateSchedule } from './schedules.js';
+export type { GradientLike } from './selection.js';
+export { SparseGradient, type SparseGradientOptions } from './sparse.js';
+export type { OptimizerVariable } from './state/entries.js';
+export { Variable, type VariableOptions } from './variable.js';
+
+const { NonNeg, MaxNorm, UnitNorm, MinMaxNorm, Constraint: ConstraintBase } = constraintClasses;
+/** keras.constraints; `Constraint` is there to extend. */
+export const constraints = { NonNeg, MaxNorm, UnitNorm, MinMaxNorm, Constraint: ConstraintBase };
+
+const {
+  ExponentialDecay,
+  PiecewiseConstantDecay,
+  PolynomialDecay,
+  InverseTimeDecay,
+  CosineDecay,
+  CosineDecayRestarts,
+  LearningRateSchedule: ScheduleBase,
+} = scheduleClasses;
+/** keras.optimizers.schedules; `LearningRateSchedule` is there to extend. */
+export const schedules = {
+  ExponentialDecay,
+  PiecewiseConstantDecay,
+  PolynomialDecay,
+  InverseTimeDecay,
+  CosineDecay,
+  CosineDecayRestarts,
+  LearningRateSchedule: ScheduleBase,
+};
+
+/** keras.optimizers' functions. */
+export const optimizers = { get, serialize, deserialize };

@@ -1,0 +1,125 @@
+// Adam and AdamW: their options, and which update rule these choose. The formulas are cpp/kernels/adam.h.
+import type { EngineOptimizer } from '../engine.js';
+import { describe } from '../errors.js';
+import { Optimizer, type Kind } from '../optimizer.js';
+import { type Check, baseOptions, boolean, compat, momentOptions, number } from '../options.js';
+import type { LearningRate } from '../rate.js';
+
+export interface OptimizerOptions {
+  /** Number, schedule, or function of the number of calls so far. Default 0.001. */
+  learningRate?: LearningRate;
+  /** Decoupled weight decay: `w -= w * weightDecay * learningRate`, before the update. Default null, off. */
+  weightDecay?: number | null;
+  /** Every gradient is scaled to an L2 norm of at most this. Only one of the three clips may be set. */
+  clipnorm?: number | null;
+  /** Every gradient element is clamped to [-clipvalue, clipvalue]. */
+  clipvalue?: number | null;
+  /** All gradients together are scaled to an L2 norm of at most this. */
+  globalClipnorm?: number | null;
+  /** Keep an exponential moving average of the weights. Default false. */
+  useEma?: boolean;
+  /** Its momentum, in [0, 1]. Default 0.99. */
+  emaMomentum?: number;
+  /** Every so many updates the weights are overwritten by their average. Default null, never. */
+  emaOverwriteFrequency?: number | null;
+  /** Gradients are divided by this; multiply the loss by it with `scaleLoss`. Default null, off. */
+  lossScaleFactor?: number | null;
+  /** Update once every so many calls, with the mean of their gradients. Default null, every call. */
+  gradientAccumulationSteps?: number | null;
+  /** Accepted for Keras' configs; no effect: there is nothing left to compile. */
+  jitCompile?: boolean;
+  /** Accepted for tf_keras' configs; no effect: state lives where its variable lives. */
+  mesh?: unknown;
+  /** Prefix of the state's paths. Default: the class name in lower case, as Keras writes it. */
+  name?: string;
+}
+
+export interface MomentOptions extends OptimizerOptions {
+  /** Decay rate of the first moment, in [0, 1]. Default 0.9. */
+  beta1?: number;
+  /** Decay rate of the second moment or the norm, in [0, 1]. Default 0.999. */
+  beta2?: number;
+  /** Added to the denominator ("epsilon hat" in Adam). Default 1e-7. */
+  epsilon?: number;
+  /** `'torch'`: PyTorch's formulas, so that its states continue. Default `'keras'`. */
+  compat?: 'keras' | 'torch';
+}
+
+export interface AdamOptions extends MomentOptions {
+  /** Never let the second moment fall (AMSGrad, Reddi et al. 2018). Default false. */
+  amsgrad?: boolean;
+  /** Epsilon as in the paper's Algorithm 1, added after the bias correction (tf_keras >= 2.16). Default false. */
+  adaptiveEpsilon?: boolean;
+}
+
+const adamRule = (o: Readonly<Record<string, unknown>>) => (o.amsgrad ? 'amsgrad' : 'adam');
+
+export const adamOptions = {
+  ...baseOptions,
+  ...momentOptions,
+  amsgrad: { default: false, check: boolean, config: 'always' },
+  adaptiveEpsilon: { default: false, check: boolean, config: 'changed' },
+  compat,
+} as const;
+
+function configureAdam(native: EngineOptimizer, o: Readonly<Record<string, unknown>>): void {
+  native.adaptiveEpsilon = o.adaptiveEpsilon as boolean;
+}
+
+const adam: Kind = {
+  className: 'Adam',
+  defaultName: 'adam',
+  options: adamOptions,
+  rule: adamRule,
+  configure(native, o) {
+    configureAdam(native, o);
+    if (o.compat !== 'torch') return;
+    native.decays = false; // torch.optim.Adam: weight decay is L2, added to the gradient
+    native.l2 = (o.weightDecay as number | null) ?? 0;
+  },
+};
+
+/**
+ * Adam (Kingma & Ba 2015), as keras.optimizers.Adam:
+ * `m += (g - m)(1 - beta1)`, `v += (g² - v)(1 - beta2)`,
+ * `w -= m * alpha / (sqrt(v) + epsilon)` with `alpha = learningRate * sqrt(1 - beta2^t) / (1 - beta1^t)`.
+ */
+export class Adam extends Optimizer {
+  static override readonly className: string = 'Adam';
+  /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
+  constructor(options: AdamOptions = {}) {
+    super(options, adam);
+  }
+}
+
+const decayNumber: Check<number> = (label, value) => {
+  if (typeof value !== 'number') throw new TypeError(`${label} must be a number, got ${describe(value)}.`);
+  return number('a finite number')(label, value);
+};
+
+const adamW: Kind = {
+  className: 'AdamW',
+  defaultName: 'adamw',
+  options: { ...adamOptions, weightDecay: { default: 0.004, check: decayNumber, config: 'always' } },
+  rule: adamRule,
+  configure: configureAdam,
+};
+
+/** Adam with decoupled weight decay, 0.004 by default (Loshchilov & Hutter 2019), as keras.optimizers.AdamW. */
+export class AdamW extends Optimizer {
+  static override readonly className: string = 'AdamW';
+  /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
+  constructor(options: AdamOptions & { weightDecay?: number } = {}) {
+    super(options, adamW);
+  }
+}
+
+interface AdamProperties {
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  amsgrad: boolean;
+  adaptiveEpsilon: boolean;
+}
+export interface Adam extends AdamProperties {}
+export interface AdamW extends AdamProperties {}

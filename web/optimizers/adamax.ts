@@ -1,0 +1,55 @@
+// Adamax: its options, and which update rule these choose. The formulas are cpp/kernels/adamax.h.
+import { type Kind, Optimizer } from '../optimizer.js';
+import { baseOptions, boolean, checkTogether, compat, momentOptions } from '../options.js';
+import type { MomentOptions } from './adam.js';
+
+export interface AdamaxOptions extends MomentOptions {
+  /**
+   * A SparseGradient updates only its own rows, as optimizer_v2's lazy Adamax did; not with moving averages or
+   * accumulation, which that did not have. Default false: sparse equals dense.
+   */
+  legacySparse?: boolean;
+}
+
+const adamax: Kind = {
+  className: 'Adamax',
+  defaultName: 'adamax',
+  options: {
+    ...baseOptions,
+    ...momentOptions,
+    legacySparse: { default: false, check: boolean, config: 'changed' },
+    compat,
+  },
+  rule: (o) => (o.compat === 'torch' ? 'torch_adamax' : 'adamax'),
+  check(o) {
+    checkTogether('Adamax', o);
+    if (o.legacySparse && (o.useEma || o.gradientAccumulationSteps))
+      throw new RangeError(
+        'Adamax: legacySparse excludes useEma and gradientAccumulationSteps: the lazy Adamax had neither.',
+      );
+  },
+  configure(native, o) {
+    if (o.compat !== 'torch') return;
+    native.decays = false; // torch.optim.Adamax: weight decay is L2, added to the gradient
+    native.l2 = (o.weightDecay as number | null) ?? 0;
+  },
+};
+
+/**
+ * Adamax (Kingma & Ba 2015, section 7), as keras.optimizers.Adamax:
+ * `m += (g - m)(1 - beta1)`, `u = max(beta2 * u, |g|)`, `w -= learningRate * m / ((1 - beta1^t)(u + epsilon))`.
+ */
+export class Adamax extends Optimizer {
+  static override readonly className: string = 'Adamax';
+  /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
+  constructor(options: AdamaxOptions = {}) {
+    super(options, adamax);
+  }
+}
+
+export interface Adamax {
+  beta1: number;
+  beta2: number;
+  epsilon: number;
+  legacySparse: boolean;
+}

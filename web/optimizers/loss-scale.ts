@@ -1,0 +1,215 @@
+// LossScaleOptimizer: dynamic loss scaling round another optimizer, for gradients computed in half precision.
+// It decides whether and with which scale the inner optimizer steps; everything else is the inner one's.
+import { describe } from '../errors.js';
+import {
+  allFinite,
+  applyScaled,
+  type Kind,
+  Optimizer,
+  stateOf,
+  stepperOf,
+} from '../optimizer.js';
+import { anything, baseOptions, type Check, number, type Option } from '../options.js';
+import type { Parameter } from '../parameters.js';
+import type { LearningRate } from '../rate.js';
+import type { GradientLike } from '../selection.js';
+import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
+import type { Stepper } from '../stepper.js';
+
+export interface LossScaleOptions {
+  /** The loss scale to begin with. Default 2^15. */
+  initialScale?: number;
+  /** After so many finite steps in a row the scale doubles. Default 2000. */
+  dynamicGrowthSteps?: number;
+  name?: string;
+}
+
+/** Options that Keras accepts here only at their default, for old configs. */
+const innerOnly = (name: string, fallback: unknown): Check<unknown> => {
+  return (label, value) => {
+    if (value !== fallback)
+      throw new RangeError(`${label}: LossScaleOptimizer does not support it; set ${name} on the inner optimizer.`);
+    return value;
+  };
+};
+
+const { name, learningRate, ...others } = baseOptions;
+const kind: Kind = {
+  className: 'LossScaleOptimizer',
+  defaultName: 'loss_scale_optimizer',
+  options: {
+    name,
+    learningRate,
+    initialScale: { default: 2 ** 15, check: number('a number > 0', (x) => x > 0), config: 'always' },
+    dynamicGrowthSteps: {
+      default: 2000,
+      check: number('an integer >= 1', (x) => Number.isInteger(x) && x >= 1),
+      config: 'always',
+    },
+    dynamic: {
+      default: true,
+      check: (label: string, value: unknown) => {
+        if (value !== true)
+          throw new RangeError(`${label}: a fixed scale is lossScaleFactor on the inner optimizer; got ${describe(value)}.`);
+        return value;
+      },
+      config: 'never',
+    },
+    innerOptimizer: { default: null, check: anything, config: 'never' },
+    ...Object.fromEntries(
+      Object.entries(others).map(([key, option]): [string, Option] => [
+        key,
+        { default: option.default, check: innerOnly(key, option.default), config: 'never' },
+      ]),
+    ),
+  },
+  rule: () => 'adam', // never built itself
+  check: () => {},
+};
+
+/**
+ * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
+ * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
+ * `scaleLoss`. As in Keras there is no floor, and the inner `lossScaleFactor` is switched off for good.
+ */
+export class LossScaleOptimizer extends Optimizer {
+  static override readonly className: string = 'LossScaleOptimizer';
+  readonly #inner: Optimizer;
+  #scale: number;
+  #steps = 0;
+  #builtByApply = false;
+
+  /** @throws TypeError if `inner` is no optimizer; TypeError, RangeError for wrong options. */
+  constructor(inner: Optimizer, options: LossScaleOptions = {}) {
+    if (!(inner instanceof Optimizer) || inner instanceof LossScaleOptimizer)
+      throw new TypeError(`LossScaleOptimizer takes an optimizer to wrap, such as new Adam(), got ${describe(inner)}.`);
+    super(options, kind);
+    this.#inner = inner;
+    this.#scale = Math.fround(this.initialScale);
+    inner.lossScaleFactor = null;
+  }
+
+  get innerOptimizer(): Optimizer {
+    return this.#inner;
+  }
+  /** The scale of the next step. */
+  get dynamicScale(): number {
+    return this.#scale;
+  }
+  /** Finite steps since the scale last changed. */
+  get stepCounter(): number {
+    return this.#steps;
+  }
+
+  override get built(): boolean {
+    return this.#inner.built;
+  }
+  override get iterations(): number {
+    return this.#inner.iterations;
+  }
+  override get rawIterations(): number {
+    return this.#inner?.rawIterations ?? 0; // undefined while the base class constructs
+  }
+  override get learningRate(): number {
+    return this.#inner.learningRate;
+  }
+  override set learningRate(value: LearningRate) {
+    this.#inner.learningRate = value as number;
+  }
+
+  override build(variables: readonly Parameter[]): void {
+    this.alive();
+    this.#inner.build(variables);
+  }
+
+  override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
+    this.alive();
+    if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return;
+    const first = !this.built;
+    if (!allFinite(this.#inner, grads, variables)) {
+      this.#steps = 0;
+      this.#scale = Math.fround(this.#scale * 0.5);
+    } else {
+      applyScaled(this.#inner, grads, variables, this.#scale);
+      this.#steps++;
+      if (this.#steps >= this.dynamicGrowthSteps) {
+        this.#steps = 0;
+        this.#scale = Math.fround(this.#scale * 2);
+      }
+    }
+    if (first) this.#builtByApply = true;
+  }
+
+  override updateStep(gradient: Float32Array, variable: Parameter, rate: number): void {
+    this.#inner.updateStep(gradient, variable, rate);
+  }
+  override finalizeVariableValues(variables: readonly Parameter[]): void {
+    this.#inner.finalizeVariableValues(variables);
+  }
+  override excludeFromWeightDecay(which: { varList?: readonly Parameter[]; varNames?: readonly string[] } = {}): void {
+    this.#inner.excludeFromWeightDecay(which);
+  }
+  override scaleLoss(loss: number): number {
+    return loss * this.#scale;
+  }
+
+  override get variables(): OptimizerVariable[] {
+    // Keras: the slots have the wrapper's prefix if its first apply built them, not if build() did.
+    const prefix = this.#builtByApply ? `${this.name}/` : '';
+    return this.entries().map((entry, k) => {
+      const isSlot = k >= own && entry.shape.length > 0;
+      return new OptimizerVariable(isSlot ? { ...entry, path: prefix + entry.path } : entry);
+    });
+  }
+
+  override getConfig(): Record<string, unknown> {
+    const inner = this.#inner.constructor as typeof Optimizer;
+    return {
+      name: this.name,
+      inner_optimizer: {
+        module: 'keras.optimizers',
+        class_name: inner.className,
+        config: this.#inner.getConfig(),
+        registered_name: null,
+      },
+      initial_scale: this.initialScale,
+      dynamic_growth_steps: this.dynamicGrowthSteps,
+    };
+  }
+
+  /** Disposes the inner optimizer as well. */
+  override dispose(): void {
+    super.dispose();
+    this.#inner.dispose();
+  }
+
+  protected override stepper(): Stepper {
+    this.alive();
+    return stepperOf(this.#inner);
+  }
+
+  protected override entries(): StateEntry[] {
+    this.alive();
+    const path = (suffix: string) => `${this.name}/${suffix}`;
+    const steps = (x: number) => {
+      this.#steps = x;
+    };
+    const scale = (x: number) => {
+      this.#scale = x;
+    };
+    return [
+      scalarEntry(path('iteration'), 'int32', () => 0, () => {}), // Keras' own counter never moves
+      scalarEntry(path('learning_rate'), 'float32', () => 0, () => {}), // nor is its own rate used
+      scalarEntry(path('step_counter'), 'int32', () => this.#steps, steps),
+      scalarEntry(path('dynamic_scale'), 'float32', () => this.#scale, scale),
+      ...stateOf(this.#inner),
+    ];
+  }
+}
+
+const own = 4; // entries of the wrapper itself
+
+export interface LossScaleOptimizer {
+  initialScale: number;
+  dynamicGrowthSteps: number;
+}

@@ -1,0 +1,136 @@
+// Options of optimizers: one table row each, with its default and its check. Both spellings (camelCase and
+// Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
+import { describe, suggestion } from './errors.js';
+
+/** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
+export type Check<T> = (label: string, value: unknown) => T;
+
+export interface Option<T = unknown> {
+  /** What it is when not given. */
+  readonly default: T;
+  readonly check: Check<T>;
+  /** In getConfig: always (Keras knows it), if it is not the default (only we know it), or never. */
+  readonly config: 'always' | 'changed' | 'never';
+}
+
+export type OptionTable = Readonly<Record<string, Option>>;
+
+export const snakeCase = (name: string) => name.replace(/([a-z])([A-Z0-9])/g, (_, a, b) => `${a}_${b.toLowerCase()}`);
+
+const wrong = (label: string, accepted: string, value: unknown) =>
+  `${label} must be ${accepted}, got ${describe(value)}.`;
+
+/** A number in a range, or null where `nullable`. NaN and infinities are refused. */
+export function number(
+  accepted: string,
+  inRange: (x: number) => boolean = () => true,
+): Check<number> {
+  return (label, value) => {
+    if (typeof value !== 'number') throw new TypeError(wrong(label, accepted, value));
+    if (!Number.isFinite(value) || !inRange(value)) throw new RangeError(wrong(label, accepted, value));
+    return value;
+  };
+}
+
+export function orNull<T>(check: Check<T>): Check<T | null> {
+  return (label, value) => (value === null ? null : check(label, value));
+}
+
+export const boolean: Check<boolean> = (label, value) => {
+  if (typeof value !== 'boolean') throw new TypeError(wrong(label, 'true or false', value));
+  return value;
+};
+
+export function choice<T extends string>(...values: T[]): Check<T> {
+  return (label, value) => {
+    if (values.includes(value as T)) return value as T;
+    const text = wrong(label, values.map((v) => `'${v}'`).join(' or '), value);
+    throw typeof value === 'string' ? new RangeError(text) : new TypeError(text);
+  };
+}
+
+export const anything: Check<unknown> = (_label, value) => value;
+
+export const text: Check<string> = (label, value) => {
+  if (typeof value !== 'string') throw new TypeError(wrong(label, 'a string', value));
+  if (value === '' || value.includes('/')) throw new RangeError(wrong(label, "a non-empty string without '/'", value));
+  return value;
+};
+
+/** A config object in either spelling, as a full record in camelCase. `undefined` counts as not given. */
+export function readOptions(className: string, table: OptionTable, config: unknown): Record<string, unknown> {
+  if (typeof config !== 'object' || config === null || Array.isArray(config))
+    throw new TypeError(`${className}: options must be an object such as { learningRate: 0.001 }, got ${describe(config)}.`);
+  const names = Object.keys(table);
+  const bySnake = new Map(names.map((name) => [snakeCase(name), name]));
+  const spelled = new Map<string, string>();
+  const values: Record<string, unknown> = {};
+  for (const name of names) values[name] = table[name].default;
+  for (const [key, value] of Object.entries(config)) {
+    const name = Object.hasOwn(table, key) ? key : bySnake.get(key);
+    if (name === undefined)
+      throw new TypeError(
+        `${className}: unknown option '${key}'.${suggestion(key, names)} Known options: ${names.join(', ')}.`,
+      );
+    if (spelled.has(name))
+      throw new TypeError(`${className}: option given in two spellings, '${spelled.get(name)}' and '${key}'; use one.`);
+    if (value === undefined) continue;
+    spelled.set(name, key);
+    values[name] = table[name].check(`${className}: ${key}`, value);
+  }
+  return values;
+}
+
+const positive = (x: number) => x > 0;
+
+const rateLike: Check<number | null> = orNull(number('a finite number or null'));
+
+/** Options of every optimizer, in the order of Keras' get_config. */
+export const baseOptions = {
+  name: { default: null, check: anything, config: 'never' }, // these two are checked and saved by the optimizer itself
+  learningRate: { default: 0.001, check: anything, config: 'never' },
+  weightDecay: { default: null, check: rateLike, config: 'always' },
+  clipnorm: { default: null, check: rateLike, config: 'always' },
+  globalClipnorm: { default: null, check: rateLike, config: 'always' },
+  clipvalue: { default: null, check: rateLike, config: 'always' },
+  useEma: { default: false, check: boolean, config: 'always' },
+  emaMomentum: { default: 0.99, check: number('a finite number'), config: 'always' },
+  emaOverwriteFrequency: {
+    default: null,
+    check: orNull(number('an integer >= 1, or null', (x) => Number.isInteger(x) && x >= 0)), // 0 is never, as in Keras
+    config: 'always',
+  },
+  lossScaleFactor: { default: null, check: orNull(number('a number > 0, or null', positive)), config: 'always' },
+  gradientAccumulationSteps: {
+    default: null,
+    check: orNull(number('an integer >= 2, or null', (x) => x === 0 || (Number.isInteger(x) && x >= 2))),
+    config: 'always',
+  },
+  jitCompile: { default: null, check: anything, config: 'never' },
+  mesh: { default: null, check: anything, config: 'never' },
+  isLegacyOptimizer: { default: null, check: anything, config: 'never' },
+} as const satisfies OptionTable;
+
+const beta = number('a number in [0, 1]', (x) => x >= 0 && x <= 1);
+
+/** Options of the Adam family. */
+export const momentOptions = {
+  beta1: { default: 0.9, check: beta, config: 'always' },
+  beta2: { default: 0.999, check: beta, config: 'always' },
+  epsilon: { default: 1e-7, check: number('a number >= 0', (x) => x >= 0), config: 'always' },
+} as const satisfies OptionTable;
+
+/** PyTorch's formulas instead of Keras'. */
+export const compat = { default: 'keras', check: choice('keras', 'torch'), config: 'changed' } as const satisfies Option;
+
+/** What holds between options: the clips exclude each other, the average has a momentum in [0, 1]. */
+export function checkTogether(className: string, o: Record<string, unknown>): void {
+  const clips = ['clipnorm', 'clipvalue', 'globalClipnorm'].filter((name) => o[name] !== null);
+  if (clips.length > 1)
+    throw new RangeError(
+      `${className}: only one of clipnorm, clipvalue and globalClipnorm can be set (0 counts as set), got ${clips.join(' and ')}.`,
+    );
+  const momentum = o.emaMomentum as number;
+  if (o.useEma && (momentum < 0 || momentum > 1))
+    throw new RangeError(`${className}: emaMomentum must be in the range [0, 1], got ${momentum}.`);
+}

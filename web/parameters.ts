@@ -1,0 +1,68 @@
+// What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
+import { describe } from './errors.js';
+import type { Target } from './stepper.js';
+import { addressOf, Variable } from './variable.js';
+
+/** A parameter: engine-resident, or an array of your own that is updated in place. */
+export type Parameter = Variable | Float32Array;
+
+export function isParameter(value: unknown): value is Parameter {
+  return value instanceof Variable || value instanceof Float32Array;
+}
+
+export function pathOf(parameter: Parameter): string {
+  return parameter instanceof Variable ? `'${parameter.path}'` : describe(parameter);
+}
+
+/** @throws TypeError, RangeError, Error for what cannot be built. */
+export function targetsFor(parameters: readonly Parameter[]): Target[] {
+  if (!Array.isArray(parameters))
+    throw new TypeError(`build takes an array of variables, got ${describe(parameters)}.`);
+  let unnamed = 0;
+  const targets = parameters.map((parameter, row): Target => {
+    if (!isParameter(parameter))
+      throw new TypeError(
+        `build: variables[${row}] must be a Variable or a Float32Array, got ${describe(parameter)}.`,
+      );
+    if (parameter instanceof Variable) {
+      if (addressOf(parameter) === 0) throw new Error(`build: the variable '${parameter.path}' has been disposed.`);
+      const { name, path, shape, size, constraint } = parameter;
+      return { row, name, path, shape, size, variable: parameter, array: null, constraint };
+    }
+    const path = unnamed === 0 ? 'variable' : `variable_${unnamed}`;
+    unnamed++;
+    const size = parameter.length;
+    return { row, name: path, path, shape: [size], size, variable: null, array: parameter, constraint: null };
+  });
+  checkPaths(targets);
+  checkOverlaps(targets);
+  return targets;
+}
+
+function checkPaths(targets: readonly Target[]): void {
+  const rows = new Map<string, number>();
+  for (const { path, row } of targets) {
+    const other = rows.get(path);
+    if (other !== undefined)
+      throw new RangeError(
+        `build: variables[${other}] and variables[${row}] have one path, '${path}'; state is keyed by path.`,
+      );
+    rows.set(path, row);
+  }
+}
+
+/** Two parameters that share bytes would be updated twice, in an order nobody chose. */
+function checkOverlaps(targets: readonly Target[]): void {
+  const ranges = new Map<ArrayBufferLike, { start: number; end: number; path: string }[]>();
+  for (const { array, variable, path } of targets) {
+    const view = array ?? (variable as Variable).value;
+    const range = { start: view.byteOffset, end: view.byteOffset + view.byteLength, path };
+    ranges.set(view.buffer, [...(ranges.get(view.buffer) ?? []), range]);
+  }
+  for (const list of ranges.values()) {
+    list.sort((a, b) => a.start - b.start);
+    for (let k = 1; k < list.length; k++)
+      if (list[k].start < list[k - 1].end)
+        throw new RangeError(`build: '${list[k - 1].path}' and '${list[k].path}' overlap in memory.`);
+  }
+}

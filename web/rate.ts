@@ -1,0 +1,80 @@
+// A learning rate: a number, a schedule, or a function of the number of calls. All three answer `at`.
+import { describe, suggestion } from './errors.js';
+import * as schedules from './schedules.js';
+
+const { LearningRateSchedule } = schedules;
+type Schedule = schedules.LearningRateSchedule;
+
+/** Number, schedule, Keras' serialized schedule, or a function of the calls so far (evaluated once a call). */
+export type LearningRate = number | Schedule | SerializedSchedule | ((iteration: number) => number);
+
+export interface SerializedSchedule {
+  module?: string | null;
+  class_name: string;
+  config: schedules.ScheduleConfig;
+  registered_name?: string | null;
+}
+
+export interface Rate {
+  readonly isNumber: boolean;
+  readonly schedule: Schedule | null;
+  at(iteration: number): number;
+}
+
+function finite(label: string, value: unknown): number {
+  if (typeof value !== 'number')
+    throw new TypeError(
+      `${label} must be a number, a LearningRateSchedule, or a function (iteration) => number, got ${describe(value)}.`,
+    );
+  if (!Number.isFinite(value)) throw new RangeError(`${label} must be finite, got ${value}.`);
+  return Math.fround(value);
+}
+
+/** @throws TypeError, RangeError that begins with `label`. */
+export function rateFrom(label: string, value: unknown, customObjects: Record<string, unknown> = {}): Rate {
+  if (typeof value === 'object' && value !== null && !(value instanceof LearningRateSchedule))
+    value = deserializeSchedule(label, value, customObjects);
+  if (value instanceof LearningRateSchedule) {
+    const schedule = value;
+    return { isNumber: false, schedule, at: (step) => finite(`${label}: the schedule's value`, schedule.at(step)) };
+  }
+  if (typeof value === 'function') {
+    const f = value;
+    return { isNumber: false, schedule: null, at: (step) => finite(`${label}: the function's value`, f(step)) };
+  }
+  const number = finite(label, value);
+  return { isNumber: true, schedule: null, at: () => number };
+}
+
+const builtIn = Object.fromEntries(Object.entries(schedules).filter(([name]) => name !== 'LearningRateSchedule'));
+
+/** Keras' form: `{ module, class_name, config, registered_name }`. */
+export function serializeSchedule(schedule: Schedule): SerializedSchedule {
+  const name = schedule.constructor.name;
+  const own = (Object.entries(builtIn).find(([, type]) => schedule.constructor === type) ?? [])[0];
+  return {
+    module: own ? 'keras.optimizers.schedules' : null,
+    class_name: own ?? name,
+    config: schedule.getConfig(),
+    registered_name: own ? null : name,
+  };
+}
+
+export function deserializeSchedule(label: string, given: object, customObjects: Record<string, unknown>): Schedule {
+  const { class_name: name, config } = given as Partial<SerializedSchedule>;
+  if (typeof name !== 'string')
+    throw new TypeError(`${label} must be a number, a schedule, a function or { class_name, config }, got ${describe(given)}.`);
+  const known: Record<string, unknown> = { ...builtIn, ...customObjects };
+  const type = (known[name] ?? known[name.split('>').pop() as string]) as
+    | { fromConfig?: (config: object) => unknown }
+    | undefined;
+  if (typeof type?.fromConfig !== 'function')
+    throw new RangeError(
+      `${label}: unknown schedule '${name}'.${suggestion(name, Object.keys(known))} Known: ${Object.keys(known).join(', ')}; ` +
+        'pass your own classes as customObjects.',
+    );
+  const schedule = type.fromConfig(config ?? {});
+  if (!(schedule instanceof LearningRateSchedule))
+    throw new TypeError(`${label}: '${name}' must extend LearningRateSchedule.`);
+  return schedule;
+}

@@ -1,0 +1,276 @@
+// Keras' learning-rate schedules, in float32. The arithmetic is the engine's (cpp/engine/schedules.cc), so that
+// every machine has the same bits; here are the arguments, their checks and Keras' config.
+import { engine } from './engine.js';
+import { describe, suggestion } from './errors.js';
+import { snakeCase } from './options.js';
+
+export interface ScheduleConfig {
+  [key: string]: unknown;
+}
+
+type Arguments = Record<string, unknown>;
+
+/** Extend it: implement `at` and `getConfig`, and register the class by `customObjects` to read it back. */
+export abstract class LearningRateSchedule {
+  /** The learning rate at iteration `step`, counted from 0 in calls of `apply`. */
+  abstract at(step: number): number;
+
+  /** Constructor arguments in Keras' spelling. */
+  getConfig(): ScheduleConfig {
+    throw new Error(`${this.constructor.name} has no getConfig(): a schedule that is saved must implement it.`);
+  }
+
+  static fromConfig<T>(this: new (config: never) => T, config: ScheduleConfig): T {
+    return new this(config as never);
+  }
+}
+
+interface Argument {
+  default?: unknown;
+  kind: 'number' | 'boolean' | 'string' | 'numbers';
+  nullable?: boolean;
+}
+
+/** Reads arguments in either spelling; every schedule shares it, so that the messages do too. */
+function read<T>(className: string, table: Record<string, Argument>, given: unknown): T {
+  if (typeof given !== 'object' || given === null || Array.isArray(given))
+    throw new TypeError(`${className}: arguments must be an object, got ${describe(given)}.`);
+  const names = Object.keys(table);
+  const out: Arguments = {};
+  for (const [key, value] of Object.entries(given)) {
+    const name = names.find((n) => n === key || snakeCase(n) === key);
+    if (!name)
+      throw new TypeError(`${className}: unknown argument '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`);
+    if (name in out) throw new TypeError(`${className}: argument '${name}' is given in two spellings; use one.`);
+    out[name] = value;
+  }
+  for (const name of names) {
+    const { kind, nullable, default: fallback } = table[name];
+    const value = out[name] === undefined ? fallback : out[name];
+    out[name] = value;
+    if (value === null && nullable) continue;
+    const fits =
+      kind === 'numbers'
+        ? Array.isArray(value) && value.every((x) => typeof x === 'number' && Number.isFinite(x))
+        : kind === 'number'
+          ? typeof value === 'number' && Number.isFinite(value)
+          : typeof value === kind;
+    if (!fits) {
+      const accepted = kind === 'numbers' ? 'an array of finite numbers' : kind === 'number' ? 'a finite number' : `a ${kind}`;
+      throw new TypeError(`${className}: ${name} must be ${accepted}, got ${describe(value)}.`);
+    }
+  }
+  return out as T;
+}
+
+/** A schedule whose arguments are a table row each; `values` holds them as given (doubles). */
+abstract class TableSchedule<T extends object> extends LearningRateSchedule {
+  protected readonly values: Readonly<T>;
+
+  constructor(className: string, table: Record<string, Argument>, given: unknown) {
+    super();
+    this.values = Object.freeze(read<T>(className, table, given));
+  }
+
+  override getConfig(): ScheduleConfig {
+    return Object.fromEntries(
+      Object.entries(this.values).map(([name, value]) => [snakeCase(name), Array.isArray(value) ? [...value] : value]),
+    );
+  }
+
+  protected module() {
+    return engine('Evaluating a schedule').module;
+  }
+}
+
+function checkSteps(className: string, name: string, steps: number): void {
+  if (steps <= 0) throw new RangeError(`${className}: ${name} must be > 0, got ${steps}.`);
+}
+
+const required: Argument = { kind: 'number' };
+const flag: Argument = { kind: 'boolean', default: false };
+const named = (name: string): Argument => ({ kind: 'string', default: name, nullable: true });
+
+interface DecayArguments {
+  initialLearningRate: number;
+  decaySteps: number;
+  decayRate: number;
+  staircase: boolean;
+  name: string;
+}
+type Given<T, Required extends keyof T> = Partial<T> & Pick<T, Required>;
+type DecayRequired = 'initialLearningRate' | 'decaySteps' | 'decayRate';
+
+const decayTable = (name: string) => ({
+  initialLearningRate: required,
+  decaySteps: required,
+  decayRate: required,
+  staircase: flag,
+  name: named(name),
+});
+
+/** `initial * rate ^ (step / decaySteps)`, the quotient floored if `staircase`. keras.optimizers.schedules.ExponentialDecay */
+export class ExponentialDecay extends TableSchedule<DecayArguments> {
+  constructor(config: Given<DecayArguments, DecayRequired>) {
+    super('ExponentialDecay', decayTable('ExponentialDecay'), config);
+    checkSteps('ExponentialDecay', 'decaySteps', this.values.decaySteps);
+  }
+  at(step: number): number {
+    const v = this.values;
+    return this.module().exponentialDecay(v.initialLearningRate, step, v.decaySteps, v.decayRate, v.staircase);
+  }
+}
+
+/** `initial / (1 + rate * step / decaySteps)`, the quotient floored if `staircase`. keras.optimizers.schedules.InverseTimeDecay */
+export class InverseTimeDecay extends TableSchedule<DecayArguments> {
+  constructor(config: Given<DecayArguments, DecayRequired>) {
+    super('InverseTimeDecay', decayTable('InverseTimeDecay'), config);
+    checkSteps('InverseTimeDecay', 'decaySteps', this.values.decaySteps);
+  }
+  at(step: number): number {
+    const v = this.values;
+    return this.module().inverseTimeDecay(v.initialLearningRate, step, v.decaySteps, v.decayRate, v.staircase);
+  }
+}
+
+interface PiecewiseArguments {
+  boundaries: number[];
+  values: number[];
+  name: string;
+}
+
+/** `values[k]` for the first k with `step <= boundaries[k]`, else the last. keras.optimizers.schedules.PiecewiseConstantDecay */
+export class PiecewiseConstantDecay extends TableSchedule<PiecewiseArguments> {
+  constructor(config: Given<PiecewiseArguments, 'boundaries' | 'values'>) {
+    super(
+      'PiecewiseConstantDecay',
+      { boundaries: { kind: 'numbers' }, values: { kind: 'numbers' }, name: named('PiecewiseConstant') },
+      config,
+    );
+    const { boundaries, values } = this.values;
+    if (boundaries.length === 0 || boundaries.length !== values.length - 1)
+      throw new RangeError(
+        `PiecewiseConstantDecay: values must be one more than boundaries, of which at least one is needed; ` +
+          `got ${boundaries.length} boundaries and ${values.length} values.`,
+      );
+    if (boundaries.some((b, k) => k > 0 && b < boundaries[k - 1]))
+      throw new RangeError(`PiecewiseConstantDecay: boundaries must ascend, got [${boundaries}].`);
+  }
+  at(step: number): number {
+    const { boundaries, values } = this.values;
+    const k = boundaries.findIndex((b) => step <= Math.trunc(b)); // Keras casts boundaries to the step's integer type
+    return Math.fround(k < 0 ? values[values.length - 1] : values[k]);
+  }
+}
+
+interface PolynomialArguments {
+  initialLearningRate: number;
+  decaySteps: number;
+  endLearningRate: number;
+  power: number;
+  cycle: boolean;
+  name: string;
+}
+
+/** `(initial - end) * (1 - step / decaySteps) ^ power + end`, restarting at a longer decay if `cycle`. keras.optimizers.schedules.PolynomialDecay */
+export class PolynomialDecay extends TableSchedule<PolynomialArguments> {
+  constructor(config: Given<PolynomialArguments, 'initialLearningRate' | 'decaySteps'>) {
+    super(
+      'PolynomialDecay',
+      {
+        initialLearningRate: required,
+        decaySteps: required,
+        endLearningRate: { kind: 'number', default: 0.0001 },
+        power: { kind: 'number', default: 1 },
+        cycle: flag,
+        name: named('PolynomialDecay'),
+      },
+      config,
+    );
+    checkSteps('PolynomialDecay', 'decaySteps', this.values.decaySteps);
+  }
+  at(step: number): number {
+    const v = this.values;
+    return this.module().polynomialDecay(
+      v.initialLearningRate,
+      step,
+      v.decaySteps,
+      v.endLearningRate,
+      v.power,
+      v.cycle,
+    );
+  }
+}
+
+interface CosineArguments {
+  initialLearningRate: number;
+  decaySteps: number;
+  alpha: number;
+  name: string;
+  warmupTarget: number | null;
+  warmupSteps: number;
+}
+
+/** Half a cosine from the initial rate (or `warmupTarget`, after a linear warm-up) to `alpha` times it. keras.optimizers.schedules.CosineDecay */
+export class CosineDecay extends TableSchedule<CosineArguments> {
+  constructor(config: Given<CosineArguments, 'initialLearningRate' | 'decaySteps'>) {
+    super(
+      'CosineDecay',
+      {
+        initialLearningRate: required,
+        decaySteps: required,
+        alpha: { kind: 'number', default: 0 },
+        name: named('CosineDecay'),
+        warmupTarget: { kind: 'number', default: null, nullable: true },
+        warmupSteps: { kind: 'number', default: 0 },
+      },
+      config,
+    );
+    checkSteps('CosineDecay', 'decaySteps', this.values.decaySteps);
+  }
+  at(step: number): number {
+    const v = this.values;
+    return v.warmupTarget === null
+      ? this.module().cosineDecay(v.initialLearningRate, step, v.decaySteps, v.alpha)
+      : this.module().cosineDecayWarmup(
+          v.initialLearningRate,
+          step,
+          v.decaySteps,
+          v.alpha,
+          v.warmupTarget,
+          v.warmupSteps,
+        );
+  }
+}
+
+interface RestartsArguments {
+  initialLearningRate: number;
+  firstDecaySteps: number;
+  tMul: number;
+  mMul: number;
+  alpha: number;
+  name: string;
+}
+
+/** Cosine decay with warm restarts (Loshchilov & Hutter 2017). keras.optimizers.schedules.CosineDecayRestarts */
+export class CosineDecayRestarts extends TableSchedule<RestartsArguments> {
+  constructor(config: Given<RestartsArguments, 'initialLearningRate' | 'firstDecaySteps'>) {
+    super(
+      'CosineDecayRestarts',
+      {
+        initialLearningRate: required,
+        firstDecaySteps: required,
+        tMul: { kind: 'number', default: 2 },
+        mMul: { kind: 'number', default: 1 },
+        alpha: { kind: 'number', default: 0 },
+        name: named('SGDRDecay'),
+      },
+      config,
+    );
+    checkSteps('CosineDecayRestarts', 'firstDecaySteps', this.values.firstDecaySteps);
+  }
+  at(step: number): number {
+    const v = this.values;
+    return this.module().cosineDecayRestarts(v.initialLearningRate, step, v.firstDecaySteps, v.tMul, v.mMul, v.alpha);
+  }
+}

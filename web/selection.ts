@@ -1,0 +1,95 @@
+// The validated part of one call of apply: which rows have a gradient, and which. Checking it changes nothing,
+// and its lists are kept from call to call, so that a step makes no garbage.
+import { describe } from './errors.js';
+import { type Parameter, isParameter, pathOf } from './parameters.js';
+import { checkRows, SparseGradient } from './sparse.js';
+import type { Gradient, Target } from './stepper.js';
+import { addressOf } from './variable.js';
+
+/** null: this variable has no gradient in this step, and is left alone (not the same as zeros). */
+export type GradientLike = Float32Array | SparseGradient | null | undefined;
+
+export function checkGradient(g: unknown, target: Target): asserts g is Gradient {
+  if (g instanceof SparseGradient) {
+    checkRows(g, target);
+    return;
+  }
+  if (!(g instanceof Float32Array))
+    throw new TypeError(
+      `The gradient of '${target.path}' must be a Float32Array, a SparseGradient or null, got ${describe(g)}.`,
+    );
+  if (g.length !== target.size)
+    throw new RangeError(
+      `The gradient of '${target.path}' must have ${target.size} elements (shape [${target.shape}]), got ${g.length}` +
+        `${g.buffer.byteLength === 0 && target.size > 0 ? ' (its buffer is detached)' : ''}.`,
+    );
+}
+
+export class Selection {
+  readonly targets: readonly Target[];
+  readonly rows: number[] = [];
+  readonly gradients: Gradient[] = [];
+  /** How many of `rows` and `gradients` count. */
+  count = 0;
+  /** Paths of variables without a gradient, for the warning. */
+  missing = '';
+  readonly #owner: string;
+  readonly #rowOf = new Map<Parameter, number>();
+  readonly #stamps: number[];
+  #stamp = 0;
+
+  constructor(owner: string, targets: readonly Target[], parameters: readonly Parameter[]) {
+    this.#owner = owner;
+    this.targets = targets;
+    this.#stamps = targets.map(() => 0);
+    for (const { row } of targets) this.#rowOf.set(parameters[row], row);
+  }
+
+  rowOf(parameter: Parameter): number {
+    const row = this.#rowOf.get(parameter);
+    if (row !== undefined) return row;
+    if (!isParameter(parameter))
+      throw new TypeError(`A variable must be a Variable or a Float32Array, got ${describe(parameter)}.`);
+    throw new Error(
+      `Unknown variable ${pathOf(parameter)}: the optimizer '${this.#owner}' was built with ${this.#rowOf.size} others.`,
+    );
+  }
+
+  /** @throws TypeError, RangeError, Error for whatever does not fit. */
+  select(grads: readonly GradientLike[], variables: readonly Parameter[] | undefined): void {
+    const { targets, rows, gradients } = this;
+    const expected = variables ? variables.length : targets.length;
+    if (grads.length !== expected)
+      throw new RangeError(
+        `apply: ${grads.length} gradients for ${expected} variables; there must be one for each (null where there is none).`,
+      );
+    const stamp = ++this.#stamp;
+    let count = 0;
+    let missing = '';
+    for (let i = 0; i < expected; i++) {
+      const row = variables ? this.rowOf(variables[i]) : i;
+      const target = targets[row];
+      if (this.#stamps[row] === stamp) throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
+      this.#stamps[row] = stamp;
+      checkAlive(target);
+      const g = grads[i];
+      if (g === null || g === undefined) {
+        missing += `${missing && ', '}'${target.path}'`;
+        continue;
+      }
+      checkGradient(g, target);
+      rows[count] = row;
+      gradients[count++] = g;
+    }
+    if (count === 0 && expected > 0) throw new RangeError('No gradients provided for any variable.');
+    this.count = count;
+    this.missing = missing;
+  }
+}
+
+/** Nobody has taken the memory of a built variable away. */
+export function checkAlive({ variable, array, path, size }: Target): void {
+  if (variable && addressOf(variable) === 0) throw new Error(`The variable '${path}' has been disposed.`);
+  if (array && array.length !== size)
+    throw new Error(`The array '${path}' has been detached: its buffer was transferred or has grown away.`);
+}

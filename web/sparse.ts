@@ -1,0 +1,98 @@
+// SparseGradient: rows of a gradient whose other rows are zero, as an embedding gives them. Duplicates are
+// summed and the result is treated as the dense gradient it stands for; nothing dense is ever made.
+import { describe } from './errors.js';
+
+export interface SparseGradientOptions {
+  /** Rows of the variable's first axis; any order, duplicates allowed. */
+  indices: Int32Array | readonly number[];
+  /** Row by row: `indices.length` times the size of one row. */
+  values: Float32Array | readonly number[];
+  /** `'rows'`: clip the rows as given, before duplicates are summed, as tf_keras does. Default `'sum'`. */
+  clip?: 'sum' | 'rows';
+}
+
+export class SparseGradient {
+  readonly indices: Int32Array;
+  readonly values: Float32Array;
+  readonly clip: 'sum' | 'rows';
+
+  /** @throws TypeError for the wrong kinds; RangeError for an index that is no row number. Sizes are checked by apply. */
+  constructor(options: SparseGradientOptions) {
+    const { indices, values, clip = 'sum' } = options ?? {};
+    if (!(indices instanceof Int32Array) && !Array.isArray(indices))
+      throw new TypeError(`SparseGradient: indices must be an Int32Array or an array of integers, got ${describe(indices)}.`);
+    const bad = (indices as readonly number[]).find((i) => !Number.isInteger(i) || i < 0 || i > 2 ** 31 - 1);
+    if (bad !== undefined)
+      throw new RangeError(`SparseGradient: indices must be integers from 0 on, got ${describe(bad)}.`);
+    if (!(values instanceof Float32Array) && !(Array.isArray(values) && values.every((x) => typeof x === 'number')))
+      throw new TypeError(`SparseGradient: values must be a Float32Array or an array of numbers, got ${describe(values)}.`);
+    if (clip !== 'sum' && clip !== 'rows')
+      throw new RangeError(`SparseGradient: clip must be 'sum' or 'rows', got ${describe(clip)}.`);
+    this.indices = indices instanceof Int32Array ? indices : Int32Array.from(indices);
+    this.values = values instanceof Float32Array ? values : Float32Array.from(values);
+    this.clip = clip;
+  }
+}
+
+/** A sparse gradient for one variable: unique rows in ascending order, duplicates summed. */
+export interface Rows {
+  readonly rows: Int32Array;
+  readonly values: Float32Array;
+  readonly width: number;
+}
+
+interface Shaped {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+}
+
+const rowWidth = ({ shape, size }: Shaped) => (shape[0] ? size / shape[0] : 0);
+
+/** @throws RangeError if indices or values do not fit the variable. */
+export function checkRows({ indices, values }: SparseGradient, target: Shaped): void {
+  const { path, shape } = target;
+  const width = rowWidth(target);
+  if (values.length !== indices.length * width)
+    throw new RangeError(
+      `SparseGradient for '${path}' of shape [${shape}]: ${indices.length} indices need ${indices.length * width} ` +
+        `values (${width} a row), got ${values.length}.`,
+    );
+  for (const row of indices)
+    if (row >= (shape[0] ?? 0))
+      throw new RangeError(`SparseGradient for '${path}' of shape [${shape}]: index ${row} is not a row of it.`);
+}
+
+/** The rows of a gradient that fits (`checkRows`). */
+export function rowsFor({ indices, values }: SparseGradient, target: Shaped): Rows {
+  const width = rowWidth(target);
+  const order = Array.from(indices.keys()).sort((a, b) => indices[a] - indices[b] || a - b);
+  const unique = Int32Array.from(new Set(order.map((k) => indices[k])));
+  const sums = new Float32Array(unique.length * width);
+  let at = -1;
+  order.forEach((k, j) => {
+    const first = j === 0 || indices[k] !== indices[order[j - 1]];
+    if (first) at++;
+    const to = at * width;
+    const from = k * width;
+    for (let i = 0; i < width; i++) sums[to + i] = first ? values[from + i] : sums[to + i] + values[from + i];
+  });
+  return { rows: unique, values: sums, width };
+}
+
+/** The rows as given, clipped before any duplicates are summed (tf_keras). Plain float32 steps; a legacy path. */
+export function clipRows(sparse: SparseGradient, clipnorm: number, clipvalue: number): SparseGradient {
+  const { values } = sparse;
+  if (!(clipnorm > 0) && !(clipvalue > 0)) return sparse;
+  const clipped = values.slice();
+  if (clipnorm > 0) {
+    let sum = 0;
+    for (const x of values) sum = Math.fround(sum + Math.fround(x * x));
+    const norm = Math.fround(Math.sqrt(sum));
+    const c = Math.fround(clipnorm);
+    for (let i = 0; i < clipped.length; i++) clipped[i] = Math.fround(values[i] * c) / Math.max(norm, c);
+  } else {
+    for (let i = 0; i < clipped.length; i++) clipped[i] = Math.min(Math.max(values[i], -clipvalue), clipvalue);
+  }
+  return new SparseGradient({ indices: sparse.indices, values: clipped, clip: 'rows' });
+}

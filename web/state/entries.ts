@@ -1,0 +1,132 @@
+// An optimizer's state as one list of entries in Keras' order; everything that reads or writes state goes
+// through it: `variables`, weights, stores, files.
+import type { Engine } from '../engine.js';
+import { describe } from '../errors.js';
+import type { Stepper, Target } from '../stepper.js';
+import type { Variable } from '../variable.js';
+
+export interface StateEntry {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'int32';
+  /** A number for a scalar; else a live view. */
+  read(): number | Float32Array;
+  /** Of the right kind and size: see `assignAll`. */
+  write(value: number | ArrayLike<number>): void;
+}
+
+/** One of `optimizer.variables`. `value` is read when asked for: a number, or a live view. */
+export class OptimizerVariable {
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly dtype: 'float32' | 'int32';
+  readonly #entry: StateEntry;
+
+  constructor(entry: StateEntry) {
+    this.path = entry.path;
+    this.shape = entry.shape;
+    this.dtype = entry.dtype;
+    this.#entry = entry;
+  }
+
+  get value(): number | Float32Array {
+    return this.#entry.read();
+  }
+}
+
+export function scalarEntry(
+  path: string,
+  dtype: StateEntry['dtype'],
+  read: () => number,
+  write: (value: number) => void,
+): StateEntry {
+  const cast = dtype === 'int32' ? Math.trunc : Math.fround;
+  return { path, shape: [], dtype, read, write: (value) => write(cast(value as number)) };
+}
+
+export function arrayEntry(path: string, shape: readonly number[], view: () => Float32Array): StateEntry {
+  const isScalar = shape.length === 0; // a parameter of shape []
+  return {
+    path,
+    shape,
+    dtype: 'float32',
+    read: () => (isScalar ? view()[0] : view()),
+    write: (value) => view().set(typeof value === 'number' ? [value] : value),
+  };
+}
+
+export const userEntry = (variable: Variable): StateEntry =>
+  arrayEntry(variable.path, variable.shape, () => variable.value);
+
+/** Averages, accumulators, then slots: group by group, in a group interleaved per variable. */
+export function slotEntries(engine: Engine, name: string, stepper: Stepper): StateEntry[] {
+  const { module } = engine;
+  const number = engine.rule(stepper.rule);
+  const { native, targets } = stepper;
+  const entry = (target: Target, suffix: string, address: number): StateEntry =>
+    arrayEntry(`${name}/${target.path.replaceAll('/', '_')}_${suffix}`, target.shape, () => stepper.view(address, target));
+  const entries: StateEntry[] = [];
+  for (const t of targets) {
+    const address = native.averageOf(t.row);
+    if (address) entries.push(entry(t, 'average', address));
+  }
+  for (const t of targets) {
+    const address = native.accumulatorOf(t.row);
+    if (address) entries.push(entry(t, 'gradient_accumulator', address));
+  }
+  const slots = Array.from({ length: module.slotCount(number) }, (_, k) => k);
+  const groups = new Set(slots.map((k) => module.slotGroup(number, k)));
+  for (const group of groups)
+    for (const t of targets)
+      for (const k of slots)
+        if (module.slotGroup(number, k) === group) entries.push(entry(t, module.slotName(number, k), native.slot(t.row, k)));
+  return entries;
+}
+
+/** A scalar comes as a number or an array of one. */
+function scalar(value: unknown): number | undefined {
+  if (typeof value === 'number') return value;
+  const list = value as ArrayLike<unknown>;
+  return typeof value === 'object' && value !== null && list.length === 1 && typeof list[0] === 'number'
+    ? list[0]
+    : undefined;
+}
+
+function isNumbers(value: unknown): value is ArrayLike<number> {
+  return (
+    (ArrayBuffer.isView(value) && !(value instanceof DataView) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array)) ||
+    (Array.isArray(value) && value.every((x) => typeof x === 'number'))
+  );
+}
+
+/** All values at once, or an error that names the first that does not fit, and then none. */
+export function assignAll(what: string, entries: readonly StateEntry[], values: readonly unknown[]): void {
+  if (!Array.isArray(values)) throw new TypeError(`${what} takes a list of values, got ${describe(values)}.`);
+  if (values.length !== entries.length)
+    throw new RangeError(
+      `${what}: the optimizer has ${entries.length} variables (${entries
+        .slice(0, 4)
+        .map((e) => e.path)
+        .join(', ')}${entries.length > 4 ? ', …' : ''}), got ${values.length} values.`,
+    );
+  const checked = entries.map((entry, k) => checkValue(what, entry, values[k]));
+  entries.forEach((entry, k) => {
+    entry.write(checked[k]);
+  });
+}
+
+export function checkValue(what: string, { path, shape, dtype }: StateEntry, value: unknown): number | ArrayLike<number> {
+  if (value instanceof OptimizerVariable) value = value.value;
+  if (shape.length === 0) {
+    const x = scalar(value);
+    if (x === undefined) throw new TypeError(`${what}: '${path}' is a number, got ${describe(value)}.`);
+    if (dtype === 'int32' && !(x >= 0 && x < 2 ** 31))
+      throw new RangeError(`${what}: '${path}' must be an integer from 0 on, got ${x}.`);
+    return x;
+  }
+  if (!isNumbers(value)) throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
+  const size = shape.reduce((a, b) => a * b, 1);
+  if (value.length !== size)
+    throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${value.length}.`);
+  return value;
+}

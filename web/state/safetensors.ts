@@ -1,0 +1,122 @@
+// Optimizer state as a safetensors file (https://github.com/huggingface/safetensors): eight bytes of header
+// length, a JSON header of names, types, shapes and offsets, then the bytes. Reading checks everything first.
+import { describe } from '../errors.js';
+import type { StateEntry } from './entries.js';
+
+const types = { F32: 'float32', I32: 'int32' } as const;
+const typeOf = (dtype: StateEntry['dtype']) => (dtype === 'int32' ? 'I32' : 'F32');
+
+interface Tensor {
+  dtype: string;
+  shape: number[];
+  data_offsets: [number, number];
+}
+
+/** A parsed file: its tensors by name, its metadata, and the bytes behind the header. */
+export interface SafeTensors {
+  readonly tensors: ReadonlyMap<string, Tensor>;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly data: Uint8Array;
+}
+
+/** @throws TypeError for anything but bytes; RangeError for bytes that are no safetensors file. */
+export function parse(what: string, bytes: unknown): SafeTensors {
+  const given =
+    bytes instanceof ArrayBuffer
+      ? new Uint8Array(bytes)
+      : ArrayBuffer.isView(bytes)
+        ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
+        : null;
+  if (!given) throw new TypeError(`${what} takes a Uint8Array or ArrayBuffer, got ${describe(bytes)}.`);
+  const broken = (why: string) => new RangeError(`${what}: these ${given.length} bytes are no safetensors file: ${why}.`);
+  if (given.length < 8) throw broken('shorter than the length of the header');
+  const length = Number(new DataView(given.buffer, given.byteOffset, 8).getBigUint64(0, true));
+  if (length > given.length - 8) throw broken(`the header is said to have ${length} bytes`);
+  let header: Record<string, Tensor>;
+  try {
+    header = JSON.parse(new TextDecoder().decode(given.slice(8, 8 + length)));
+  } catch {
+    throw broken('the header is no JSON');
+  }
+  if (typeof header !== 'object' || header === null) throw broken('the header is no JSON object');
+  const { __metadata__: metadata = {}, ...rest } = header as Record<string, unknown>;
+  const data = given.subarray(8 + length);
+  for (const [name, tensor] of Object.entries(rest as Record<string, Tensor>)) {
+    const [from, to] = tensor?.data_offsets ?? [];
+    if (!Array.isArray(tensor?.shape) || !(from >= 0 && from <= to && to <= data.length))
+      throw broken(`the entry of '${name}' does not lie within it`);
+  }
+  return {
+    tensors: new Map(Object.entries(rest as Record<string, Tensor>)),
+    metadata: metadata as Record<string, string>,
+    data,
+  };
+}
+
+/** A tensor of 4-byte elements as numbers. @throws RangeError if its size does not fit its shape. */
+export function values(what: string, name: string, file: SafeTensors): Float32Array | Int32Array {
+  const { dtype, shape, data_offsets: offsets } = file.tensors.get(name) as Tensor;
+  const size = shape.reduce((a, b) => a * b, 1);
+  const bytes = file.data.slice(...offsets); // a copy is aligned
+  if (!(dtype in types) || bytes.length !== size * 4)
+    throw new RangeError(`${what}: '${name}' must be F32 or I32 of shape [${shape}], got ${dtype} in ${bytes.length} bytes.`);
+  return dtype === 'I32' ? new Int32Array(bytes.buffer) : new Float32Array(bytes.buffer);
+}
+
+export function write(
+  entries: readonly { path: string; shape: readonly number[]; dtype: StateEntry['dtype']; value: number | ArrayLike<number> }[],
+  metadata: Record<string, string>,
+): Uint8Array {
+  const header: Record<string, unknown> = { __metadata__: metadata };
+  let size = 0;
+  for (const { path, shape, dtype, value } of entries) {
+    const bytes = 4 * (typeof value === 'number' ? 1 : value.length);
+    header[path] = { dtype: typeOf(dtype), shape, data_offsets: [size, size + bytes] };
+    size += bytes;
+  }
+  const text = new TextEncoder().encode(JSON.stringify(header));
+  const length = Math.ceil(text.length / 8) * 8; // data aligned to 8 bytes, the header padded with spaces
+  const out = new Uint8Array(8 + length + size).fill(0x20, 8 + text.length, 8 + length);
+  new DataView(out.buffer).setBigUint64(0, BigInt(length), true);
+  out.set(text, 8);
+  let at = 8 + length;
+  for (const { dtype, value } of entries) {
+    const list = typeof value === 'number' ? [value] : value;
+    const typed = dtype === 'int32' ? new Int32Array(out.buffer, at, list.length) : new Float32Array(out.buffer, at, list.length);
+    typed.set(list);
+    at += typed.byteLength;
+  }
+  return out;
+}
+
+const format = 'simdescent-state-1';
+
+export function writeState(entries: readonly StateEntry[]): Uint8Array {
+  return write(
+    entries.map((entry) => ({ ...entry, value: entry.read() })),
+    { format },
+  );
+}
+
+/** Every entry from the file, or an error that names the first mismatch, and then none. */
+export function readState(entries: readonly StateEntry[], bytes: unknown): void {
+  const what = 'loadState';
+  const file = parse(what, bytes);
+  if (file.metadata.format !== format)
+    throw new RangeError(`${what}: the file's format is ${describe(file.metadata.format)}, expected "${format}".`);
+  const found = entries.map(({ path, shape, dtype }) => {
+    const tensor = file.tensors.get(path);
+    if (!tensor) throw new RangeError(`${what}: the file has no '${path}', which this optimizer has.`);
+    if (types[tensor.dtype as 'F32'] !== dtype || String(tensor.shape) !== String(shape))
+      throw new RangeError(
+        `${what}: '${path}' is ${typeOf(dtype)} of shape [${shape}] here, ${tensor.dtype} of shape [${tensor.shape}] in the file.`,
+      );
+    return values(what, path, file);
+  });
+  const known = new Set(entries.map((e) => e.path));
+  for (const name of file.tensors.keys())
+    if (!known.has(name)) throw new RangeError(`${what}: the file has '${name}', which this optimizer does not have.`);
+  entries.forEach((entry, k) => {
+    entry.write(entry.shape.length === 0 ? found[k][0] : found[k]);
+  });
+}

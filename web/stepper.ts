@@ -1,0 +1,273 @@
+// The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
+// and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
+import { type Constraint, project } from './constraints.js';
+import type { Engine, EngineOptimizer } from './engine.js';
+import { clipRows, type Rows, rowsFor, SparseGradient } from './sparse.js';
+import { addressOf, type Variable } from './variable.js';
+
+/** One built variable: engine-resident, or a plain array that passes through the tiles. */
+export interface Target {
+  readonly row: number;
+  readonly name: string;
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+  readonly variable: Variable | null;
+  readonly array: Float32Array | null;
+  readonly constraint: Constraint | null;
+}
+
+export type Gradient = Float32Array | SparseGradient;
+
+/** What a step needs to know beyond the engine's own options. */
+export interface StepOptions {
+  clipnorm: number | null;
+  clipvalue: number | null;
+  globalClipnorm: number | null;
+  /** Sparse gradients touch only the rows given (optimizer_v2's Adamax). */
+  legacySparse?: boolean;
+}
+
+type SparseRows = Map<number, Rows & { clipped: boolean }>;
+const none: SparseRows = new Map(); // shared, so that a dense step makes no garbage
+
+const words = 4; // of an Entry: row, gradient address, sum of squares, clipped
+
+export class Stepper {
+  readonly native: EngineOptimizer;
+  readonly rule: string;
+  readonly targets: readonly Target[];
+  readonly #engine: Engine;
+  readonly #tile: number;
+  readonly #averages: boolean;
+  #list = new Uint32Array(0);
+  #sums = new Float32Array(0);
+  #foreign: boolean;
+
+  /** @throws RangeError if there is no memory; nothing is left behind. */
+  constructor(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    this.#engine = engine;
+    this.#tile = engine.module.tileSize;
+    this.#averages = averages;
+    this.rule = rule;
+    this.targets = targets;
+    this.#foreign = targets.some((t) => t.array);
+    this.native = new engine.module.Optimizer(engine.rule(rule));
+    for (const target of targets) {
+      const weights = target.variable ? addressOf(target.variable) : 0;
+      if (this.native.add(target.size, weights, averages, accumulates)) continue;
+      this.native.delete();
+      throw engine.outOfMemory(target.size * 8, `the optimizer state of '${target.path}'`);
+    }
+    this.native.reserve(targets.length);
+  }
+
+  /** A slot array of a built variable, as a live view. */
+  view(address: number, target: Target): Float32Array {
+    return this.#engine.floats(address, target.size);
+  }
+
+  /** The values of a variable, wherever they live. */
+  values(target: Target): Float32Array {
+    return target.array ?? (target.variable as Variable).value;
+  }
+
+  isResident(g: Float32Array): boolean {
+    return g.buffer === this.#engine.memory.buffer;
+  }
+
+  /** Steps the first `count` of `rows` with the gradients beside them, which are known to fit. Cannot throw. */
+  step(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): void {
+    const { native, targets } = this;
+    const list = this.#entries();
+    const sparse = this.#sparse(rows, gradients, count, options);
+    let foreign = this.#foreign || sparse.size > 0;
+    for (let j = 0; j < count; j++) {
+      const g = gradients[j];
+      const resident = g instanceof Float32Array && this.isResident(g);
+      if (!resident) foreign = true;
+      list[j * words] = rows[j];
+      list[j * words + 1] = resident ? g.byteOffset : 0;
+      list[j * words + 3] = sparse.get(j)?.clipped ? 1 : 0;
+    }
+    native.begin(count);
+    const updating = native.updating();
+    if (foreign && updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
+      for (let j = 0; j < count; j++) {
+        if (list[j * words + 1] === 0) this.#sums[j * words + 2] = this.#sumOfSquares(j, gradients[j], sparse.get(j));
+      }
+    }
+    native.sweep();
+    if (foreign) {
+      for (let j = 0; j < count; j++) {
+        const target = targets[rows[j]];
+        const given = sparse.get(j);
+        if (given && (options.legacySparse || !(updating || this.#averages))) this.#givenRows(j, target, given);
+        else if (given) this.#sparseChunks(j, target, given);
+        else if (list[j * words + 1] === 0 || target.array) this.#chunks(j, target, gradients[j] as Float32Array);
+      }
+    }
+    if (this.#averages && this.#foreign) this.#averageForeign(rows, count, native.overwriting());
+    native.end();
+  }
+
+  /** The constraints of the stepped variables. Those of the user's own may throw. */
+  constrain(rows: readonly number[], count: number): void {
+    for (let j = 0; j < count; j++) {
+      const { constraint, variable } = this.targets[rows[j]];
+      if (constraint && variable) project(constraint, this.#engine, variable, addressOf(variable));
+    }
+  }
+
+  /** The rule alone, on one variable. */
+  updateOnly(target: Target, g: Float32Array, rate: number): void {
+    if (target.variable && this.isResident(g)) {
+      this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
+      return;
+    }
+    this.#tiles(target, (from, size) => {
+      this.#engine.gradientTile.set(g.subarray(from, from + size));
+      this.native.updateOnly(target.row, from, size, 0, rate);
+    });
+  }
+
+  /** Whether every element of a gradient is finite. */
+  isFinite(gradient: Gradient): boolean {
+    const g = gradient instanceof SparseGradient ? gradient.values : gradient;
+    const { module, gradientTile } = this.#engine;
+    if (this.isResident(g)) return module.finite(g.byteOffset, g.length);
+    for (let from = 0; from < g.length; from += this.#tile) {
+      const part = g.subarray(from, from + this.#tile);
+      gradientTile.set(part);
+      if (!module.finite(gradientTile.byteOffset, part.length)) return false;
+    }
+    return true;
+  }
+
+  delete(): void {
+    this.native.delete();
+  }
+
+  /** The step list, renewed when the memory has grown away from under it. */
+  #entries(): Uint32Array {
+    if (this.#list.length === 0) {
+      const address = this.native.reserve(this.targets.length);
+      this.#list = new Uint32Array(this.#engine.memory.buffer, address, this.targets.length * words);
+      this.#sums = new Float32Array(this.#engine.memory.buffer, address, this.targets.length * words);
+    }
+    return this.#list;
+  }
+
+  /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
+  #tiles(target: Target, f: (from: number, size: number) => void): void {
+    const { array, size } = target;
+    const weights = this.#engine.weightsTile;
+    for (let from = 0; from < size; from += this.#tile) {
+      const count = Math.min(this.#tile, size - from);
+      const whole = count === array?.length;
+      if (array) weights.set(whole ? array : array.subarray(from, from + count));
+      f(from, count);
+      if (array) array.set(count === this.#tile ? weights : weights.subarray(0, count), from);
+    }
+  }
+
+  #chunks(entry: number, target: Target, g: Float32Array): void {
+    const tile = this.#engine.gradientTile;
+    const resident = this.isResident(g);
+    this.#tiles(target, (from, size) => {
+      if (!resident) tile.set(size === g.length ? g : g.subarray(from, from + size));
+      this.native.chunk(entry, from, size);
+    });
+  }
+
+  /** Puts the part of the rows that falls into [from, from + size) into the zeroed tile, or zeros it again. */
+  #scatter({ rows, values, width }: Rows, from: number, size: number, clear: boolean): void {
+    const tile = this.#engine.gradientTile;
+    let low = 0; // first row that ends after `from`
+    for (let high = rows.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if ((rows[middle] + 1) * width <= from) low = middle + 1;
+      else high = middle;
+    }
+    for (let k = low; k < rows.length && rows[k] * width < from + size; k++) {
+      const first = Math.max(rows[k] * width, from);
+      const last = Math.min((rows[k] + 1) * width, from + size);
+      const at = k * width + first - rows[k] * width;
+      if (clear) tile.fill(0, first - from, last - from);
+      else tile.set(values.subarray(at, at + last - first), first - from);
+    }
+  }
+
+  #sparseChunks(entry: number, target: Target, given: Rows): void {
+    this.#engine.gradientTile.fill(0, 0, Math.min(this.#tile, target.size));
+    this.#tiles(target, (from, size) => {
+      this.#scatter(given, from, size, false);
+      this.native.chunk(entry, from, size);
+      this.#scatter(given, from, size, true);
+    });
+  }
+
+  /** Only the rows given: the lazy Adamax of optimizer_v2, and the gathering of a micro step. */
+  #givenRows(entry: number, target: Target, { rows, values, width }: Rows): void {
+    const { weightsTile, gradientTile } = this.#engine;
+    for (let k = 0; k < rows.length; k++) {
+      for (let i = 0; i < width; i += this.#tile) {
+        const size = Math.min(this.#tile, width - i);
+        const from = rows[k] * width + i;
+        gradientTile.set(values.subarray(k * width + i, k * width + i + size));
+        if (target.array) weightsTile.set(target.array.subarray(from, from + size));
+        this.native.chunk(entry, from, size);
+        if (target.array) target.array.set(weightsTile.subarray(0, size), from);
+      }
+    }
+  }
+
+  #sparse(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): SparseRows {
+    let found = none;
+    for (let j = 0; j < count; j++) {
+      const g = gradients[j];
+      if (!(g instanceof SparseGradient)) continue;
+      const clipped = g.clip === 'rows';
+      const given = clipped ? clipRows(g, options.clipnorm ?? 0, options.clipvalue ?? 0) : g;
+      if (found === none) found = new Map();
+      found.set(j, { ...rowsFor(given, this.targets[rows[j]]), clipped });
+    }
+    return found;
+  }
+
+  /**
+   * Sum of squares of a gradient outside the engine, in the order of cpp/kernels/reduce.h: the same splits down
+   * to a tile. A sparse one is summed over its rows alone, unless there is an accumulator to add.
+   */
+  #sumOfSquares(entry: number, gradient: Gradient, given: Rows | undefined): number {
+    const tile = this.#engine.gradientTile;
+    const gathered = this.native.accumulationSteps > 0;
+    const sum = (n: number, fill: (from: number, size: number) => void, from = 0): number => {
+      if (n <= this.#tile) {
+        fill(from, n);
+        return this.native.chunkSumOfSquares(entry, gathered ? from : 0, 0, n);
+      }
+      const half = (n >> 1) - ((n >> 1) % 8);
+      return Math.fround(sum(half, fill, from) + sum(n - half, fill, from + half));
+    };
+    if (given && gathered) {
+      return sum(this.targets[this.#list[entry * words]].size, (from, size) => {
+        tile.fill(0, 0, size);
+        this.#scatter(given, from, size, false);
+      });
+    }
+    const values = given ? given.values : (gradient as Float32Array);
+    return sum(values.length, (from, size) => tile.set(values.subarray(from, from + size)));
+  }
+
+  /** Averages of arrays that were not stepped, and the overwrite of all arrays by their average. */
+  #averageForeign(rows: readonly number[], count: number, overwriting: boolean): void {
+    const stepped = new Set(rows.slice(0, count));
+    for (const target of this.targets) {
+      if (!target.array) continue;
+      if (!stepped.has(target.row))
+        this.#tiles(target, (from, size) => this.native.averageChunk(target.row, from, size));
+      if (overwriting) target.array.set(this.view(this.native.averageOf(target.row), target));
+    }
+  }
+}

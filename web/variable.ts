@@ -1,0 +1,156 @@
+// Variable: a parameter tensor that lives in the engine's memory and is updated there without a copy.
+// It knows nothing of optimizers; one variable may serve several of them.
+import { type Constraint, constraintFrom } from './constraints.js';
+import { type Engine, engine, Role } from './engine.js';
+import { describe } from './errors.js';
+
+export interface VariableOptions {
+  /** Short name, matched by `excludeFromWeightDecay`. Default: the last part of `path`, or `'variable'`. */
+  name?: string;
+  /** Full name, such as `'dense/kernel'`: keys the optimizer's state. Default: the name. */
+  path?: string;
+  /** Default: `[length]`. */
+  shape?: readonly number[];
+  /** Information for the caller; default true. */
+  trainable?: boolean;
+  /** A projection applied after every update: an instance, a function, or Keras' `{ class_name, config }`. */
+  constraint?: Constraint | ((values: Float32Array) => ArrayLike<number>) | object | null;
+}
+
+type Values = Float32Array | readonly number[];
+
+const known = ['name', 'path', 'shape', 'trainable', 'constraint'];
+
+/** The engine's address of a variable, 0 once disposed; and of its gradient buffer, 0 if it was never touched. */
+export let addressOf: (variable: Variable) => number;
+export let gradientAddressOf: (variable: Variable) => number;
+
+function checkText(what: string, value: unknown): asserts value is string | undefined {
+  if (value !== undefined && (typeof value !== 'string' || value === ''))
+    throw new TypeError(`Variable: ${what} must be a non-empty string, got ${describe(value)}.`);
+}
+
+function checkShape(shape: unknown, size: number): readonly number[] {
+  if (shape === undefined) return [size];
+  if (!Array.isArray(shape) || !shape.every((d) => Number.isInteger(d) && d >= 0))
+    throw new TypeError(`Variable: shape must be an array of non-negative integers, got ${describe(shape)}.`);
+  const product = shape.reduce((a, b) => a * b, 1);
+  if (product !== size)
+    throw new RangeError(`Variable: shape [${shape}] has ${product} elements, but ${size} values were given.`);
+  return [...shape];
+}
+
+/** An array of numbers (typed as float32, or plain); a number is not one. */
+function isValues(values: unknown): values is Values {
+  return values instanceof Float32Array || (Array.isArray(values) && values.every((x) => typeof x === 'number'));
+}
+
+export class Variable {
+  readonly name: string;
+  readonly path: string;
+  readonly shape: readonly number[];
+  readonly size: number;
+  readonly trainable: boolean;
+  readonly constraint: Constraint | null;
+  #engine: Engine;
+  #address: number;
+  #value: Float32Array = new Float32Array(0);
+  #gradientAddress = 0;
+  #gradient: Float32Array = new Float32Array(0);
+
+  static {
+    addressOf = (variable) => variable.#address;
+    gradientAddressOf = (variable) => variable.#gradientAddress;
+  }
+
+  /**
+   * @param values what it starts as, row-major; a number is a length, and starts as zeros.
+   * @throws TypeError, RangeError for values or options of the wrong kind or size, or if there is no memory;
+   *   Error before `init()`.
+   */
+  constructor(values: Float32Array | readonly number[] | number, options: VariableOptions = {}) {
+    this.#engine = engine('new Variable()');
+    const isLength = typeof values === 'number';
+    if (isLength && (!Number.isInteger(values) || values < 0 || values > 2 ** 30 - 1))
+      throw new RangeError(`Variable: a length must be an integer from 0 to ${2 ** 30 - 1}, got ${values}.`);
+    if (!isLength && !isValues(values))
+      throw new TypeError(
+        `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}.`,
+      );
+    for (const key of Object.keys(options))
+      if (!known.includes(key)) throw new TypeError(`Variable: unknown option '${key}'; known are ${known.join(', ')}.`);
+    checkText('name', options.name);
+    checkText('path', options.path);
+    this.name = options.name ?? options.path?.split('/').pop() ?? 'variable';
+    this.path = options.path ?? this.name;
+    this.size = isLength ? values : values.length;
+    this.shape = checkShape(options.shape, this.size);
+    this.trainable = options.trainable ?? true;
+    this.constraint = constraintFrom(options.constraint);
+    this.#address = this.#engine.allocate(this.size, Role.weights, `the variable '${this.path}'`);
+    if (!isLength) this.value.set(values);
+  }
+
+  /** Where it lives. */
+  get placement(): 'wasm' | 'gpu' {
+    return 'wasm';
+  }
+
+  /** Live view of the values. Read it anew after making other variables: memory growth detaches old views. */
+  get value(): Float32Array {
+    if (this.#value.length === 0) {
+      this.#check();
+      this.#value = this.#engine.floats(this.#address, this.size);
+    }
+    return this.#value;
+  }
+
+  /** Live view of a gradient buffer in the engine, made and zeroed on first use. Not cleared by a step. */
+  get gradient(): Float32Array {
+    if (this.#gradient.length === 0) {
+      this.#check();
+      if (this.#gradientAddress === 0)
+        this.#gradientAddress = this.#engine.allocate(this.size, Role.gradient, `the gradient of '${this.path}'`);
+      this.#gradient = this.#engine.floats(this.#gradientAddress, this.size);
+    }
+    return this.#gradient;
+  }
+
+  /** Copies values in. @throws TypeError, RangeError: nothing was changed. */
+  assign(values: Float32Array | readonly number[]): void {
+    this.#check();
+    if (!isValues(values))
+      throw new TypeError(
+        `Variable '${this.path}': assign takes a Float32Array or an array of numbers, got ${describe(values)}.`,
+      );
+    if (values.length !== this.size)
+      throw new RangeError(`Variable '${this.path}' has ${this.size} elements, assign got ${values.length}.`);
+    this.value.set(values);
+  }
+
+  /** A copy of the values, from wherever they live. */
+  async read(): Promise<Float32Array> {
+    return this.value.slice();
+  }
+
+  /** Frees the memory. Idempotent; every other use afterwards throws. Optimizers that know it will say so. */
+  dispose(): void {
+    if (this.#address === 0) return;
+    this.#engine.module.release(this.#address, this.size);
+    this.#engine.module.release(this.#gradientAddress, this.size);
+    this.#address = this.#gradientAddress = 0;
+    this.#value = this.#gradient = new Float32Array(0);
+  }
+
+  #check(): void {
+    if (this.#address === 0) throw new Error(`Variable '${this.path}' has been disposed.`);
+  }
+}
+
+export interface Variable {
+  /** Same as `dispose()`. */
+  [Symbol.dispose](): void;
+}
+// By key, not by syntax: Node 20 has no Symbol.dispose, and then nobody can ask for it either.
+if (Symbol.dispose)
+  Object.defineProperty(Variable.prototype, Symbol.dispose, { value: Variable.prototype.dispose, writable: true });
