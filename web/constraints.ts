@@ -77,7 +77,11 @@ function readArguments<T extends object>(className: string, defaults: T, given: 
 }
 
 /** The shape as [outer, axis, inner] round the axes of a norm, which must be neighbours. */
-function split(className: string, shape: readonly number[], axis: number | readonly number[]): [number, number, number] {
+function split(
+  className: string,
+  shape: readonly number[],
+  axis: number | readonly number[],
+): [number, number, number] {
   const axes = [axis].flat().map((a) => (a < 0 ? a + shape.length : a));
   axes.sort((a, b) => a - b);
   if (axes.some((a, k) => a < 0 || a >= shape.length || (k > 0 && a !== axes[k - 1] + 1)))
@@ -121,7 +125,11 @@ export class MaxNorm extends NormConstraint {
   readonly axis: Axis;
   constructor(config: { maxValue?: number; axis?: Axis } = {}) {
     super();
-    ({ maxValue: this.maxValue, axis: this.axis } = readArguments('MaxNorm', { maxValue: 2, axis: 0 as Axis }, config));
+    ({ maxValue: this.maxValue, axis: this.axis } = readArguments(
+      'MaxNorm',
+      { maxValue: 2, axis: 0 as Axis },
+      config,
+    ));
   }
   protected range(): [number, number, number, boolean] {
     return [0, this.maxValue, 1, false];

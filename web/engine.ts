@@ -158,6 +158,7 @@ export function setEngine(engine: Engine): void {
 
 /** The engine of this realm, or the error that a beginner meets first. */
 export function engine(what: string): Engine {
-  if (!current) throw new Error(`${what} needs the engine: await init() first (import { init } from 'simdescent').`);
+  if (!current)
+    throw new Error(`${what} needs the engine: await init() first (import { init } from 'simdescent').`);
   return current;
 }

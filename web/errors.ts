@@ -14,7 +14,9 @@ export function describe(value: unknown): string {
 
 export function oneOf(names: readonly string[]): string {
   const quoted = names.map((name) => `'${name}'`);
-  return quoted.length > 1 ? `${quoted.slice(0, -1).join(', ')} or ${quoted[quoted.length - 1]}` : quoted.join();
+  return quoted.length > 1
+    ? `${quoted.slice(0, -1).join(', ')} or ${quoted[quoted.length - 1]}`
+    : quoted.join();
 }
 
 /** Edits from one word to the other (Levenshtein), ignoring case and underscores. */

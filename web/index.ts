@@ -4,9 +4,15 @@ import { deserialize, get, serialize } from './optimizers/registry.js';
 import * as scheduleClasses from './schedules.js';
 
 export type { Constraint } from './constraints.js';
-export { init, type InitOptions, type RuntimeInfo } from './load.js';
+export { type InitOptions, init, type RuntimeInfo } from './load.js';
 export { Optimizer } from './optimizer.js';
-export { Adam, AdamW, type AdamOptions, type MomentOptions, type OptimizerOptions } from './optimizers/adam.js';
+export {
+  Adam,
+  type AdamOptions,
+  AdamW,
+  type MomentOptions,
+  type OptimizerOptions,
+} from './optimizers/adam.js';
 export { AdamMultilr, type AdamMultilrOptions, type PatternRate } from './optimizers/adam-multilr.js';
 export { Adamax, type AdamaxOptions } from './optimizers/adamax.js';
 export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';

@@ -1,7 +1,8 @@
 // init(): compiles and instantiates the wasm once per realm. The bytes are inlined in the package, so that it
 // loads in Node, bare pages and bundlers alike; `wasm` overrides them.
-import inlined from '../build/wasm/simdescent.wasm';
+
 import createModule from '../build/wasm/simdescent.mjs';
+import inlined from '../build/wasm/simdescent.wasm';
 import { Engine, type EngineModule, setEngine } from './engine.js';
 import { describe, oneOf } from './errors.js';
 
@@ -29,7 +30,8 @@ async function compile(source: InitOptions['wasm']): Promise<WebAssembly.Module>
     if (!source.ok) throw new Error(`init: fetching ${source.url} failed with status ${source.status}.`);
     source = await source.arrayBuffer(); // not compileStreaming: a wrong MIME type would refuse a good file
   }
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return WebAssembly.compile(source as BufferSource);
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source))
+    return WebAssembly.compile(source as BufferSource);
   throw new TypeError(
     `init: option 'wasm' must be a URL, string, Response, BufferSource or WebAssembly.Module, got ${describe(source)}.`,
   );
@@ -49,7 +51,8 @@ async function load(options: InitOptions): Promise<Engine> {
       },
     }).then(resolve as (value: unknown) => void, reject);
   });
-  if (!memory) throw new Error('init: the wasm module given does not import a memory; is it simdescent.wasm?');
+  if (!memory)
+    throw new Error('init: the wasm module given does not import a memory; is it simdescent.wasm?');
   return new Engine(exports, memory);
 }
 
@@ -62,7 +65,9 @@ let loading: Promise<Engine> | undefined;
 export async function init(options: InitOptions = {}): Promise<RuntimeInfo> {
   for (const key of Object.keys(options)) {
     if (!['threads', 'relaxedSimd', 'wasm'].includes(key))
-      throw new TypeError(`init: unknown option '${key}'; ${oneOf(['threads', 'relaxedSimd', 'wasm'])} is accepted.`);
+      throw new TypeError(
+        `init: unknown option '${key}'; ${oneOf(['threads', 'relaxedSimd', 'wasm'])} is accepted.`,
+      );
   }
   loading ??= load(options).then((engine) => {
     setEngine(engine);

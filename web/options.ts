@@ -15,16 +15,14 @@ export interface Option<T = unknown> {
 
 export type OptionTable = Readonly<Record<string, Option>>;
 
-export const snakeCase = (name: string) => name.replace(/([a-z])([A-Z0-9])/g, (_, a, b) => `${a}_${b.toLowerCase()}`);
+export const snakeCase = (name: string) =>
+  name.replace(/([a-z])([A-Z0-9])/g, (_, a, b) => `${a}_${b.toLowerCase()}`);
 
 const wrong = (label: string, accepted: string, value: unknown) =>
   `${label} must be ${accepted}, got ${describe(value)}.`;
 
 /** A number in a range, or null where `nullable`. NaN and infinities are refused. */
-export function number(
-  accepted: string,
-  inRange: (x: number) => boolean = () => true,
-): Check<number> {
+export function number(accepted: string, inRange: (x: number) => boolean = () => true): Check<number> {
   return (label, value) => {
     if (typeof value !== 'number') throw new TypeError(wrong(label, accepted, value));
     if (!Number.isFinite(value) || !inRange(value)) throw new RangeError(wrong(label, accepted, value));
@@ -53,14 +51,17 @@ export const anything: Check<unknown> = (_label, value) => value;
 
 export const text: Check<string> = (label, value) => {
   if (typeof value !== 'string') throw new TypeError(wrong(label, 'a string', value));
-  if (value === '' || value.includes('/')) throw new RangeError(wrong(label, "a non-empty string without '/'", value));
+  if (value === '' || value.includes('/'))
+    throw new RangeError(wrong(label, "a non-empty string without '/'", value));
   return value;
 };
 
 /** A config object in either spelling, as a full record in camelCase. `undefined` counts as not given. */
 export function readOptions(className: string, table: OptionTable, config: unknown): Record<string, unknown> {
   if (typeof config !== 'object' || config === null || Array.isArray(config))
-    throw new TypeError(`${className}: options must be an object such as { learningRate: 0.001 }, got ${describe(config)}.`);
+    throw new TypeError(
+      `${className}: options must be an object such as { learningRate: 0.001 }, got ${describe(config)}.`,
+    );
   const names = Object.keys(table);
   const bySnake = new Map(names.map((name) => [snakeCase(name), name]));
   const spelled = new Map<string, string>();
@@ -73,7 +74,9 @@ export function readOptions(className: string, table: OptionTable, config: unkno
         `${className}: unknown option '${key}'.${suggestion(key, names)} Known options: ${names.join(', ')}.`,
       );
     if (spelled.has(name))
-      throw new TypeError(`${className}: option given in two spellings, '${spelled.get(name)}' and '${key}'; use one.`);
+      throw new TypeError(
+        `${className}: option given in two spellings, '${spelled.get(name)}' and '${key}'; use one.`,
+      );
     if (value === undefined) continue;
     spelled.set(name, key);
     values[name] = table[name].check(`${className}: ${key}`, value);
@@ -100,7 +103,11 @@ export const baseOptions = {
     check: orNull(number('an integer >= 1, or null', (x) => Number.isInteger(x) && x >= 0)), // 0 is never, as in Keras
     config: 'always',
   },
-  lossScaleFactor: { default: null, check: orNull(number('a number > 0, or null', positive)), config: 'always' },
+  lossScaleFactor: {
+    default: null,
+    check: orNull(number('a number > 0, or null', positive)),
+    config: 'always',
+  },
   gradientAccumulationSteps: {
     default: null,
     check: orNull(number('an integer >= 2, or null', (x) => x === 0 || (Number.isInteger(x) && x >= 2))),
@@ -121,7 +128,11 @@ export const momentOptions = {
 } as const satisfies OptionTable;
 
 /** PyTorch's formulas instead of Keras'. */
-export const compat = { default: 'keras', check: choice('keras', 'torch'), config: 'changed' } as const satisfies Option;
+export const compat = {
+  default: 'keras',
+  check: choice('keras', 'torch'),
+  config: 'changed',
+} as const satisfies Option;
 
 /** What holds between options: the clips exclude each other, the average has a momentum in [0, 1]. */
 export function checkTogether(className: string, o: Record<string, unknown>): void {
@@ -133,4 +144,15 @@ export function checkTogether(className: string, o: Record<string, unknown>): vo
   const momentum = o.emaMomentum as number;
   if (o.useEma && (momentum < 0 || momentum > 1))
     throw new RangeError(`${className}: emaMomentum must be in the range [0, 1], got ${momentum}.`);
+}
+
+/** A regular expression from a string. @throws RangeError that begins with `label` */
+export function pattern(label: string, source: string): RegExp {
+  try {
+    return new RegExp(source);
+  } catch (error) {
+    throw new RangeError(
+      `${label}: ${describe(source)} is no regular expression (${(error as Error).message}).`,
+    );
+  }
 }

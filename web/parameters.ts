@@ -18,6 +18,15 @@ export function pathOf(parameter: Parameter): string {
 export function targetsFor(parameters: readonly Parameter[]): Target[] {
   if (!Array.isArray(parameters))
     throw new TypeError(`build takes an array of variables, got ${describe(parameters)}.`);
+  const rows = new Map<Parameter, number>();
+  parameters.forEach((parameter, row) => {
+    const first = rows.get(parameter);
+    rows.set(parameter, row);
+    if (first !== undefined)
+      throw new RangeError(
+        `build: variables[${first}] and variables[${row}] are the same variable, given twice.`,
+      );
+  });
   let unnamed = 0;
   const targets = parameters.map((parameter, row): Target => {
     if (!isParameter(parameter))
@@ -25,7 +34,8 @@ export function targetsFor(parameters: readonly Parameter[]): Target[] {
         `build: variables[${row}] must be a Variable or a Float32Array, got ${describe(parameter)}.`,
       );
     if (parameter instanceof Variable) {
-      if (addressOf(parameter) === 0) throw new Error(`build: the variable '${parameter.path}' has been disposed.`);
+      if (addressOf(parameter) === 0)
+        throw new Error(`build: the variable '${parameter.path}' has been disposed.`);
       const { name, path, shape, size, constraint } = parameter;
       return { row, name, path, shape, size, variable: parameter, array: null, constraint };
     }

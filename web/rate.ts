@@ -36,17 +36,27 @@ export function rateFrom(label: string, value: unknown, customObjects: Record<st
     value = deserializeSchedule(label, value, customObjects);
   if (value instanceof LearningRateSchedule) {
     const schedule = value;
-    return { isNumber: false, schedule, at: (step) => finite(`${label}: the schedule's value`, schedule.at(step)) };
+    return {
+      isNumber: false,
+      schedule,
+      at: (step) => finite(`${label}: the schedule's value`, schedule.at(step)),
+    };
   }
   if (typeof value === 'function') {
     const f = value;
-    return { isNumber: false, schedule: null, at: (step) => finite(`${label}: the function's value`, f(step)) };
+    return {
+      isNumber: false,
+      schedule: null,
+      at: (step) => finite(`${label}: the function's value`, f(step)),
+    };
   }
   const number = finite(label, value);
   return { isNumber: true, schedule: null, at: () => number };
 }
 
-const builtIn = Object.fromEntries(Object.entries(schedules).filter(([name]) => name !== 'LearningRateSchedule'));
+const builtIn = Object.fromEntries(
+  Object.entries(schedules).filter(([name]) => name !== 'LearningRateSchedule'),
+);
 
 /** Keras' form: `{ module, class_name, config, registered_name }`. */
 export function serializeSchedule(schedule: Schedule): SerializedSchedule {
@@ -60,10 +70,16 @@ export function serializeSchedule(schedule: Schedule): SerializedSchedule {
   };
 }
 
-export function deserializeSchedule(label: string, given: object, customObjects: Record<string, unknown>): Schedule {
+export function deserializeSchedule(
+  label: string,
+  given: object,
+  customObjects: Record<string, unknown>,
+): Schedule {
   const { class_name: name, config } = given as Partial<SerializedSchedule>;
   if (typeof name !== 'string')
-    throw new TypeError(`${label} must be a number, a schedule, a function or { class_name, config }, got ${describe(given)}.`);
+    throw new TypeError(
+      `${label} must be a number, a schedule, a function or { class_name, config }, got ${describe(given)}.`,
+    );
   const known: Record<string, unknown> = { ...builtIn, ...customObjects };
   const type = (known[name] ?? known[name.split('>').pop() as string]) as
     | { fromConfig?: (config: object) => unknown }

@@ -17,7 +17,9 @@ export abstract class LearningRateSchedule {
 
   /** Constructor arguments in Keras' spelling. */
   getConfig(): ScheduleConfig {
-    throw new Error(`${this.constructor.name} has no getConfig(): a schedule that is saved must implement it.`);
+    throw new Error(
+      `${this.constructor.name} has no getConfig(): a schedule that is saved must implement it.`,
+    );
   }
 
   static fromConfig<T>(this: new (config: never) => T, config: ScheduleConfig): T {
@@ -40,8 +42,11 @@ function read<T>(className: string, table: Record<string, Argument>, given: unkn
   for (const [key, value] of Object.entries(given)) {
     const name = names.find((n) => n === key || snakeCase(n) === key);
     if (!name)
-      throw new TypeError(`${className}: unknown argument '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`);
-    if (name in out) throw new TypeError(`${className}: argument '${name}' is given in two spellings; use one.`);
+      throw new TypeError(
+        `${className}: unknown argument '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
+      );
+    if (name in out)
+      throw new TypeError(`${className}: argument '${name}' is given in two spellings; use one.`);
     out[name] = value;
   }
   for (const name of names) {
@@ -56,7 +61,12 @@ function read<T>(className: string, table: Record<string, Argument>, given: unkn
           ? typeof value === 'number' && Number.isFinite(value)
           : typeof value === kind;
     if (!fits) {
-      const accepted = kind === 'numbers' ? 'an array of finite numbers' : kind === 'number' ? 'a finite number' : `a ${kind}`;
+      const accepted =
+        kind === 'numbers'
+          ? 'an array of finite numbers'
+          : kind === 'number'
+            ? 'a finite number'
+            : `a ${kind}`;
       throw new TypeError(`${className}: ${name} must be ${accepted}, got ${describe(value)}.`);
     }
   }
@@ -74,7 +84,10 @@ abstract class TableSchedule<T extends object> extends LearningRateSchedule {
 
   override getConfig(): ScheduleConfig {
     return Object.fromEntries(
-      Object.entries(this.values).map(([name, value]) => [snakeCase(name), Array.isArray(value) ? [...value] : value]),
+      Object.entries(this.values).map(([name, value]) => [
+        snakeCase(name),
+        Array.isArray(value) ? [...value] : value,
+      ]),
     );
   }
 
@@ -117,7 +130,13 @@ export class ExponentialDecay extends TableSchedule<DecayArguments> {
   }
   at(step: number): number {
     const v = this.values;
-    return this.module().exponentialDecay(v.initialLearningRate, step, v.decaySteps, v.decayRate, v.staircase);
+    return this.module().exponentialDecay(
+      v.initialLearningRate,
+      step,
+      v.decaySteps,
+      v.decayRate,
+      v.staircase,
+    );
   }
 }
 
@@ -129,7 +148,13 @@ export class InverseTimeDecay extends TableSchedule<DecayArguments> {
   }
   at(step: number): number {
     const v = this.values;
-    return this.module().inverseTimeDecay(v.initialLearningRate, step, v.decaySteps, v.decayRate, v.staircase);
+    return this.module().inverseTimeDecay(
+      v.initialLearningRate,
+      step,
+      v.decaySteps,
+      v.decayRate,
+      v.staircase,
+    );
   }
 }
 
@@ -271,6 +296,13 @@ export class CosineDecayRestarts extends TableSchedule<RestartsArguments> {
   }
   at(step: number): number {
     const v = this.values;
-    return this.module().cosineDecayRestarts(v.initialLearningRate, step, v.firstDecaySteps, v.tMul, v.mMul, v.alpha);
+    return this.module().cosineDecayRestarts(
+      v.initialLearningRate,
+      step,
+      v.firstDecaySteps,
+      v.tMul,
+      v.mMul,
+      v.alpha,
+    );
   }
 }

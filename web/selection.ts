@@ -1,7 +1,7 @@
 // The validated part of one call of apply: which rows have a gradient, and which. Checking it changes nothing,
 // and its lists are kept from call to call, so that a step makes no garbage.
 import { describe } from './errors.js';
-import { type Parameter, isParameter, pathOf } from './parameters.js';
+import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
 import { addressOf } from './variable.js';
@@ -69,7 +69,8 @@ export class Selection {
     for (let i = 0; i < expected; i++) {
       const row = variables ? this.rowOf(variables[i]) : i;
       const target = targets[row];
-      if (this.#stamps[row] === stamp) throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
+      if (this.#stamps[row] === stamp)
+        throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
       this.#stamps[row] = stamp;
       checkAlive(target);
       const g = grads[i];

@@ -20,12 +20,19 @@ export class SparseGradient {
   constructor(options: SparseGradientOptions) {
     const { indices, values, clip = 'sum' } = options ?? {};
     if (!(indices instanceof Int32Array) && !Array.isArray(indices))
-      throw new TypeError(`SparseGradient: indices must be an Int32Array or an array of integers, got ${describe(indices)}.`);
+      throw new TypeError(
+        `SparseGradient: indices must be an Int32Array or an array of integers, got ${describe(indices)}.`,
+      );
     const bad = (indices as readonly number[]).find((i) => !Number.isInteger(i) || i < 0 || i > 2 ** 31 - 1);
     if (bad !== undefined)
       throw new RangeError(`SparseGradient: indices must be integers from 0 on, got ${describe(bad)}.`);
-    if (!(values instanceof Float32Array) && !(Array.isArray(values) && values.every((x) => typeof x === 'number')))
-      throw new TypeError(`SparseGradient: values must be a Float32Array or an array of numbers, got ${describe(values)}.`);
+    if (
+      !(values instanceof Float32Array) &&
+      !(Array.isArray(values) && values.every((x) => typeof x === 'number'))
+    )
+      throw new TypeError(
+        `SparseGradient: values must be a Float32Array or an array of numbers, got ${describe(values)}.`,
+      );
     if (clip !== 'sum' && clip !== 'rows')
       throw new RangeError(`SparseGradient: clip must be 'sum' or 'rows', got ${describe(clip)}.`);
     this.indices = indices instanceof Int32Array ? indices : Int32Array.from(indices);
@@ -60,7 +67,9 @@ export function checkRows({ indices, values }: SparseGradient, target: Shaped): 
     );
   for (const row of indices)
     if (row >= (shape[0] ?? 0))
-      throw new RangeError(`SparseGradient for '${path}' of shape [${shape}]: index ${row} is not a row of it.`);
+      throw new RangeError(
+        `SparseGradient for '${path}' of shape [${shape}]: index ${row} is not a row of it.`,
+      );
 }
 
 /** The rows of a gradient that fits (`checkRows`). */
@@ -92,7 +101,8 @@ export function clipRows(sparse: SparseGradient, clipnorm: number, clipvalue: nu
     const c = Math.fround(clipnorm);
     for (let i = 0; i < clipped.length; i++) clipped[i] = Math.fround(values[i] * c) / Math.max(norm, c);
   } else {
-    for (let i = 0; i < clipped.length; i++) clipped[i] = Math.min(Math.max(values[i], -clipvalue), clipvalue);
+    for (let i = 0; i < clipped.length; i++)
+      clipped[i] = Math.min(Math.max(values[i], -clipvalue), clipvalue);
   }
   return new SparseGradient({ indices: sparse.indices, values: clipped, clip: 'rows' });
 }

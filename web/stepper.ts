@@ -1,6 +1,6 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
 // and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
-import { type Constraint, project } from './constraints.js';
+import { type Constraint, isUsersOwn, project } from './constraints.js';
 import type { Engine, EngineOptimizer } from './engine.js';
 import { clipRows, type Rows, rowsFor, SparseGradient } from './sparse.js';
 import { addressOf, type Variable } from './variable.js';
@@ -37,21 +37,36 @@ export class Stepper {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly targets: readonly Target[];
+  /** A constraint of the user's own may throw after the update. */
+  readonly canThrow: boolean;
   readonly #engine: Engine;
   readonly #tile: number;
   readonly #averages: boolean;
   #list = new Uint32Array(0);
   #sums = new Float32Array(0);
-  #foreign: boolean;
+  readonly #foreign: boolean;
+  readonly #constrained: boolean;
+  #lossScale = Number.NaN;
+  // The dense gradients that the list was last written for: asking an array for its buffer is slow, and most
+  // loops come with the same arrays again.
+  readonly #written: (Float32Array | null)[] = [];
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
-  constructor(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+  constructor(
+    engine: Engine,
+    rule: string,
+    targets: readonly Target[],
+    averages: boolean,
+    accumulates: boolean,
+  ) {
     this.#engine = engine;
     this.#tile = engine.module.tileSize;
     this.#averages = averages;
     this.rule = rule;
     this.targets = targets;
     this.#foreign = targets.some((t) => t.array);
+    this.#constrained = targets.some((t) => t.constraint);
+    this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
     this.native = new engine.module.Optimizer(engine.rule(rule));
     for (const target of targets) {
       const weights = target.variable ? addressOf(target.variable) : 0;
@@ -65,6 +80,12 @@ export class Stepper {
   /** A slot array of a built variable, as a live view. */
   view(address: number, target: Target): Float32Array {
     return this.#engine.floats(address, target.size);
+  }
+
+  /** What gradients are divided by. Kept, because it is asked for at every step and seldom changes. */
+  set lossScale(scale: number) {
+    if (scale === this.#lossScale) return;
+    this.native.lossScale = this.#lossScale = scale;
   }
 
   /** The values of a variable, wherever they live. */
@@ -81,20 +102,26 @@ export class Stepper {
     const { native, targets } = this;
     const list = this.#entries();
     const sparse = this.#sparse(rows, gradients, count, options);
+    const { buffer } = this.#engine.memory;
+    const written = this.#written;
     let foreign = this.#foreign || sparse.size > 0;
-    for (let j = 0; j < count; j++) {
+    for (let j = 0, at = 0; j < count; j++, at += words) {
       const g = gradients[j];
-      const resident = g instanceof Float32Array && this.isResident(g);
-      if (!resident) foreign = true;
-      list[j * words] = rows[j];
-      list[j * words + 1] = resident ? g.byteOffset : 0;
-      list[j * words + 3] = sparse.get(j)?.clipped ? 1 : 0;
+      if (g !== written[j] || list[at] !== rows[j]) {
+        const resident = g instanceof Float32Array && g.buffer === buffer;
+        list[at] = rows[j];
+        list[at + 1] = resident ? g.byteOffset : 0;
+        list[at + 3] = sparse !== none && sparse.get(j)?.clipped ? 1 : 0;
+        written[j] = g instanceof Float32Array ? g : null;
+      }
+      if (list[at + 1] === 0) foreign = true;
     }
     native.begin(count);
-    const updating = native.updating();
-    if (foreign && updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
+    const updating = foreign && native.updating();
+    if (updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
       for (let j = 0; j < count; j++) {
-        if (list[j * words + 1] === 0) this.#sums[j * words + 2] = this.#sumOfSquares(j, gradients[j], sparse.get(j));
+        if (list[j * words + 1] === 0)
+          this.#sums[j * words + 2] = this.#sumOfSquares(j, gradients[j], sparse.get(j));
       }
     }
     native.sweep();
@@ -102,9 +129,11 @@ export class Stepper {
       for (let j = 0; j < count; j++) {
         const target = targets[rows[j]];
         const given = sparse.get(j);
-        if (given && (options.legacySparse || !(updating || this.#averages))) this.#givenRows(j, target, given);
+        if (given && (options.legacySparse || !(updating || this.#averages)))
+          this.#givenRows(j, target, given);
         else if (given) this.#sparseChunks(j, target, given);
-        else if (list[j * words + 1] === 0 || target.array) this.#chunks(j, target, gradients[j] as Float32Array);
+        else if (list[j * words + 1] === 0 || target.array)
+          this.#chunks(j, target, gradients[j] as Float32Array);
       }
     }
     if (this.#averages && this.#foreign) this.#averageForeign(rows, count, native.overwriting());
@@ -113,6 +142,7 @@ export class Stepper {
 
   /** The constraints of the stepped variables. Those of the user's own may throw. */
   constrain(rows: readonly number[], count: number): void {
+    if (!this.#constrained) return;
     for (let j = 0; j < count; j++) {
       const { constraint, variable } = this.targets[rows[j]];
       if (constraint && variable) project(constraint, this.#engine, variable, addressOf(variable));
@@ -151,6 +181,7 @@ export class Stepper {
   /** The step list, renewed when the memory has grown away from under it. */
   #entries(): Uint32Array {
     if (this.#list.length === 0) {
+      this.#written.length = 0;
       const address = this.native.reserve(this.targets.length);
       this.#list = new Uint32Array(this.#engine.memory.buffer, address, this.targets.length * words);
       this.#sums = new Float32Array(this.#engine.memory.buffer, address, this.targets.length * words);
@@ -222,7 +253,12 @@ export class Stepper {
     }
   }
 
-  #sparse(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): SparseRows {
+  #sparse(
+    rows: readonly number[],
+    gradients: readonly Gradient[],
+    count: number,
+    options: StepOptions,
+  ): SparseRows {
     let found = none;
     for (let j = 0; j < count; j++) {
       const g = gradients[j];

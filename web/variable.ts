@@ -1,5 +1,6 @@
 // Variable: a parameter tensor that lives in the engine's memory and is updated there without a copy.
 // It knows nothing of optimizers; one variable may serve several of them.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { type Constraint, constraintFrom } from './constraints.js';
 import { type Engine, engine, Role } from './engine.js';
 import { describe } from './errors.js';
@@ -36,13 +37,17 @@ function checkShape(shape: unknown, size: number): readonly number[] {
     throw new TypeError(`Variable: shape must be an array of non-negative integers, got ${describe(shape)}.`);
   const product = shape.reduce((a, b) => a * b, 1);
   if (product !== size)
-    throw new RangeError(`Variable: shape [${shape}] has ${product} elements, but ${size} values were given.`);
+    throw new RangeError(
+      `Variable: shape [${shape}] has ${product} elements, but ${size} values were given.`,
+    );
   return [...shape];
 }
 
 /** An array of numbers (typed as float32, or plain); a number is not one. */
 function isValues(values: unknown): values is Values {
-  return values instanceof Float32Array || (Array.isArray(values) && values.every((x) => typeof x === 'number'));
+  return (
+    values instanceof Float32Array || (Array.isArray(values) && values.every((x) => typeof x === 'number'))
+  );
 }
 
 export class Variable {
@@ -52,6 +57,8 @@ export class Variable {
   readonly size: number;
   readonly trainable: boolean;
   readonly constraint: Constraint | null;
+  /** Same as `dispose()`. */
+  declare [Symbol.dispose]: () => void;
   #engine: Engine;
   #address: number;
   #value: Float32Array = new Float32Array(0);
@@ -78,7 +85,8 @@ export class Variable {
         `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}.`,
       );
     for (const key of Object.keys(options))
-      if (!known.includes(key)) throw new TypeError(`Variable: unknown option '${key}'; known are ${known.join(', ')}.`);
+      if (!known.includes(key))
+        throw new TypeError(`Variable: unknown option '${key}'; known are ${known.join(', ')}.`);
     checkText('name', options.name);
     checkText('path', options.path);
     this.name = options.name ?? options.path?.split('/').pop() ?? 'variable';
@@ -110,7 +118,11 @@ export class Variable {
     if (this.#gradient.length === 0) {
       this.#check();
       if (this.#gradientAddress === 0)
-        this.#gradientAddress = this.#engine.allocate(this.size, Role.gradient, `the gradient of '${this.path}'`);
+        this.#gradientAddress = this.#engine.allocate(
+          this.size,
+          Role.gradient,
+          `the gradient of '${this.path}'`,
+        );
       this.#gradient = this.#engine.floats(this.#gradientAddress, this.size);
     }
     return this.#gradient;
@@ -147,10 +159,9 @@ export class Variable {
   }
 }
 
-export interface Variable {
-  /** Same as `dispose()`. */
-  [Symbol.dispose](): void;
-}
 // By key, not by syntax: Node 20 has no Symbol.dispose, and then nobody can ask for it either.
 if (Symbol.dispose)
-  Object.defineProperty(Variable.prototype, Symbol.dispose, { value: Variable.prototype.dispose, writable: true });
+  Object.defineProperty(Variable.prototype, Symbol.dispose, {
+    value: Variable.prototype.dispose,
+    writable: true,
+  });

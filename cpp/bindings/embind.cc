@@ -42,7 +42,7 @@ void release_floats(uint32_t array, uint32_t n) { release(floats(array), n); }
 bool finite_floats(uint32_t array, uint32_t n) { return all_finite(floats(array), n); }
 
 void non_negative(uint32_t w, uint32_t n) { constrain_non_negative(floats(w), n); }
-void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float least, float most, float rate,
+void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float least, float most, double rate,
                 bool unit) {
   constrain_norm(floats(w), outer, axis, inner, {least, most, rate, unit}, gradient_tile(), tile_size);
 }

@@ -50,21 +50,19 @@ float cosine_decay_warmup(float initial, float step, float decay_steps, double a
   return cosine(target, step - warmup_steps, decay_steps, alpha);
 }
 
-float cosine_decay_restarts(float initial, float step, float first_decay_steps, double t_mul, double m_mul,
-                            double alpha) {
+float cosine_decay_restarts(float initial, float step, float first_decay_steps, float t, float m, float alpha) {
   float completed = step / first_decay_steps, restart;
-  const float t = float(t_mul);
-  if (t_mul == 1) {
+  if (t == 1) {
     restart = floorf(completed);
     completed = completed - restart;
   } else {
-    restart = floorf(logf(1 - completed * float(1 - t_mul)) / logf(t));
-    const float length = powf(t, restart), before = (1 - length) / float(1 - t_mul);
+    restart = floorf(logf(1 - completed * (1 - t)) / logf(t));
+    const float length = powf(t, restart), before = (1 - length) / (1 - t);
     completed = (completed - before) / length;
   }
-  const float height = 0.5f * powf(float(m_mul), restart);
+  const float height = 0.5f * powf(m, restart);
   const float half = height * (1 + cosf(pi * completed));
-  return initial * (float(1 - alpha) * half + float(alpha));
+  return initial * ((1 - alpha) * half + alpha);
 }
 
 }  // namespace simdescent

@@ -10,6 +10,6 @@ float polynomial_decay(float initial, float step, float decay_steps, float end, 
 float inverse_time_decay(float initial, float step, float decay_steps, float rate, bool staircase);
 float cosine_decay(float initial, float step, float decay_steps, double alpha);
 float cosine_decay_warmup(float initial, float step, float decay_steps, double alpha, float target, float warmup_steps);
-float cosine_decay_restarts(float initial, float step, float first_decay_steps, double t_mul, double m_mul, double alpha);
+float cosine_decay_restarts(float initial, float step, float first_decay_steps, float t_mul, float m_mul, float alpha);
 
 }  // namespace simdescent

@@ -1,6 +1,7 @@
 // What Keras does to every element round the update rule, in its order and with one rounding per operation:
 // unscale, accumulate, clip, decay before it; the moving average after it.
-// A stage that is off costs nothing: the vector loops are instantiated for each constant `Stages`.
+// A stage that is off costs nothing: a vector loop is made for each constant `Stages`, and everything here is
+// inlined into it by force; one shared loop with its flags at run time would cost 10 to 250 % more.
 #pragma once
 #include <cstdint>
 
@@ -49,13 +50,13 @@ struct Pipe {
 };
 
 template <class V>
-inline V clamp(const Pipe<V>& k, V g) {
+[[gnu::always_inline]] inline V clamp(const Pipe<V>& k, V g) {
   return at_most(at_least(g, k.lo), k.hi);
 }
 
 // The gradient whose norm is clipped: unscaled and averaged over the accumulation.
 template <class V>
-inline V prologue(Stages s, const Pipe<V>& k, V g, V acc) {
+[[gnu::always_inline]] inline V prologue(Stages s, const Pipe<V>& k, V g, V acc) {
   switch (s.grad) {
     case Grad::none: return g;
     case Grad::scale:
@@ -69,7 +70,7 @@ inline V prologue(Stages s, const Pipe<V>& k, V g, V acc) {
 }
 
 template <class V>
-inline V clip(Stages s, const Pipe<V>& k, V g) {
+[[gnu::always_inline]] inline V clip(Stages s, const Pipe<V>& k, V g) {
   if (s.grad == Grad::none) return g;
   g = g * k.clip;
   if (s.grad != Grad::scale) g = g / k.divide;
@@ -77,18 +78,18 @@ inline V clip(Stages s, const Pipe<V>& k, V g) {
 }
 
 template <class V>
-inline V decay(const Pipe<V>& k, V w) {
+[[gnu::always_inline]] inline V decay(const Pipe<V>& k, V w) {
   return w - (w * k.decay) * k.rate;
 }
 
 template <class V>
-inline V average(const Pipe<V>& k, V avg, V w) {
+[[gnu::always_inline]] inline V average(const Pipe<V>& k, V avg, V w) {
   return k.momentum * avg + k.complement * w;
 }
 
 // One element of one variable through one step: the only place where the stages and the rule meet.
 template <class R, class V>
-inline void element(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c, V& w, V g,
+[[gnu::always_inline]] inline void element(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c, V& w, V g,
                     V (&slot)[R::slots.size()], V& acc, V& avg) {
   g = clip(s, k, prologue(s, k, g, acc));
   if (s.grad == Grad::accumulate) acc = V(0);

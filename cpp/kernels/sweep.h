@@ -39,7 +39,7 @@ inline typename R::template Coef<V> coefficients(const float* c) {
 // From element i on while a whole V fits; returns where it stopped. The pointers are parameters because
 // that is where __restrict counts, and it is a third of the time.
 template <class R, class V, class... P>
-inline uint32_t sweep(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c, uint32_t i, uint32_t n,
+[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c, uint32_t i, uint32_t n,
                       float* __restrict w, const float* __restrict g, float* __restrict acc, float* __restrict avg,
                       P* __restrict... slot) {
   for (; i + V::lanes <= n; i += V::lanes) {
@@ -47,7 +47,9 @@ inline uint32_t sweep(Stages s, const Pipe<V>& k, const typename R::template Coe
     V a = s.grad == Grad::accumulate ? V::load(acc + i) : V(0), e = s.average ? V::load(avg + i) : V(0);
     element<R, V>(s, k, c, x, V::load(g + i), state, a, e);
     x.store(w + i);
-    [&]<size_t... K>(std::index_sequence<K...>) { (state[K].store(slot + i), ...); }(std::index_sequence_for<P...>{});
+    [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+      (state[K].store(slot + i), ...);
+    }(std::index_sequence_for<P...>{});
     if (s.grad == Grad::accumulate) a.store(acc + i);
     if (s.average) e.store(avg + i);
   }
@@ -55,8 +57,8 @@ inline uint32_t sweep(Stages s, const Pipe<V>& k, const typename R::template Coe
 }
 
 template <class R, class V>
-inline uint32_t sweep(Stages s, const Row& r, uint32_t i) {
-  return [&]<size_t... K>(std::index_sequence<K...>) {
+[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Row& r, uint32_t i) {
+  return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
     return sweep<R, V>(s, Pipe<V>(*r.pipe), coefficients<R, V>(r.coef), i, r.n, r.w, r.g, r.acc, r.avg, r.slot[K]...);
   }(std::make_index_sequence<R::slots.size()>{});
 }

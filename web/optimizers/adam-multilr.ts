@@ -1,10 +1,12 @@
 // AdamMultilr: Adam with learning rates by variable name, after Capreolus' class of that name, a subclass of
 // TensorFlow's optimizer_v2 Adam whose arithmetic it follows. Not copied: its crash on pattern_lrs = None, and
 // its sparse branch, which forgets the bias correction (a SparseGradient here equals the dense gradient).
+
+import type { Kind } from '../configured.js';
 import { Dialect } from '../engine.js';
 import { describe } from '../errors.js';
-import { type Kind, Optimizer, pattern, type RateGroups } from '../optimizer.js';
-import { type Check, number } from '../options.js';
+import { Optimizer, type RateGroups } from '../optimizer.js';
+import { type Check, number, pattern } from '../options.js';
 import { deserializeSchedule, type LearningRate, type Rate, rateFrom, serializeSchedule } from '../rate.js';
 import { LearningRateSchedule } from '../schedules.js';
 import { type AdamOptions, adamOptions } from './adam.js';
@@ -37,7 +39,9 @@ function readEntries(label: string, value: unknown): Entry[] {
     const at = `${label}[${k}]`;
     const { patterns, lr, ...rest } = (entry ?? {}) as { patterns?: unknown; lr?: unknown };
     if (!Array.isArray(patterns) || !patterns.every((p) => typeof p === 'string'))
-      throw new TypeError(`${at}.patterns must be an array of regular expressions as strings, got ${describe(patterns)}.`);
+      throw new TypeError(
+        `${at}.patterns must be an array of regular expressions as strings, got ${describe(patterns)}.`,
+      );
     const unknown = Object.keys(rest)[0];
     if (unknown) throw new TypeError(`${at}: unknown key '${unknown}'; known are 'patterns' and 'lr'.`);
     if (typeof lr === 'object' && lr !== null && !(lr instanceof LearningRateSchedule))
@@ -83,6 +87,12 @@ const multi: Kind = {
  */
 export class AdamMultilr extends Optimizer {
   static override readonly className: string = 'AdamMultilr';
+  declare beta1: number;
+  declare beta2: number;
+  declare epsilon: number;
+  declare amsgrad: boolean;
+  declare adaptiveEpsilon: boolean;
+  declare decay: number;
   readonly #entries: readonly Entry[];
   protected override readonly rateGroups: RateGroups;
 
@@ -93,7 +103,8 @@ export class AdamMultilr extends Optimizer {
     this.#entries = entries;
     const rates: number[] = [];
     this.rateGroups = {
-      groupOf: ({ path }) => 1 + entries.findIndex(({ patterns }) => patterns.some((p) => p.test(path) || p.test(`${path}:0`))),
+      groupOf: ({ path }) =>
+        1 + entries.findIndex(({ patterns }) => patterns.some((p) => p.test(path) || p.test(`${path}:0`))),
       at: (rate, iteration) => {
         const divisor = Math.fround(1 + Math.fround(Math.fround(this.decay) * iteration));
         rates[0] = Math.fround(rate / divisor);
@@ -113,18 +124,11 @@ export class AdamMultilr extends Optimizer {
   override getConfig(): Record<string, unknown> {
     const saved = this.#entries.map(({ sources, rate, lr }) => {
       if (typeof lr === 'function')
-        throw new Error('AdamMultilr: a function as lr cannot be saved in a config; extend LearningRateSchedule instead.');
+        throw new Error(
+          'AdamMultilr: a function as lr cannot be saved in a config; extend LearningRateSchedule instead.',
+        );
       return { patterns: [...sources], lr: rate.schedule ? serializeSchedule(rate.schedule) : lr };
     });
     return { ...super.getConfig(), pattern_lrs: saved };
   }
-}
-
-export interface AdamMultilr {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  amsgrad: boolean;
-  adaptiveEpsilon: boolean;
-  decay: number;
 }

@@ -1,8 +1,10 @@
 // Adam and AdamW: their options, and which update rule these choose. The formulas are cpp/kernels/adam.h.
+
+import type { Kind } from '../configured.js';
 import type { EngineOptimizer } from '../engine.js';
 import { describe } from '../errors.js';
-import { Optimizer, type Kind } from '../optimizer.js';
-import { type Check, baseOptions, boolean, compat, momentOptions, number } from '../options.js';
+import { Optimizer } from '../optimizer.js';
+import { baseOptions, boolean, type Check, compat, momentOptions, number } from '../options.js';
 import type { LearningRate } from '../rate.js';
 
 export interface OptimizerOptions {
@@ -86,6 +88,12 @@ const adam: Kind = {
  */
 export class Adam extends Optimizer {
   static override readonly className: string = 'Adam';
+  declare beta1: number;
+  declare beta2: number;
+  declare epsilon: number;
+  declare amsgrad: boolean;
+  declare adaptiveEpsilon: boolean;
+
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdamOptions = {}) {
     super(options, adam);
@@ -108,18 +116,14 @@ const adamW: Kind = {
 /** Adam with decoupled weight decay, 0.004 by default (Loshchilov & Hutter 2019), as keras.optimizers.AdamW. */
 export class AdamW extends Optimizer {
   static override readonly className: string = 'AdamW';
+  declare beta1: number;
+  declare beta2: number;
+  declare epsilon: number;
+  declare amsgrad: boolean;
+  declare adaptiveEpsilon: boolean;
+
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdamOptions & { weightDecay?: number } = {}) {
     super(options, adamW);
   }
 }
-
-interface AdamProperties {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  amsgrad: boolean;
-  adaptiveEpsilon: boolean;
-}
-export interface Adam extends AdamProperties {}
-export interface AdamW extends AdamProperties {}

@@ -1,5 +1,6 @@
 // Adamax: its options, and which update rule these choose. The formulas are cpp/kernels/adamax.h.
-import { type Kind, Optimizer } from '../optimizer.js';
+import type { Kind } from '../configured.js';
+import { Optimizer } from '../optimizer.js';
 import { baseOptions, boolean, checkTogether, compat, momentOptions } from '../options.js';
 import type { MomentOptions } from './adam.js';
 
@@ -41,15 +42,13 @@ const adamax: Kind = {
  */
 export class Adamax extends Optimizer {
   static override readonly className: string = 'Adamax';
+  declare beta1: number;
+  declare beta2: number;
+  declare epsilon: number;
+  declare legacySparse: boolean;
+
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdamaxOptions = {}) {
     super(options, adamax);
   }
-}
-
-export interface Adamax {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  legacySparse: boolean;
 }

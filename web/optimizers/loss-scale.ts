@@ -1,14 +1,8 @@
 // LossScaleOptimizer: dynamic loss scaling round another optimizer, for gradients computed in half precision.
 // It decides whether and with which scale the inner optimizer steps; everything else is the inner one's.
+import type { Kind } from '../configured.js';
 import { describe } from '../errors.js';
-import {
-  allFinite,
-  applyScaled,
-  type Kind,
-  Optimizer,
-  stateOf,
-  stepperOf,
-} from '../optimizer.js';
+import { allFinite, applyScaled, Optimizer, stateOf, stepperOf } from '../optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from '../options.js';
 import type { Parameter } from '../parameters.js';
 import type { LearningRate } from '../rate.js';
@@ -28,7 +22,9 @@ export interface LossScaleOptions {
 const innerOnly = (name: string, fallback: unknown): Check<unknown> => {
   return (label, value) => {
     if (value !== fallback)
-      throw new RangeError(`${label}: LossScaleOptimizer does not support it; set ${name} on the inner optimizer.`);
+      throw new RangeError(
+        `${label}: LossScaleOptimizer does not support it; set ${name} on the inner optimizer.`,
+      );
     return value;
   };
 };
@@ -50,7 +46,9 @@ const kind: Kind = {
       default: true,
       check: (label: string, value: unknown) => {
         if (value !== true)
-          throw new RangeError(`${label}: a fixed scale is lossScaleFactor on the inner optimizer; got ${describe(value)}.`);
+          throw new RangeError(
+            `${label}: a fixed scale is lossScaleFactor on the inner optimizer; got ${describe(value)}.`,
+          );
         return value;
       },
       config: 'never',
@@ -74,6 +72,8 @@ const kind: Kind = {
  */
 export class LossScaleOptimizer extends Optimizer {
   static override readonly className: string = 'LossScaleOptimizer';
+  declare initialScale: number;
+  declare dynamicGrowthSteps: number;
   readonly #inner: Optimizer;
   #scale: number;
   #steps = 0;
@@ -82,7 +82,9 @@ export class LossScaleOptimizer extends Optimizer {
   /** @throws TypeError if `inner` is no optimizer; TypeError, RangeError for wrong options. */
   constructor(inner: Optimizer, options: LossScaleOptions = {}) {
     if (!(inner instanceof Optimizer) || inner instanceof LossScaleOptimizer)
-      throw new TypeError(`LossScaleOptimizer takes an optimizer to wrap, such as new Adam(), got ${describe(inner)}.`);
+      throw new TypeError(
+        `LossScaleOptimizer: inner must be an optimizer to wrap, such as new Adam(), got ${describe(inner)}.`,
+      );
     super(options, kind);
     this.#inner = inner;
     this.#scale = Math.fround(this.initialScale);
@@ -146,7 +148,9 @@ export class LossScaleOptimizer extends Optimizer {
   override finalizeVariableValues(variables: readonly Parameter[]): void {
     this.#inner.finalizeVariableValues(variables);
   }
-  override excludeFromWeightDecay(which: { varList?: readonly Parameter[]; varNames?: readonly string[] } = {}): void {
+  override excludeFromWeightDecay(
+    which: { varList?: readonly Parameter[]; varNames?: readonly string[] } = {},
+  ): void {
     this.#inner.excludeFromWeightDecay(which);
   }
   override scaleLoss(loss: number): number {
@@ -198,8 +202,18 @@ export class LossScaleOptimizer extends Optimizer {
       this.#scale = x;
     };
     return [
-      scalarEntry(path('iteration'), 'int32', () => 0, () => {}), // Keras' own counter never moves
-      scalarEntry(path('learning_rate'), 'float32', () => 0, () => {}), // nor is its own rate used
+      scalarEntry(
+        path('iteration'),
+        'int32',
+        () => 0,
+        () => {},
+      ), // Keras' own counter never moves
+      scalarEntry(
+        path('learning_rate'),
+        'float32',
+        () => 0,
+        () => {},
+      ), // nor is its own rate used
       scalarEntry(path('step_counter'), 'int32', () => this.#steps, steps),
       scalarEntry(path('dynamic_scale'), 'float32', () => this.#scale, scale),
       ...stateOf(this.#inner),
@@ -208,8 +222,3 @@ export class LossScaleOptimizer extends Optimizer {
 }
 
 const own = 4; // entries of the wrapper itself
-
-export interface LossScaleOptimizer {
-  initialScale: number;
-  dynamicGrowthSteps: number;
-}

@@ -1,8 +1,8 @@
 // keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form.
 import { describe, suggestion } from '../errors.js';
 import { Optimizer } from '../optimizer.js';
-import { AdamMultilr } from './adam-multilr.js';
 import { Adam, AdamW } from './adam.js';
+import { AdamMultilr } from './adam-multilr.js';
 import { Adamax } from './adamax.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
 
@@ -43,7 +43,10 @@ export function serialize(optimizer: Optimizer): SerializedOptimizer {
 }
 
 /** @param customObjects classes that are not built in, optimizers or schedules, by name. */
-export function deserialize(config: SerializedOptimizer, customObjects: Record<string, unknown> = {}): Optimizer {
+export function deserialize(
+  config: SerializedOptimizer,
+  customObjects: Record<string, unknown> = {},
+): Optimizer {
   if (typeof config !== 'object' || config === null || typeof config.class_name !== 'string')
     throw new TypeError(`optimizers.deserialize takes { class_name, config }, got ${describe(config)}.`);
   const name = config.class_name.split('>').pop() as string;
@@ -51,7 +54,9 @@ export function deserialize(config: SerializedOptimizer, customObjects: Record<s
   const found = known.find((c) => c.className.toLowerCase() === name.toLowerCase());
   if (!found) {
     const names = known.map((c) => c.className);
-    throw new RangeError(`Unknown optimizer '${name}'.${suggestion(name, names)} Known: ${names.join(', ')}.`);
+    throw new RangeError(
+      `Unknown optimizer '${name}'.${suggestion(name, names)} Known: ${names.join(', ')}.`,
+    );
   }
   return found.fromConfig(config.config ?? {}, customObjects);
 }
@@ -67,7 +72,8 @@ export function get(
 ): Optimizer | null {
   if (identifier === null || identifier === undefined) return null;
   if (identifier instanceof Optimizer) return identifier;
-  if (typeof identifier === 'string') return deserialize({ class_name: identifier, config: {} }, customObjects);
+  if (typeof identifier === 'string')
+    return deserialize({ class_name: identifier, config: {} }, customObjects);
   if (typeof identifier === 'object') return deserialize(identifier, customObjects);
   throw new TypeError(
     `optimizers.get takes an optimizer, a name or { class_name, config }, got ${describe(identifier)}.`,

@@ -64,7 +64,9 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepper): Sta
   const number = engine.rule(stepper.rule);
   const { native, targets } = stepper;
   const entry = (target: Target, suffix: string, address: number): StateEntry =>
-    arrayEntry(`${name}/${target.path.replaceAll('/', '_')}_${suffix}`, target.shape, () => stepper.view(address, target));
+    arrayEntry(`${name}/${target.path.replaceAll('/', '_')}_${suffix}`, target.shape, () =>
+      stepper.view(address, target),
+    );
   const entries: StateEntry[] = [];
   for (const t of targets) {
     const address = native.averageOf(t.row);
@@ -79,7 +81,8 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepper): Sta
   for (const group of groups)
     for (const t of targets)
       for (const k of slots)
-        if (module.slotGroup(number, k) === group) entries.push(entry(t, module.slotName(number, k), native.slot(t.row, k)));
+        if (module.slotGroup(number, k) === group)
+          entries.push(entry(t, module.slotName(number, k), native.slot(t.row, k)));
   return entries;
 }
 
@@ -94,7 +97,10 @@ function scalar(value: unknown): number | undefined {
 
 function isNumbers(value: unknown): value is ArrayLike<number> {
   return (
-    (ArrayBuffer.isView(value) && !(value instanceof DataView) && !(value instanceof BigInt64Array) && !(value instanceof BigUint64Array)) ||
+    (ArrayBuffer.isView(value) &&
+      !(value instanceof DataView) &&
+      !(value instanceof BigInt64Array) &&
+      !(value instanceof BigUint64Array)) ||
     (Array.isArray(value) && value.every((x) => typeof x === 'number'))
   );
 }
@@ -115,7 +121,11 @@ export function assignAll(what: string, entries: readonly StateEntry[], values: 
   });
 }
 
-export function checkValue(what: string, { path, shape, dtype }: StateEntry, value: unknown): number | ArrayLike<number> {
+export function checkValue(
+  what: string,
+  { path, shape, dtype }: StateEntry,
+  value: unknown,
+): number | ArrayLike<number> {
   if (value instanceof OptimizerVariable) value = value.value;
   if (shape.length === 0) {
     const x = scalar(value);
@@ -124,7 +134,8 @@ export function checkValue(what: string, { path, shape, dtype }: StateEntry, val
       throw new RangeError(`${what}: '${path}' must be an integer from 0 on, got ${x}.`);
     return x;
   }
-  if (!isNumbers(value)) throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
+  if (!isNumbers(value))
+    throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
   const size = shape.reduce((a, b) => a * b, 1);
   if (value.length !== size)
     throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${value.length}.`);

@@ -28,7 +28,8 @@ export function parse(what: string, bytes: unknown): SafeTensors {
         ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
         : null;
   if (!given) throw new TypeError(`${what} takes a Uint8Array or ArrayBuffer, got ${describe(bytes)}.`);
-  const broken = (why: string) => new RangeError(`${what}: these ${given.length} bytes are no safetensors file: ${why}.`);
+  const broken = (why: string) =>
+    new RangeError(`${what}: these ${given.length} bytes are no safetensors file: ${why}.`);
   if (given.length < 8) throw broken('shorter than the length of the header');
   const length = Number(new DataView(given.buffer, given.byteOffset, 8).getBigUint64(0, true));
   if (length > given.length - 8) throw broken(`the header is said to have ${length} bytes`);
@@ -59,12 +60,19 @@ export function values(what: string, name: string, file: SafeTensors): Float32Ar
   const size = shape.reduce((a, b) => a * b, 1);
   const bytes = file.data.slice(...offsets); // a copy is aligned
   if (!(dtype in types) || bytes.length !== size * 4)
-    throw new RangeError(`${what}: '${name}' must be F32 or I32 of shape [${shape}], got ${dtype} in ${bytes.length} bytes.`);
+    throw new RangeError(
+      `${what}: '${name}' must be F32 or I32 of shape [${shape}], got ${dtype} in ${bytes.length} bytes.`,
+    );
   return dtype === 'I32' ? new Int32Array(bytes.buffer) : new Float32Array(bytes.buffer);
 }
 
 export function write(
-  entries: readonly { path: string; shape: readonly number[]; dtype: StateEntry['dtype']; value: number | ArrayLike<number> }[],
+  entries: readonly {
+    path: string;
+    shape: readonly number[];
+    dtype: StateEntry['dtype'];
+    value: number | ArrayLike<number>;
+  }[],
   metadata: Record<string, string>,
 ): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
@@ -82,7 +90,10 @@ export function write(
   let at = 8 + length;
   for (const { dtype, value } of entries) {
     const list = typeof value === 'number' ? [value] : value;
-    const typed = dtype === 'int32' ? new Int32Array(out.buffer, at, list.length) : new Float32Array(out.buffer, at, list.length);
+    const typed =
+      dtype === 'int32'
+        ? new Int32Array(out.buffer, at, list.length)
+        : new Float32Array(out.buffer, at, list.length);
     typed.set(list);
     at += typed.byteLength;
   }
@@ -103,7 +114,9 @@ export function readState(entries: readonly StateEntry[], bytes: unknown): void 
   const what = 'loadState';
   const file = parse(what, bytes);
   if (file.metadata.format !== format)
-    throw new RangeError(`${what}: the file's format is ${describe(file.metadata.format)}, expected "${format}".`);
+    throw new RangeError(
+      `${what}: the file's format is ${describe(file.metadata.format)}, expected "${format}".`,
+    );
   const found = entries.map(({ path, shape, dtype }) => {
     const tensor = file.tensors.get(path);
     if (!tensor) throw new RangeError(`${what}: the file has no '${path}', which this optimizer has.`);
@@ -115,7 +128,8 @@ export function readState(entries: readonly StateEntry[], bytes: unknown): void 
   });
   const known = new Set(entries.map((e) => e.path));
   for (const name of file.tensors.keys())
-    if (!known.has(name)) throw new RangeError(`${what}: the file has '${name}', which this optimizer does not have.`);
+    if (!known.has(name))
+      throw new RangeError(`${what}: the file has '${name}', which this optimizer does not have.`);
   entries.forEach((entry, k) => {
     entry.write(entry.shape.length === 0 ? found[k][0] : found[k]);
   });

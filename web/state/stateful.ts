@@ -1,0 +1,135 @@
+// The state of an optimizer in and out: as variables, weights, Keras' store and safetensors bytes, and state
+// variables of the user's own. All of it goes through one list of entries; what these are is the subclass'.
+/// <reference lib="esnext.disposable" preserve="true" />
+import { Configured } from '../configured.js';
+import { describe } from '../errors.js';
+import { isParameter, type Parameter, pathOf } from '../parameters.js';
+import { Variable } from '../variable.js';
+import { assignAll, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
+import { readState, writeState } from './safetensors.js';
+
+type Numbers = ArrayLike<number>;
+
+export abstract class Stateful extends Configured {
+  /** State variables of the user's own, after all others. */
+  protected readonly extra: StateEntry[] = [];
+
+  /** The state in Keras' order. @throws Error after dispose */
+  protected abstract entries(): StateEntry[];
+  /** @throws Error if nothing was built, or after dispose */
+  protected abstract stepper(): unknown;
+
+  /** State in Keras' order: iteration, learning_rate (if a number), averages, accumulators, slots, then your own. */
+  get variables(): OptimizerVariable[] {
+    return this.entries().map((entry) => new OptimizerVariable(entry));
+  }
+
+  /** Copies of the values of `variables`. */
+  getWeights(): (number | Float32Array)[] {
+    return this.entries().map((entry) => {
+      const value = entry.read();
+      return typeof value === 'number' ? value : value.slice();
+    });
+  }
+
+  /** All of `variables` at once. @throws Error if not built; TypeError, RangeError at the first mismatch: nothing was set. */
+  setWeights(weights: readonly (number | Numbers)[]): void {
+    this.stepper();
+    assignAll('setWeights', this.entries(), weights);
+  }
+
+  /** Keras' layout: keys "0", "1", … in the order of `variables`. */
+  saveOwnVariables(store: Record<string, unknown>): void {
+    Object.assign(store, this.getWeights());
+  }
+
+  /** @throws as setWeights, also where Keras only warns (another number of values). */
+  loadOwnVariables(store: Record<string, number | Numbers>): void {
+    this.stepper();
+    const keys = Object.keys(store ?? {});
+    assignAll(
+      'loadOwnVariables',
+      this.entries(),
+      keys.map((_, k) => store[k]),
+    );
+  }
+
+  /** The whole state as safetensors; after `loadState` the next step has the same bits. */
+  serializeState(): Uint8Array {
+    this.stepper();
+    return writeState(this.entries());
+  }
+
+  /** @throws Error if not built; TypeError, RangeError that names the first mismatch: nothing was changed. */
+  loadState(bytes: Uint8Array | ArrayBuffer): void {
+    this.stepper();
+    readState(this.entries(), bytes);
+  }
+
+  /** A state variable of your own, tracked and saved with the others. */
+  addVariable(options: {
+    shape: readonly number[];
+    initializer?: 'zeros' | 'ones';
+    dtype?: 'float32';
+    name?: string;
+  }): Variable {
+    this.alive();
+    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options ?? {};
+    if (!Array.isArray(shape))
+      throw new TypeError(`addVariable: shape must be an array, got ${describe(shape)}.`);
+    if (initializer !== 'zeros' && initializer !== 'ones')
+      throw new RangeError(
+        `addVariable: initializer must be 'zeros' or 'ones', got ${describe(initializer)}.`,
+      );
+    if (dtype !== 'float32')
+      throw new RangeError(`addVariable: dtype must be 'float32', got ${describe(dtype)}.`);
+    const size = shape.reduce((a, b) => a * b, 1);
+    const variable = new Variable(size, { name, path: `${this.name}/${name}`, shape });
+    if (initializer === 'ones') variable.value.fill(1);
+    this.extra.push(userEntry(variable));
+    return variable;
+  }
+
+  /** A state variable shaped as another variable and named after it. */
+  addVariableFromReference(
+    variable: Parameter,
+    options: { name?: string; initializer?: 'zeros' | 'ones' } = {},
+  ): Variable {
+    if (!isParameter(variable))
+      throw new TypeError(`addVariableFromReference takes a variable, got ${describe(variable)}.`);
+    const { path, shape } =
+      variable instanceof Variable ? variable : { path: 'variable', shape: [variable.length] };
+    const { name = 'var', initializer } = options;
+    return this.addVariable({ shape, initializer, name: `${path.replaceAll('/', '_')}_${name}` });
+  }
+
+  /** `variable = value`, element by element. @throws TypeError, RangeError */
+  assign(variable: Parameter, value: Numbers | number): void {
+    this.#assign('assign', variable, value, (_, x) => x);
+  }
+  /** `variable += value`. */
+  assignAdd(variable: Parameter, value: Numbers | number): void {
+    this.#assign('assignAdd', variable, value, (v, x) => v + x);
+  }
+  /** `variable -= value`. */
+  assignSub(variable: Parameter, value: Numbers | number): void {
+    this.#assign('assignSub', variable, value, (v, x) => v - x);
+  }
+
+  #assign(
+    what: string,
+    variable: Parameter,
+    value: Numbers | number,
+    f: (v: number, x: number) => number,
+  ): void {
+    this.alive();
+    if (!isParameter(variable)) throw new TypeError(`${what} takes a variable, got ${describe(variable)}.`);
+    const array = variable instanceof Variable ? variable.value : variable;
+    const single = typeof value === 'number';
+    if (!single && (typeof value !== 'object' || value?.length !== array.length))
+      throw new RangeError(
+        `${what}: ${pathOf(variable)} has ${array.length} elements, got ${describe(value)}.`,
+      );
+    for (let i = 0; i < array.length; i++) array[i] = f(array[i], Math.fround(single ? value : value[i]));
+  }
+}
