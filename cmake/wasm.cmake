@@ -1,5 +1,5 @@
 # The two wasm products: the Embind module, and the memory-less kernel module (one with SIMD128, which ships,
-# and a scalar one for the bench).
+# and a scalar one for the bench). And the bench's yardsticks, built as the kernel modules are.
 
 # The Embind module runs on an imported memory, under a strict Content-Security-Policy, in pages, workers and
 # Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack).
@@ -16,6 +16,7 @@ target_link_options(
   -sDYNAMIC_EXECUTION=0
   -sMODULARIZE
   -sEXPORT_ES6
+  -sUSE_ES6_IMPORT_META=0
   -sENVIRONMENT=web,worker
   -sSTRICT
   -sFILESYSTEM=0
@@ -31,22 +32,26 @@ target_link_options(
   -sINCOMING_MODULE_JS_API=instantiateWasm,wasmMemory
   --no-entry)
 
-# Objects by em++, linked by wasm-ld itself: em++ would add a runtime. Found beside em++'s own clang.
-find_program(WASM_LD NAMES wasm-ld wasm-ld-19 HINTS $ENV{SIMDESCENT_LLVM} $ENV{LLVM_ROOT} ${EMSCRIPTEN_ROOT_PATH}/../bin
-             REQUIRED)
+# Objects by em++, linked by wasm-ld itself: em++ would add a runtime. wasm-opt then drops the stack pointer and
+# the table that wasm-ld makes unasked. Both are found beside em++'s own clang and Binaryen.
+set(toolchain_folders $ENV{LLVM_ROOT} ${EMSCRIPTEN_ROOT_PATH}/../bin ${EMSCRIPTEN_ROOT_PATH}/../../bin)
+find_program(WASM_LD NAMES wasm-ld wasm-ld-19 HINTS ${toolchain_folders} REQUIRED)
+find_program(WASM_OPT NAMES wasm-opt HINTS ${toolchain_folders} REQUIRED)
 
-function(add_kernel_module name)
-  add_library(${name}_object OBJECT cpp/bindings/kernels_exports.cc)
+function(add_memoryless_module name source)
+  add_library(${name}_object OBJECT ${source})
   target_include_directories(${name}_object PRIVATE cpp)
   target_compile_options(${name}_object PRIVATE ${arithmetic} ${warnings} -O3 -fno-exceptions -fno-rtti ${ARGN})
   add_custom_command(
     OUTPUT ${name}.wasm
-    COMMAND ${WASM_LD} --no-entry --import-memory --max-memory=4294967296 -O2 --strip-all -o ${name}.wasm
+    COMMAND ${WASM_LD} --no-entry --import-memory --max-memory=4294967296 -O2 --strip-all -o ${name}.linked.wasm
             $<TARGET_OBJECTS:${name}_object>
+    COMMAND ${WASM_OPT} --enable-simd --enable-bulk-memory --remove-unused-module-elements ${name}.linked.wasm -o ${name}.wasm
     DEPENDS ${name}_object $<TARGET_OBJECTS:${name}_object>
     COMMAND_EXPAND_LISTS)
   add_custom_target(${name} ALL DEPENDS ${name}.wasm)
 endfunction()
 
-add_kernel_module(kernels -msimd128 -mbulk-memory)
-add_kernel_module(kernels-scalar -mbulk-memory)
+add_memoryless_module(kernels cpp/bindings/kernels_exports.cc -msimd128 -mbulk-memory)
+add_memoryless_module(kernels-scalar cpp/bindings/kernels_exports.cc -mbulk-memory)
+add_memoryless_module(yardsticks tests/bench/yardsticks.cc -msimd128)

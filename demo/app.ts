@@ -1,5 +1,5 @@
-// Brings the page to life once the library is there: says what engine is running, starts both halves, and puts the
-// library on the console for the curious.
+// Brings the page to life once the library is there: says what engine is running, starts both halves, and
+// puts the library on the console for the curious.
 import * as simdescent from 'simdescent';
 import { startDigits } from './digits-panel.ts';
 import { element } from './dom.ts';

@@ -1,5 +1,5 @@
-// Training batches without end: every epoch is a new shuffle of all images, cut into whole batches. What does not
-// fill a batch waits for the next epoch.
+// Training batches without end: every epoch is a new shuffle of all images, cut into whole batches. What does
+// not fill a batch waits for the next epoch.
 import { type Digits, PIXELS } from './digits.ts';
 import { shuffledIndices, uniformNumbers } from './random.ts';
 

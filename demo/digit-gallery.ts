@@ -1,5 +1,5 @@
-// A few of the held-out digits and what each network takes them for. Right and wrong differ by a mark, not only by
-// colour. It draws and labels; the predictions come from the trainers.
+// A few of the held-out digits and what each network takes them for. Right and wrong differ by a mark, not
+// only by colour. It draws and labels; the predictions come from the trainers.
 import { type Digits, PIXELS, SIDE } from './digits.ts';
 import { type OptimizerId, optimizerIds, type PerOptimizer } from './optimizers.ts';
 

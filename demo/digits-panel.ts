@@ -1,5 +1,5 @@
-// The second half of the page: two equal networks learn the digits, one with Adam, one with Adamax, from the same
-// weights and the same batches. It joins the trainers, the charts, the controls and the figures.
+// The second half of the page: two equal networks learn the digits, one with Adam, one with Adamax, from the
+// same weights and the same batches. It joins the trainers, the charts, the controls and the figures.
 import { BatchStream } from './batches.ts';
 import { playbackButtons, rateFields, showTexts } from './controls.ts';
 import { DigitGallery } from './digit-gallery.ts';

@@ -1,6 +1,6 @@
 // The handwritten digits: fetches demo/data/digits.bin (see the README there) and splits it. Every sixth
-// image is held out for testing; nothing is ever trained on them. (The file goes writer by writer, so cutting off
-// its end would test on writers nobody has trained on: a harder and another question.)
+// image is held out for testing; nothing is ever trained on them. (The file goes writer by writer, so cutting
+// off its end would test on writers nobody has trained on: a harder and another question.)
 
 export const SIDE = 8;
 export const PIXELS = SIDE * SIDE;

@@ -1,11 +1,11 @@
-// The ground of a loss surface: a heat map of the logarithm of the loss and isolines over it. Painted once per
-// surface, size and theme; nothing here moves.
+// The ground of a loss surface: a heat map of the logarithm of the loss and isolines over it. Painted once
+// per surface, size and theme; nothing here moves.
 import { contours } from 'd3-contour';
 import type { ScaleLinear } from 'd3-scale';
 import { themeColor } from './dom.ts';
 import type { Surface } from './surfaces.ts';
 
-/** Samples along each side, and how many more lie beyond each edge so that isolines run out of the picture. */
+/** Samples along each side, and how many more beyond each edge so that isolines run out of the picture. */
 const SAMPLES = 240;
 const MARGIN = 2;
 const SIDE = SAMPLES + 2 * MARGIN;
@@ -19,7 +19,7 @@ export interface Frame {
 }
 
 /** Heights from 0 (a minimum) to 1 (the highest corner), row by row from the top. */
-export function sampleHeights(surface: Surface): Float64Array {
+function sampleHeights(surface: Surface): Float64Array {
   const heights = new Float64Array(SIDE * SIDE);
   for (let row = 0; row < SIDE; row++) {
     for (let column = 0; column < SIDE; column++) {

@@ -1,5 +1,5 @@
-// A live line chart of the two optimizers over steps (uPlot underneath), on a logarithmic or a plain axis, in the
-// colours and dashes that the rest of the page uses. It draws a History and owns no data.
+// A live line chart of the two optimizers over steps (uPlot underneath), on a logarithmic or a plain axis, in
+// the colours and dashes that the rest of the page uses. It draws a History and owns no data.
 import uPlot from 'uplot';
 import { onThemeChange, themeColor } from './dom.ts';
 import { formatPowerOfTen } from './format.ts';
@@ -62,7 +62,11 @@ export class LineChart {
                 return;
               }
               const written = (value: number | null | undefined) => (value == null ? '–' : format(value));
-              reading.textContent = `step ${steps[idx]}: ${optimizerNames.adam} ${written(adam[idx])}, ${optimizerNames.adamax} ${written(adamax[idx])}`;
+              const both = [
+                `${optimizerNames.adam} ${written(adam[idx])}`,
+                `${optimizerNames.adamax} ${written(adamax[idx])}`,
+              ];
+              reading.textContent = `step ${steps[idx]}: ${both.join(', ')}`;
             },
           ],
         },

@@ -1,5 +1,5 @@
-// The page's entry. It imports nothing but the error box up front, so that even a library that cannot be loaded
-// leads to a message on the page.
+// The page's entry. It imports nothing but the error box up front, so that even a library that cannot be
+// loaded leads to a message on the page.
 import { showError } from './error-box.ts';
 
 addEventListener('error', (event) => showError(event.error ?? event.message));

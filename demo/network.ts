@@ -1,6 +1,6 @@
-// A small classifier: 64 inputs, 32 hidden units with ReLU, 10 classes with softmax and cross-entropy. Forward and
-// backward pass over a batch in float32 arrays. It holds no parameters and applies no updates: parameters and
-// gradients are passed in, so that they may live anywhere.
+// A small classifier: 64 inputs, 32 hidden units with ReLU, 10 classes with softmax and cross-entropy.
+// Forward and backward pass over a batch in float32 arrays. It holds no parameters and applies no updates:
+// parameters and gradients are passed in, so that they may live anywhere.
 import { CLASSES, type Digits, PIXELS } from './digits.ts';
 import { uniformNumbers } from './random.ts';
 

@@ -1,5 +1,5 @@
-// The first half of the page: Adam and Adamax race down a surface from one start. It joins the racers, the picture,
-// the chart, the controls and the figures; the work of each is in a file of its own.
+// The first half of the page: Adam and Adamax race down a surface from one start. It joins the racers, the
+// picture, the chart, the controls and the figures; the work of each is in a file of its own.
 import { playbackButtons, rateFields, showTexts } from './controls.ts';
 import { element, prefersReducedMotion } from './dom.ts';
 import { formatCoordinate, formatLoss } from './format.ts';

@@ -1,7 +1,7 @@
-// Repeatable chance, so that Adam and Adamax, and today's run and tomorrow's, start from the same weights and see the
-// same batches. Good enough to shuffle and to initialise, nothing more.
+// Repeatable chance, so that Adam and Adamax, and today's run and tomorrow's, start from the same weights and
+// see the same batches. Good enough to shuffle and to initialise, nothing more.
 
-/** A stream of numbers in [0, 1) from a seed: a Weyl sequence whose terms are scrambled by two multiplications. */
+/** Numbers in [0, 1) from a seed: a Weyl sequence whose terms are scrambled by two multiplications. */
 export function uniformNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {

@@ -1,11 +1,11 @@
-// A learning rate that can be typed or dragged (a slider over powers of ten). Nonsense is refused where it was
-// typed: the field says what is wrong and which rate is still in force.
+// A learning rate that can be typed or dragged (a slider over powers of ten). Nonsense is refused where it
+// was typed: the field says what is wrong and which rate is still in force.
 import { element } from './dom.ts';
 
 const LARGEST = 10;
 
 /** The rate that a text means, or what is wrong with it. A comma may be the decimal mark. */
-export function parseRate(text: string): { rate: number } | { problem: string } {
+function parseRate(text: string): { rate: number } | { problem: string } {
   const decimal = text.trim().replace(',', '.');
   if (!/^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(decimal)) return { problem: 'Not a number' };
   const rate = Number(decimal);

@@ -1,6 +1,6 @@
-// How long a step takes, when a step is shorter than the browser's clock can tell: a page's clock ticks every 5 to
-// 100 microseconds, so single durations are mostly zero, but their mean over a block of steps is right. The median of
-// the recent blocks is then free of the odd pause.
+// How long a step takes, when a step is shorter than the browser's clock can tell: a page's clock ticks every
+// 5 to 100 microseconds, so single durations are mostly zero, but their mean over a block of steps is right.
+// The median of the recent blocks is then free of the odd pause.
 
 const BLOCK = 48;
 const RECENT = 15;

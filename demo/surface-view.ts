@@ -1,5 +1,6 @@
-// The picture of the race: two stacked canvases, the ground below (heat, isolines, axes) and above it what moves
-// (start, trails, racers). It also turns clicks, drags and arrow keys into a new start. It knows no optimizer.
+// The picture of the race: two stacked canvases, the ground below (heat, isolines, axes) and above it what
+// moves (start, trails, racers). It also turns clicks, drags and arrow keys into a new start. It knows no
+// optimizer.
 import { scaleLinear } from 'd3-scale';
 import { onThemeChange, sizedContext, themeColor } from './dom.ts';
 import { type Frame, paintGround } from './heat-map.ts';
@@ -78,7 +79,7 @@ export class SurfaceView {
     context.beginPath();
     context.rect(x.range()[0], y.range()[1], x.range()[1] - x.range()[0], y.range()[0] - y.range()[1]);
     context.clip();
-    // Every halo lies below every trail: where both went the same way, one shows through the gaps of the other.
+    // Every halo lies below every trail: where both went the same way, one shows in the other's gaps.
     const trails = perOptimizer((id) => this.#trailPath(racers[id].trail));
     for (const id of optimizerIds) this.#stroke(trails[id], '--halo', 5, []);
     for (const id of optimizerIds) this.#stroke(trails[id], looks[id].color, 2.25, looks[id].dash);
@@ -93,7 +94,7 @@ export class SurfaceView {
       const { x, y } = this.#frame;
       this.#choose([x.invert(event.offsetX), y.invert(event.offsetY)]);
     };
-    // A mouse or pen picks at once and may drag. A finger picks by a tap only, so that it can scroll the page.
+    // A mouse or pen picks at once and may drag. A finger picks by a tap only: it must be able to scroll.
     let finger = false;
     map.addEventListener('pointerdown', (event) => {
       finger = event.pointerType === 'touch';

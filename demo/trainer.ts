@@ -1,5 +1,5 @@
-// One network trained by one optimizer: every tensor is an engine-resident Variable, gradients are written where the
-// engine reads them, and a training step ends with the library's step(). It keeps time of both.
+// One network trained by one optimizer: every tensor is an engine-resident Variable, gradients are written
+// where the engine reads them, and a training step ends with the library's step(). It keeps time of both.
 import { type Adam, type Adamax, Variable } from 'simdescent';
 import type { Digits } from './digits.ts';
 import { Network, type Tensors, tensors } from './network.ts';
@@ -29,8 +29,8 @@ export class Trainer {
 
   step(batch: Digits): void {
     const begin = performance.now();
-    // Gradient buffers come into being on first use and may make the memory grow: ask for them first, and for the
-    // values each time.
+    // Gradient buffers come into being on first use and may make the memory grow: ask for them first, and
+    // for the values each time.
     const gradients = this.#views((variable) => variable.gradient);
     this.loss = this.#network.lossAndGradients(batch, this.#parameters, gradients);
     const differentiated = performance.now();

@@ -123,7 +123,8 @@ async function bundle(outdir) {
     platform: 'neutral',
     target: 'es2022',
     loader: { '.wasm': 'binary' },
-    minify: true,
+    minifyWhitespace: true, // identifiers stay: class names are read in errors and configs
+    minifySyntax: true,
     sourcemap: true,
     logLevel: 'warning',
   };

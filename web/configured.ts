@@ -122,6 +122,9 @@ export abstract class Configured {
     else checkTogether(this.kind.className, options);
   }
 
+  /** May refuse a change of an option. */
+  protected checkChange(_name: string, _next: Readonly<Options>): void {}
+
   // The live properties made by `defineOptions` come here.
   protected readOption(name: string): unknown {
     return this.options[name];
@@ -133,6 +136,7 @@ export abstract class Configured {
     const checked = options[name].check(`${className}: ${name}`, value ?? options[name].default);
     const next = { ...this.options, [name]: checked };
     this.#checkTogether(next);
+    this.checkChange(name, next);
     this.options = next;
     this.stale = true;
   }

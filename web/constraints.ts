@@ -48,6 +48,8 @@ abstract class BuiltIn extends Constraint {
     };
   }
   protected abstract project(engine: Engine, address: number, shape: readonly number[]): void;
+  /** @throws RangeError if it cannot be applied to a variable of this shape */
+  fits(_shape: readonly number[]): void {}
 
   apply(values: Float32Array): ArrayLike<number> {
     return values; // not called: `project` does the work in place
@@ -111,6 +113,9 @@ type Axis = number | number[];
 
 abstract class NormConstraint extends BuiltIn {
   abstract readonly axis: Axis;
+  override fits(shape: readonly number[]): void {
+    split(this.constructor.name, shape, this.axis);
+  }
   protected abstract range(): [least: number, most: number, rate: number, unit: boolean];
 
   protected project(engine: Engine, address: number, shape: readonly number[]): void {
@@ -189,7 +194,13 @@ class FunctionConstraint extends Constraint {
 const classes = { NonNeg, MaxNorm, UnitNorm, MinMaxNorm };
 
 /** What a Variable's `constraint` option may be, as a Constraint. */
-export function constraintFrom(given: unknown): Constraint | null {
+export function constraintFrom(given: unknown, shape: readonly number[]): Constraint | null {
+  const constraint = read(given);
+  if (constraint instanceof BuiltIn) constraint.fits(shape);
+  return constraint;
+}
+
+function read(given: unknown): Constraint | null {
   if (given === undefined || given === null) return null;
   if (given instanceof Constraint) return given;
   if (typeof given === 'function') return new FunctionConstraint(given as FunctionConstraint['apply']);

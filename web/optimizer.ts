@@ -1,7 +1,7 @@
 // Optimizer: what all optimizers share, as keras.optimizers.Optimizer does: options, building, one step, the
 // counters, the learning rate, the state. The arithmetic is the engine's, and stepper.ts moves the data there;
 // selection.ts validates a call; the subclasses in optimizers/ choose the update rule and add their options.
-import type { Kind } from './configured.js';
+import type { Kind, Options } from './configured.js';
 import { Dialect, type Engine, engine } from './engine.js';
 import { describe, warnOnce } from './errors.js';
 import { pattern } from './options.js';
@@ -59,7 +59,10 @@ export abstract class Optimizer extends Stateful {
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(config: object, kind: Kind) {
-    if (!kind) throw new TypeError('Optimizer is the base class of Adam, AdamW, Adamax, … and has no rule of its own.');
+    if (!kind)
+      throw new TypeError(
+        'Optimizer is the base class of Adam, AdamW, Adamax, … and has no rule of its own.',
+      );
     const found = engine(`new ${kind.className}()`);
     super(config, kind);
     this.#engine = found;
@@ -88,7 +91,7 @@ export abstract class Optimizer extends Stateful {
   build(variables: readonly Parameter[]): void {
     this.alive();
     if (this.#stepper) return;
-    const targets = targetsFor(variables);
+    const targets = targetsFor(variables, this.#engine.memory.buffer);
     const rule = this.kind.rule(this.options);
     const stepper = new Stepper(
       this.#engine,
@@ -286,18 +289,29 @@ export abstract class Optimizer extends Stateful {
       throw new TypeError(`apply takes an array of gradients, got ${describe(grads)}.`);
     if (variables !== undefined && !Array.isArray(variables))
       throw new TypeError(`apply: variables must be an array, got ${describe(variables)}.`);
-    if (!this.#stepper && variables) this.#buildFor(grads, variables);
+    if (!this.#stepper && variables) return this.#buildFor(grads, variables);
     this.stepper();
     const selection = this.#selection as Selection;
     selection.select(grads, variables);
     return selection;
   }
 
-  /** The first apply builds; if it is refused, the optimizer is left unbuilt. */
-  #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): void {
+  /**
+   * The first apply builds; if it is refused, the optimizer is left unbuilt. Gradients that lie in the engine's
+   * memory are looked at anew, because building may have made it grow.
+   */
+  #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): Selection {
+    const { memory } = this.#engine;
+    const addresses = grads.map((g) =>
+      g instanceof Float32Array && g.buffer === memory.buffer ? g.byteOffset : -1,
+    );
+    const sizes = grads.map((g) => (g instanceof Float32Array ? g.length : 0));
     this.build(variables);
+    const fresh = grads.map((g, k) => (addresses[k] < 0 ? g : this.#engine.floats(addresses[k], sizes[k])));
     try {
-      (this.#selection as Selection).select(grads, variables);
+      const selection = this.#selection as Selection;
+      selection.select(fresh, variables);
+      return selection;
     } catch (error) {
       this.#stepper?.delete();
       this.#stepper = this.#selection = null;
@@ -361,6 +375,20 @@ export abstract class Optimizer extends Stateful {
     };
   }
 
+  /** Options that decide which state there is are fixed by build. */
+  protected override checkChange(name: string, next: Readonly<Options>): void {
+    const stepper = this.#stepper;
+    if (!stepper) return;
+    const changes =
+      this.kind.rule(next) !== stepper.rule ||
+      next.useEma !== this.useEma ||
+      Boolean(next.gradientAccumulationSteps) !== Boolean(this.gradientAccumulationSteps);
+    if (changes)
+      throw new Error(
+        `${this.kind.className}: ${name} decides which state there is; set it before the optimizer is built.`,
+      );
+  }
+
   /** The state in Keras' order. */
   protected override entries(): StateEntry[] {
     this.alive();
@@ -377,10 +405,19 @@ export abstract class Optimizer extends Stateful {
       ),
     ];
     if (this.rate.isNumber) {
+      const label = `${name}/learning_rate`;
       const write = (x: number) => {
-        this.rate = rateFrom('learning_rate', x);
+        this.rate = rateFrom(label, x);
       };
-      entries.push(scalarEntry(`${name}/learning_rate`, 'float32', () => this.rate.at(0), write));
+      entries.push(
+        scalarEntry(
+          label,
+          'float32',
+          () => this.rate.at(0),
+          write,
+          (x) => rateFrom(label, x),
+        ),
+      );
     }
     if (stepper) entries.push(...slotEntries(this.#engine, name, stepper));
     return [...entries, ...this.extra];

@@ -1,7 +1,7 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
 import { describe } from './errors.js';
 import type { Target } from './stepper.js';
-import { addressOf, Variable } from './variable.js';
+import { addressOf, isUnnamed, Variable } from './variable.js';
 
 /** A parameter: engine-resident, or an array of your own that is updated in place. */
 export type Parameter = Variable | Float32Array;
@@ -15,7 +15,7 @@ export function pathOf(parameter: Parameter): string {
 }
 
 /** @throws TypeError, RangeError, Error for what cannot be built. */
-export function targetsFor(parameters: readonly Parameter[]): Target[] {
+export function targetsFor(parameters: readonly Parameter[], engineMemory: ArrayBufferLike): Target[] {
   if (!Array.isArray(parameters))
     throw new TypeError(`build takes an array of variables, got ${describe(parameters)}.`);
   const rows = new Map<Parameter, number>();
@@ -33,16 +33,32 @@ export function targetsFor(parameters: readonly Parameter[]): Target[] {
       throw new TypeError(
         `build: variables[${row}] must be a Variable or a Float32Array, got ${describe(parameter)}.`,
       );
-    if (parameter instanceof Variable) {
-      if (addressOf(parameter) === 0)
-        throw new Error(`build: the variable '${parameter.path}' has been disposed.`);
-      const { name, path, shape, size, constraint } = parameter;
-      return { row, name, path, shape, size, variable: parameter, array: null, constraint };
+    const variable = parameter instanceof Variable ? parameter : null;
+    const array = parameter instanceof Variable ? null : parameter;
+    if (variable && addressOf(variable) === 0)
+      throw new Error(`build: the variable '${variable.path}' has been disposed.`);
+    if (array?.buffer === engineMemory)
+      throw new RangeError(
+        `build: variables[${row}] is a view of the engine's memory, as Variable.value gives it; pass the Variable itself.`,
+      );
+    let name = variable?.name;
+    let path = variable?.path;
+    if (!variable || isUnnamed(variable)) {
+      name = path = unnamed === 0 ? 'variable' : `variable_${unnamed}`;
+      unnamed++;
     }
-    const path = unnamed === 0 ? 'variable' : `variable_${unnamed}`;
-    unnamed++;
-    const size = parameter.length;
-    return { row, name: path, path, shape: [size], size, variable: null, array: parameter, constraint: null };
+    const size = (variable?.size ?? array?.length) as number;
+    const shape = variable?.shape ?? [size];
+    return {
+      row,
+      name,
+      path,
+      shape,
+      size,
+      variable,
+      array,
+      constraint: variable?.constraint ?? null,
+    } as Target;
   });
   checkPaths(targets);
   checkOverlaps(targets);

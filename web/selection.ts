@@ -21,7 +21,7 @@ export function checkGradient(g: unknown, target: Target): asserts g is Gradient
   if (g.length !== target.size)
     throw new RangeError(
       `The gradient of '${target.path}' must have ${target.size} elements (shape [${target.shape}]), got ${g.length}` +
-        `${g.buffer.byteLength === 0 && target.size > 0 ? ' (its buffer is detached)' : ''}.`,
+        `${g.buffer.byteLength === 0 && target.size > 0 ? ' (its buffer is detached; if it was the gradient of a Variable, the memory has grown: read it anew)' : ''}.`,
     );
 }
 

@@ -25,6 +25,8 @@ const known = ['name', 'path', 'shape', 'trainable', 'constraint'];
 /** The engine's address of a variable, 0 once disposed; and of its gradient buffer, 0 if it was never touched. */
 export let addressOf: (variable: Variable) => number;
 export let gradientAddressOf: (variable: Variable) => number;
+/** Whether neither name nor path was given: then the optimizer numbers it, as it does plain arrays. */
+export let isUnnamed: (variable: Variable) => boolean;
 
 function checkText(what: string, value: unknown): asserts value is string | undefined {
   if (value !== undefined && (typeof value !== 'string' || value === ''))
@@ -57,6 +59,7 @@ export class Variable {
   readonly size: number;
   readonly trainable: boolean;
   readonly constraint: Constraint | null;
+  readonly #unnamed: boolean;
   /** Same as `dispose()`. */
   declare [Symbol.dispose]: () => void;
   #engine: Engine;
@@ -68,6 +71,7 @@ export class Variable {
   static {
     addressOf = (variable) => variable.#address;
     gradientAddressOf = (variable) => variable.#gradientAddress;
+    isUnnamed = (variable) => variable.#unnamed;
   }
 
   /**
@@ -94,9 +98,13 @@ export class Variable {
     this.size = isLength ? values : values.length;
     this.shape = checkShape(options.shape, this.size);
     this.trainable = options.trainable ?? true;
-    this.constraint = constraintFrom(options.constraint);
+    this.constraint = constraintFrom(options.constraint, this.shape);
+    this.#unnamed = options.name === undefined && options.path === undefined;
+    // A view of the engine's own memory would be detached if the allocation makes it grow.
+    const resident = values instanceof Float32Array && values.buffer === this.#engine.memory.buffer;
+    const source = resident ? values.slice() : values;
     this.#address = this.#engine.allocate(this.size, Role.weights, `the variable '${this.path}'`);
-    if (!isLength) this.value.set(values);
+    if (typeof source !== 'number') this.value.set(source);
   }
 
   /** Where it lives. */

@@ -8,12 +8,10 @@ using namespace simdescent;
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
-// Row layout, 12 words of 4 bytes: w, g, slot 0..2, acc, avg, pipe, coef, n, stages (see sweep.h).
+// Row layout, 11 words of 4 bytes: w, g, slot 0..2, acc, avg, pipe, coef, n, stages (see sweep.h).
 static_assert(sizeof(Row) == 44 && sizeof(Pipe<float>) == 52);
 
-EXPORT(update) void kernel_update(uint32_t rule, const Row* row) { update(rule, *row); }
-
-EXPORT(update_rows) void kernel_update_rows(uint32_t rule, const Row* rows, uint32_t count) {
+EXPORT(update) void kernel_update(uint32_t rule, const Row* rows, uint32_t count) {
   for (uint32_t i = 0; i < count; i++) update(rule, rows[i]);
 }
 

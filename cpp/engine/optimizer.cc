@@ -58,7 +58,7 @@ void Optimizer::set_group(uint32_t row, uint32_t group) {
 void Optimizer::set_rate(uint32_t group, double rate) { groups_[group].rate = rate; }
 
 Entry* Optimizer::reserve(uint32_t count) {
-  if (list_.size() < count) list_.resize(count);
+  if (list_.size() < count) list_.resize(count), sums_.resize(count);
   return list_.data();
 }
 
@@ -131,10 +131,8 @@ void Optimizer::begin(uint32_t count) {
 
 // Keras: k = c * min(1 / n, 1 / c), then k + (n - n), so that a norm that is not finite is visible.
 void Optimizer::clip_by_global_norm() {
-  sums_.resize(count_);
   for (uint32_t j = 0; j < count_; j++) sums_[j] = list_[j].sum_of_squares;
-  const auto term = [&](auto v, uint32_t i) { return decltype(v)::load(sums_.data() + i); };
-  const float norm = sqrtf(pairwise_sum(term, 0, count_));
+  const float norm = sqrtf(pairwise_sum<Plain>(*sums_.data(), 0, count_));
   const float factor = float(global_clipnorm) * minimum(1 / norm, float(1 / global_clipnorm)) + (norm - norm);
   for (Group& group : groups_) group.pipe.clip = factor;
 }

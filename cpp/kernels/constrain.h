@@ -9,10 +9,7 @@
 namespace simdescent {
 
 inline void constrain_non_negative(float* w, uint32_t n) {
-  each(n, [&](auto v, uint32_t i) {
-    using V = decltype(v);
-    at_least(V::load(w + i), V(0.f)).store(w + i);
-  });
+  each({}, n, [&]<class V>(const Pipe<V>&, uint32_t i) { at_least(V::load(w + i), V(0.f)).store(w + i); });
 }
 
 // Every vector along the axis gets its norm moved into [least, most], by the share `rate` of the way.
@@ -40,11 +37,7 @@ inline void constrain_norm(float* w, uint32_t outer, uint32_t axis, uint32_t inn
       float* strip = w + from;
       const uint32_t width = inner - from < room ? inner - from : room;
       if (inner == 1) {  // contiguous: pairwise
-        const auto square = [strip](auto v, uint32_t i) {
-          const auto x = decltype(v)::load(strip + i);
-          return x * x;
-        };
-        norms[0] = pairwise_sum(square, 0, axis);
+        norms[0] = pairwise_sum<Square>(*strip, 0, axis);
       } else {  // numpy adds whole rows, one after another
         for (uint32_t i = 0; i < width; i++) norms[i] = strip[i] * strip[i];
         for (uint32_t a = 1; a < axis; a++) {

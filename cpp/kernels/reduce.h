@@ -9,51 +9,72 @@
 
 namespace simdescent {
 
-// term.template operator()<V>(i): lane type V's terms from index i on.
-template <class Term>
-float pairwise_sum(const Term& term, uint32_t from, uint32_t n) {
-  const auto one = [&](uint32_t i) { return term(f32x1{}, i).v; };
+// The sum of Term::at<V>(source, i) over n indices from `from` on. A Term is a type and its source a reference to
+// what the host wrote, not a closure: a closure would live on a stack, which the memory-less module does not have.
+template <class Term, class Source>
+float pairwise_sum(const Source& source, uint32_t from, uint32_t n) {
   if (n < 8) {
     float sum = 0;
-    for (uint32_t i = 0; i < n; i++) sum = sum + one(from + i);
+    for (uint32_t i = 0; i < n; i++) sum = sum + Term::template at<f32x1>(source, from + i).v;
     return sum;
   }
   if (n > 128) {
     const uint32_t half = n / 2 - n / 2 % 8;
-    return pairwise_sum(term, from, half) + pairwise_sum(term, from + half, n - half);
+    const float first = pairwise_sum<Term>(source, from, half);
+    return first + pairwise_sum<Term>(source, from + half, n - half);
   }
   constexpr uint32_t width = Lanes::lanes, registers = 8 / width;
   Lanes r[registers];
-  for (uint32_t k = 0; k < registers; k++) r[k] = term(Lanes{}, from + k * width);
+  for (uint32_t k = 0; k < registers; k++) r[k] = Term::template at<Lanes>(source, from + k * width);
   uint32_t i = 8;
   for (; i + 8 <= n; i += 8) {
-    for (uint32_t k = 0; k < registers; k++) r[k] = r[k] + term(Lanes{}, from + i + k * width);
+    for (uint32_t k = 0; k < registers; k++) r[k] = r[k] + Term::template at<Lanes>(source, from + i + k * width);
   }
   float sum = join(r);
-  for (; i < n; i++) sum = sum + one(from + i);
+  for (; i < n; i++) sum = sum + Term::template at<f32x1>(source, from + i).v;
   return sum;
 }
 
-// The sum of squares of the gradient that clipping will see.
-inline float sum_of_squares(Stages s, const Row& r) {
-  const Pipe<float> k = *r.pipe;
-  const auto with = [&](Stages stages) __attribute__((always_inline)) {
-    const bool gathered = stages.grad == Grad::accumulate || (stages.grad == Grad::general && stages.gathered);
-    const auto square = [&](auto v, uint32_t i) {
-      using V = decltype(v);
-      const V g = prologue(stages, Pipe<V>(k), V::load(r.g + i), gathered ? V::load(r.acc + i) : V(0));
-      return g * g;
-    };
-    return pairwise_sum(square, 0, r.n);
-  };
+// The terms themselves, or their squares, of an array.
+struct Plain {
+  template <class V>
+  [[gnu::always_inline]] static V at(const float& source, uint32_t i) {
+    return V::load(&source + i);
+  }
+};
+struct Square {
+  template <class V>
+  [[gnu::always_inline]] static V at(const float& source, uint32_t i) {
+    const V x = V::load(&source + i);
+    return x * x;
+  }
+};
+
+// The squares of the gradient that clipping will see.
+template <Grad grad, bool gathered = grad == Grad::accumulate, bool clamp_first = false>
+struct SquaredGradient {
+  template <class V>
+  [[gnu::always_inline]] static V at(const Row& r, uint32_t i) {
+    constexpr Stages stages{.grad = grad, .gathered = gathered, .clamp_first = clamp_first};
+    V acc(0.f);
+    if (gathered) acc = V::load(r.acc + i);
+    const V g = prologue(stages, Pipe<V>(*r.pipe), V::load(r.g + i), acc);
+    return g * g;
+  }
+};
+
+[[gnu::always_inline]] inline float sum_of_squares(Stages s, const Row& r) {
   switch (s.grad) {  // constants, so that each has its own loop
-    case Grad::none: return with({Grad::none});
+    case Grad::none: return pairwise_sum<SquaredGradient<Grad::none>>(r, 0, r.n);
     case Grad::scale:
-    case Grad::divide: return with({Grad::scale});
-    case Grad::accumulate: return with({Grad::accumulate});
+    case Grad::divide: return pairwise_sum<SquaredGradient<Grad::scale>>(r, 0, r.n);
+    case Grad::accumulate: return pairwise_sum<SquaredGradient<Grad::accumulate>>(r, 0, r.n);
     case Grad::general: break;
   }
-  return with(s);
+  if (s.gathered && s.clamp_first) return pairwise_sum<SquaredGradient<Grad::general, true, true>>(r, 0, r.n);
+  if (s.gathered) return pairwise_sum<SquaredGradient<Grad::general, true, false>>(r, 0, r.n);
+  if (s.clamp_first) return pairwise_sum<SquaredGradient<Grad::general, false, true>>(r, 0, r.n);
+  return pairwise_sum<SquaredGradient<Grad::general, false, false>>(r, 0, r.n);
 }
 
 // Whether all are finite: x - x is 0 for these and NaN for the others.

@@ -76,48 +76,42 @@ __attribute__((noinline)) void update(const Row& r) {
   if (i < r.n) tail<R>(r, i);
 }
 
-// f(lane type, index) over n elements: vectors, then single lanes.
+// f(scalars, index) over n elements: a vector of lanes at a time, then one by one.
 template <class F>
-inline void each(uint32_t n, F f) {
+[[gnu::always_inline]] inline void each(const Pipe<float>& pipe, uint32_t n, F f) {
+  const Pipe<Lanes> vectors(pipe);
+  const Pipe<f32x1> single(pipe);
   uint32_t i = 0;
-  for (; i + Lanes::lanes <= n; i += Lanes::lanes) f(Lanes{}, i);
-  for (; i < n; i++) f(f32x1{}, i);
+  for (; i + Lanes::lanes <= n; i += Lanes::lanes) f(vectors, i);
+  for (; i < n; i++) f(single, i);
 }
 
 // A micro step of gradient accumulation: acc = g / loss scale + acc. `exact`: the pipe's `scale` is usable.
 inline void gather(const Row& r, bool exact) {
-  const Pipe<float> k = *r.pipe;
   if (exact) {
-    each(r.n, [&](auto v, uint32_t i) {
-      using V = decltype(v);
-      (V::load(r.g + i) * V(k.scale) + V::load(r.acc + i)).store(r.acc + i);
+    each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+      (V::load(r.g + i) * k.scale + V::load(r.acc + i)).store(r.acc + i);
     });
   } else {
-    each(r.n, [&](auto v, uint32_t i) {
-      using V = decltype(v);
-      (V::load(r.g + i) / V(k.unscale) + V::load(r.acc + i)).store(r.acc + i);
+    each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+      (V::load(r.g + i) / k.unscale + V::load(r.acc + i)).store(r.acc + i);
     });
   }
 }
 
 // The moving average of a variable that is not updated in this step.
 inline void average(const Row& r) {
-  const Pipe<float> k = *r.pipe;
-  each(r.n, [&](auto v, uint32_t i) {
-    using V = decltype(v);
-    average(Pipe<V>(k), V::load(r.avg + i), V::load(r.w + i)).store(r.avg + i);
+  each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+    average(k, V::load(r.avg + i), V::load(r.w + i)).store(r.avg + i);
   });
 }
 
 // The gradient of a `general` row as the rule shall see it, into `out`; resets what was gathered.
 // L2 decay (PyTorch's Adam and Adamax) belongs to the gradient, after any clipping.
 inline void prepare(Stages s, const Row& r, float* out) {
-  const Pipe<float> k = *r.pipe;
-  each(r.n, [&](auto v, uint32_t i) {
-    using V = decltype(v);
-    const Pipe<V> p(k);
-    V g = clip(s, p, prologue(s, p, V::load(r.g + i), s.gathered ? V::load(r.acc + i) : V(0)));
-    if (s.l2) g = g + V::load(r.w + i) * p.l2;
+  each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+    V g = clip(s, k, prologue(s, k, V::load(r.g + i), s.gathered ? V::load(r.acc + i) : V(0)));
+    if (s.l2) g = g + V::load(r.w + i) * k.l2;
     g.store(out + i);
     if (s.gathered) V(0).store(r.acc + i);
   });

@@ -20,16 +20,16 @@ inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
 // f.template operator()<R>() for rule number `rule`. Chains of comparisons, not a table of function
 // pointers: the memory-less module has no place to keep one.
 template <class F>
-inline void with_rule(uint32_t rule, F f) {
-  [&]<size_t... K>(std::index_sequence<K...>) {
+[[gnu::always_inline]] inline void with_rule(uint32_t rule, F f) {
+  [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
     ((rule == K ? f.template operator()<std::tuple_element_t<K, Rules>>() : void()), ...);
   }(std::make_index_sequence<rule_count>{});
 }
 
 // One variable through one step of rule number `rule`.
-inline void update(uint32_t rule, const Row& row) {
-  with_rule(rule, [&]<Rule R> {
-    [&]<size_t... S>(std::index_sequence<S...>) {
+[[gnu::always_inline]] inline void update(uint32_t rule, const Row& row) {
+  with_rule(rule, [&]<Rule R>() __attribute__((always_inline)) {
+    [&]<size_t... S>(std::index_sequence<S...>) __attribute__((always_inline)) {
       ((row.stages == S ? update<R, S>(row) : void()), ...);
     }(std::make_index_sequence<Stages::count>{});
   });

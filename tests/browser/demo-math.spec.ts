@@ -1,5 +1,5 @@
-// The demo's own arithmetic, without a page: gradients against finite differences, minima, and the digit network with
-// the library's optimizers against losses recorded from Keras.
+// The demo's own arithmetic, without a page: gradients against finite differences, minima, and the digit
+// network with the library's optimizers against losses recorded from Keras.
 import { expect, test } from '@playwright/test';
 import * as simdescent from 'simdescent';
 import { splitDigits } from '../../demo/digits.ts';
@@ -32,7 +32,7 @@ const bytesOf = ({ base64 }: { base64: string }) =>
   Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));
 
 for (const run of vectors.runs.filter(({ id }) => ['adam', 'adamax', 'adam-lr', 'adamax-lr'].includes(id))) {
-  test(`the network with the library's ${run.optimizer} follows the losses of Keras (${run.id})`, async () => {
+  test(`the network with ${run.optimizer} follows the losses of Keras (${run.id})`, async () => {
     await simdescent.init();
     const weights = new Float32Array(bytesOf(vectors.initial_weights).buffer);
     let taken = 0;
@@ -73,7 +73,7 @@ for (const run of vectors.runs.filter(({ id }) => ['adam', 'adamax', 'adam-lr', 
   });
 }
 
-test('the digits file holds the very digits of the vectors, and the test part shares nothing with training', () => {
+test('every digit is either for training or for testing', () => {
   const pixels = bytesOf(vectors.data.x);
   const { training, test: held } = splitDigits(Uint8Array.from([...pixels, ...bytesOf(vectors.data.y)]));
   expect([training.count, held.count]).toEqual([1498, 299]);

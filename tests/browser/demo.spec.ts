@@ -1,6 +1,6 @@
-// The demo page as a visitor meets it: it loads cleanly, both races and both trainings work, its figures are the
-// library's own, and it stands up on a phone, in the dark and when something fails. Formulas are checked in
-// demo-math.spec.ts.
+// The demo page as a visitor meets it: it loads cleanly, both races and both trainings work, its figures are
+// the library's own, and it stands up on a phone, in the dark and when something fails. Formulas are checked
+// in demo-math.spec.ts.
 import { expect, type Locator, type Page, test } from '@playwright/test';
 
 declare global {
@@ -132,7 +132,7 @@ test('the figures are those of the library, also when a rate changes on the way'
   expect(expected[0].x).not.toBeCloseTo(expected[1].x, 2);
 });
 
-test('a click, a drag, a tap and the arrow keys choose the start', async ({ page }) => {
+test('a click, a drag and the arrow keys choose the start', async ({ page }) => {
   await openPage(page);
   const map = page.locator('#race-map');
   const { width, height } = (await map.boundingBox()) ?? { width: 0, height: 0 };

@@ -69,7 +69,7 @@ test('pattern lists that cannot be meant are refused', () => {
   assertRefused(multilr([{ pattern: ['bias'], lr: 1 }]), TypeError, /pattern/);
   assertRefused(multilr([{ patterns: 'bias', lr: 1 }]), TypeError, /patterns/);
   assertRefused(multilr([{ patterns: ['bias'] }]), TypeError, /lr/);
-  assertRefused(multilr([{ patterns: ['['], lr: 1 }]), SyntaxError, /\[/);
+  assertRefused(multilr([{ patterns: ['['], lr: 1 }]), RangeError, /patterns/, /\[/);
 });
 
 test('sparse gradients that make no sense are refused', () => {

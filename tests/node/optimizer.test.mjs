@@ -67,6 +67,17 @@ test('a subset of the variables may be stepped, in any order', () => {
   assertSameValues(got, expected);
 });
 
+test('variables and arrays without names are numbered in the order of the build', () => {
+  const list = [new Variable(1), new Float32Array(1), new Variable(1), new Variable(1, { name: 'named' })];
+  const optimizer = new Adam();
+  optimizer.build(list);
+  const paths = optimizer.variables.map(({ path }) => path).filter((path) => path.endsWith('_momentum'));
+  assert.deepEqual(
+    paths,
+    ['variable', 'variable_1', 'variable_2', 'named'].map((name) => `adam/${name}_momentum`),
+  );
+});
+
 test('building twice is building once', () => {
   const v = new Variable([1]);
   const optimizer = new Adam();
@@ -217,7 +228,7 @@ test('many optimizers with many variables do not disturb each other', () => {
   const trained = (count) => {
     const pairs = Array.from({ length: count }, (_, i) => [
       i % 2 ? new Adam() : new Adamax(),
-      [new Variable(randomFloats(3 + i, i)), randomFloats(10, i)],
+      [new Variable(randomFloats(3 + i, i), { name: 'w' }), randomFloats(10, i)],
     ]);
     for (let k = 0; k < 3; k++) {
       for (const [i, [optimizer, v]] of pairs.entries()) {

@@ -19,9 +19,9 @@ function shifted(values) {
 }
 
 const parameter = {
-  resident: (values) => new Variable(values),
+  resident: (values, name) => new Variable(values, { name }),
   plain: (values) => values.slice(),
-  shifted,
+  shifted: (values) => shifted(values),
 };
 
 /** Each way to hand over a gradient; `resident` is the variable's own buffer. */
@@ -32,6 +32,8 @@ const gradient = {
   },
   plain: (g) => g,
   shifted,
+  // Engine memory too, but not the variable's own: another variable's values.
+  stranger: (g) => new Variable(g).value,
 };
 
 const ways = [
@@ -40,12 +42,14 @@ const ways = [
   ['resident', 'shifted'],
   ['plain', 'plain'],
   ['shifted', 'shifted'],
+  ['plain', 'stranger'],
+  ['resident', 'stranger'],
 ];
 
 /** Final parameters after a few steps of `sizes` variables, each of them placed by `wayOf(i)`. */
 function train(make, sizes, wayOf) {
   const optimizer = make();
-  const variables = sizes.map((n, i) => parameter[wayOf(i)[0]](randomFloats(n, n + 7 * i)));
+  const variables = sizes.map((n, i) => parameter[wayOf(i)[0]](randomFloats(n, n + 7 * i), `v${i}`));
   for (let k = 0; k < STEPS; k++) {
     const grads = sizes.map((n, i) => gradient[wayOf(i)[1]](randomFloats(n, 1000 * k + n + i), variables[i]));
     optimizer.apply(grads, variables);
@@ -121,6 +125,25 @@ test('only what a subarray covers is changed', () => {
   new Adam().apply([randomFloats(37, 6)], [part]);
   assertSameBits(whole.subarray(0, 10), before.subarray(0, 10), 'before');
   assertSameBits(whole.subarray(47), before.subarray(47), 'behind');
+});
+
+test('the values themselves may be the gradient, as for half the sum of squares', () => {
+  for (const n of SIZES) {
+    const [w, same, plain] = [
+      new Variable(randomFloats(n, 4)),
+      new Variable(randomFloats(n, 4)),
+      randomFloats(n, 4),
+    ];
+    const optimizers = [new Adam(), new Adam(), new Adam()];
+    for (let k = 0; k < STEPS; k++) {
+      optimizers[0].apply([w.value], [w]);
+      optimizers[1].apply([same.value.slice()], [same]);
+      optimizers[2].apply([plain], [plain]);
+    }
+    assertSameBits(w.value, same.value, `size ${n}`);
+    assertSameBits(plain, same.value, `size ${n}, plain`);
+    for (const each of [w, same, ...optimizers]) each.dispose();
+  }
 });
 
 test('gradients are read, not changed', () => {

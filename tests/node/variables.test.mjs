@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Adam, init, Variable } from '../../dist/index.js';
-import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
+import { assertRefused, assertSameBits, randomFloats, runModule } from './helpers.mjs';
 
 before(() => init());
 
@@ -70,6 +70,32 @@ test('a step works when building it makes the memory grow, also from views taken
     for (const each of [...optimizers, w]) each.dispose();
   }
   witness.dispose();
+});
+
+/** How a step fares after `fill` small variables have been made; without a number, how many make the memory grow. */
+const fillAndStep = (fill = 'Infinity') => `
+  import { Adam, Variable, init } from './dist/index.js';
+  await init();
+  const variables = Array.from({ length: 3000 }, (_, i) => new Variable([1], { name: 'w' + i }));
+  const gradients = variables.map(() => Float32Array.of(1));
+  const optimizer = new Adam({ globalClipnorm: 1, learningRate: 0.1 });
+  optimizer.build(variables);
+  const bytes = () => variables[0].value.buffer.byteLength;
+  const before = bytes();
+  const kept = [];
+  while (kept.length < ${fill} && bytes() === before) kept.push(new Variable(256));
+  if (bytes() !== before) console.log(kept.length);
+  else {
+    optimizer.apply(gradients);
+    console.log(variables.every((v) => Math.abs(v.value[0] - 0.9) < 1e-3));
+  }
+`;
+
+test('a step that has to make the memory grow for itself steps every variable', () => {
+  const enough = Number(runModule(fillAndStep()));
+  for (const left of [1, 2, 4, 16]) {
+    assert.equal(runModule(fillAndStep(enough - left)), 'true', `${left} small variables before the growth`);
+  }
 });
 
 test('memory that was given back is used again', () => {

@@ -11,6 +11,8 @@ export interface StateEntry {
   readonly dtype: 'float32' | 'int32';
   /** A number for a scalar; else a live view. */
   read(): number | Float32Array;
+  /** Refuses a value of the right kind. */
+  check?(value: number): void;
   /** Of the right kind and size: see `assignAll`. */
   write(value: number | ArrayLike<number>): void;
 }
@@ -39,9 +41,10 @@ export function scalarEntry(
   dtype: StateEntry['dtype'],
   read: () => number,
   write: (value: number) => void,
+  check?: (value: number) => void,
 ): StateEntry {
   const cast = dtype === 'int32' ? Math.trunc : Math.fround;
-  return { path, shape: [], dtype, read, write: (value) => write(cast(value as number)) };
+  return { path, shape: [], dtype, read, write: (value) => write(cast(value as number)), check };
 }
 
 export function arrayEntry(path: string, shape: readonly number[], view: () => Float32Array): StateEntry {
@@ -121,9 +124,10 @@ export function assignAll(what: string, entries: readonly StateEntry[], values: 
   });
 }
 
+/** @throws TypeError, RangeError that begin with `what` */
 export function checkValue(
   what: string,
-  { path, shape, dtype }: StateEntry,
+  { path, shape, dtype, check }: StateEntry,
   value: unknown,
 ): number | ArrayLike<number> {
   if (value instanceof OptimizerVariable) value = value.value;
@@ -132,6 +136,7 @@ export function checkValue(
     if (x === undefined) throw new TypeError(`${what}: '${path}' is a number, got ${describe(value)}.`);
     if (dtype === 'int32' && !(x >= 0 && x < 2 ** 31))
       throw new RangeError(`${what}: '${path}' must be an integer from 0 on, got ${x}.`);
+    check?.(x);
     return x;
   }
   if (!isNumbers(value))

@@ -1,7 +1,7 @@
 // Optimizer state as a safetensors file (https://github.com/huggingface/safetensors): eight bytes of header
 // length, a JSON header of names, types, shapes and offsets, then the bytes. Reading checks everything first.
 import { describe } from '../errors.js';
-import type { StateEntry } from './entries.js';
+import { checkValue, type StateEntry } from './entries.js';
 
 const types = { F32: 'float32', I32: 'int32' } as const;
 const typeOf = (dtype: StateEntry['dtype']) => (dtype === 'int32' ? 'I32' : 'F32');
@@ -102,9 +102,20 @@ export function write(
 
 const format = 'simdescent-state-1';
 
+/** Names in the file: paths. Keras' joining makes 'a/b' and 'a_b' one; the second is numbered. */
+function names(entries: readonly StateEntry[]): string[] {
+  const seen = new Map<string, number>();
+  return entries.map(({ path }) => {
+    const n = seen.get(path) ?? 0;
+    seen.set(path, n + 1);
+    return n === 0 ? path : `${path}#${n}`;
+  });
+}
+
 export function writeState(entries: readonly StateEntry[]): Uint8Array {
+  const keys = names(entries);
   return write(
-    entries.map((entry) => ({ ...entry, value: entry.read() })),
+    entries.map(({ shape, dtype, read }, k) => ({ path: keys[k], shape, dtype, value: read() })),
     { format },
   );
 }
@@ -117,20 +128,23 @@ export function readState(entries: readonly StateEntry[], bytes: unknown): void 
     throw new RangeError(
       `${what}: the file's format is ${describe(file.metadata.format)}, expected "${format}".`,
     );
-  const found = entries.map(({ path, shape, dtype }) => {
-    const tensor = file.tensors.get(path);
-    if (!tensor) throw new RangeError(`${what}: the file has no '${path}', which this optimizer has.`);
+  const keys = names(entries);
+  const found = entries.map((entry, k) => {
+    const { shape, dtype } = entry;
+    const name = keys[k];
+    const tensor = file.tensors.get(name);
+    if (!tensor) throw new RangeError(`${what}: the file has no '${name}', which this optimizer has.`);
     if (types[tensor.dtype as 'F32'] !== dtype || String(tensor.shape) !== String(shape))
       throw new RangeError(
-        `${what}: '${path}' is ${typeOf(dtype)} of shape [${shape}] here, ${tensor.dtype} of shape [${tensor.shape}] in the file.`,
+        `${what}: '${name}' is ${typeOf(dtype)} of shape [${shape}] here, ${tensor.dtype} of shape [${tensor.shape}] in the file.`,
       );
-    return values(what, path, file);
+    return checkValue(what, entry, values(what, name, file));
   });
-  const known = new Set(entries.map((e) => e.path));
+  const known = new Set(keys);
   for (const name of file.tensors.keys())
     if (!known.has(name))
       throw new RangeError(`${what}: the file has '${name}', which this optimizer does not have.`);
   entries.forEach((entry, k) => {
-    entry.write(entry.shape.length === 0 ? found[k][0] : found[k]);
+    entry.write(found[k]);
   });
 }

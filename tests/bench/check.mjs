@@ -1,0 +1,37 @@
+// Before anything is timed: all variants of a step compute the same thing. A fast loop that does something else
+// would be no comparison. Three steps on a small tensor with a tail, against the plain JavaScript loop.
+import { loop } from './variants/javascript.mjs';
+import { plainArrays, plainGradients, resident } from './variants/library.mjs';
+import { moduleVariants } from './variants/modules.mjs';
+import { tfjs } from './variants/tfjs.mjs';
+
+const size = 1003;
+const steps = 3;
+const allowed = 2e-6; // absolute, of weights below 1: roundings, and tfjs' other place for epsilon
+
+/** @throws Error that names the first variant that differs. */
+export async function checkAgreement(rules, backends) {
+  for (const rule of rules) {
+    const expected = loop(rule, size);
+    for (let k = 0; k < steps; k++) expected.run();
+    const makers = [resident, plainGradients, plainArrays].map((make) => () => make(rule, size));
+    makers.push(...backends.map((backend) => () => tfjs(backend, rule, size)));
+    for (const make of makers) await check(rule, await make(), expected.values());
+    for (const variant of moduleVariants(rule, size))
+      if (variant.restart) await check(rule, variant, expected.values());
+  }
+}
+
+async function check(rule, variant, expected) {
+  await variant.enter?.();
+  variant.restart?.();
+  for (let k = 0; k < steps; k++) variant.run();
+  const got = variant.values();
+  for (let i = 0; i < size; i++) {
+    if (!(Math.abs(got[i] - expected[i]) <= allowed))
+      throw new Error(
+        `${rule}, ${variant.name}: element ${i} is ${got[i]} after ${steps} steps, the JavaScript loop has ${expected[i]}.`,
+      );
+  }
+  variant.dispose?.();
+}

@@ -1,0 +1,68 @@
+// One run: the check that all variants agree, then the tables asked for, printed as they come.
+import { checkAgreement } from './check.mjs';
+import { optionSizes, options } from './options.mjs';
+import { machine, print, table, withRatios } from './report.mjs';
+import { small, tiny } from './small.mjs';
+import { stepSizes, steps } from './steps.mjs';
+
+const title = { adam: 'Adam', adamax: 'Adamax' };
+// What a row is divided by: the resident step; the yardstick, which is the slower of the two loops; the plain
+// step of the options; the flat tensor of the small ones.
+const stepBases = { resident: ['resident'], yardstick: ['stream', 'divider'] };
+const optionBases = { plain: ['plain'] };
+const smallBases = { flat: ['one flat tensor'] };
+
+/** @returns { machine, quick, rows }: every row of every table, with its ratios. */
+export async function run(wanted) {
+  const { only, rules, backends, timing, calls, quick, print: say } = wanted;
+  const sizes = wanted.sizes || null;
+  const about = machine();
+  say(
+    `${about.cpu}, Node ${about.node}, load ${about.load.join(' ')}${quick ? ' (quick: no figures to quote)' : ''}\n`,
+  );
+  await checkAgreement(rules, backends);
+  const report = { machine: about, quick, rows: [] };
+
+  for (const rule of rules) {
+    const common = { rules: [rule], timing };
+    if (only.includes('steps')) {
+      const rows = await collect(steps({ ...common, backends, sizes: sizes ?? stepSizes }), stepBases);
+      say(table(`${title[rule]}, ns per parameter`, rows, ({ ns }) => ns, 3));
+      say(table('times the resident step', rows, ({ ratios }) => ratios.resident, 3));
+      say(table('times the yardstick', rows, ({ ratios }) => ratios.yardstick, 3));
+      report.rows.push(...rows);
+    }
+    if (only.includes('options')) {
+      const rows = await collect(options({ ...common, sizes: sizes ?? optionSizes }), optionBases);
+      say(table(`${title[rule]} with options, ns per parameter`, rows, ({ ns }) => ns, 3));
+      say(table('times the plain step', rows, ({ ratios }) => ratios.plain, 3));
+      report.rows.push(...rows);
+    }
+    if (only.includes('small')) {
+      const rows = await collect(small(common), smallBases);
+      say(table(`${title[rule]}, many tensors, ns per parameter`, rows, ({ ns }) => ns, 3));
+      say(table('times one flat tensor', rows, ({ ratios }) => ratios.flat, 3));
+      const single = await collect(tiny({ ...common, calls }));
+      say(tinyTable(`${title[rule]}, one call on ${single[0].size} parameters`, single));
+      report.rows.push(...rows, ...single);
+    }
+  }
+  return report;
+}
+
+async function collect(generator, bases) {
+  const rows = [];
+  for await (const row of generator) rows.push(row);
+  return bases ? withRatios(rows, bases) : rows;
+}
+
+function tinyTable(heading, rows) {
+  const lines = rows.map(({ variant, nsPerCall, garbageBytes, retainedBytes }) => [
+    variant,
+    nsPerCall.toFixed(0),
+    garbageBytes.toFixed(0),
+    (retainedBytes / 1024).toFixed(0),
+  ]);
+  const calls = rows[0].calls.toLocaleString('en');
+  return print(heading, ['ns a call', 'bytes of garbage a call', `KiB kept after ${calls}`], lines);
+}
