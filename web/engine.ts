@@ -31,6 +31,9 @@ export interface EngineOptimizer {
   updating(): boolean;
   overwriting(): boolean;
   begin(count: number): void;
+  plan(): void;
+  /** Address of a row's words (cpp/kernels/sweep.h), complete between `plan` and `end`. */
+  rowOf(row: number): number;
   sweep(): void;
   chunk(entry: number, from: number, count: number): void;
   chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;

@@ -124,6 +124,7 @@ export class Stepper {
           this.#sums[j * words + 2] = this.#sumOfSquares(j, gradients[j], sparse.get(j));
       }
     }
+    native.plan();
     native.sweep();
     if (foreign) {
       for (let j = 0; j < count; j++) {

@@ -1,5 +1,6 @@
 // The main module: what TypeScript sees of the engine. Only numbers cross here; arrays are addresses, and
-// web/ looks at them through views of the memory. The only file, with kernels_exports.cc, that knows Emscripten.
+// web/ looks at them through views of the memory. The only file, with kernels_exports.cc, that knows
+// Emscripten.
 #include <emscripten/bind.h>
 
 #include "engine/memory.h"
@@ -33,6 +34,7 @@ uint32_t slot(const Optimizer& o, uint32_t row, uint32_t k) { return address(o.r
 uint32_t average_of(const Optimizer& o, uint32_t row) { return address(o.row(row).avg); }
 uint32_t accumulator_of(const Optimizer& o, uint32_t row) { return address(o.row(row).acc); }
 uint32_t reserve(Optimizer& o, uint32_t count) { return address(o.reserve(count)); }
+uint32_t row_of(const Optimizer& o, uint32_t row) { return address(&o.row(row)); }
 void update_only(Optimizer& o, uint32_t row, uint32_t from, uint32_t count, uint32_t g, double rate) {
   o.update_only(row, from, count, floats(g), rate);
 }
@@ -42,8 +44,8 @@ void release_floats(uint32_t array, uint32_t n) { release(floats(array), n); }
 bool finite_floats(uint32_t array, uint32_t n) { return all_finite(floats(array), n); }
 
 void non_negative(uint32_t w, uint32_t n) { constrain_non_negative(floats(w), n); }
-void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float least, float most, double rate,
-                bool unit) {
+void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float least, float most,
+                double rate, bool unit) {
   constrain_norm(floats(w), outer, axis, inner, {least, most, rate, unit}, gradient_tile(), tile_size);
 }
 
@@ -85,6 +87,8 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("updating", &Optimizer::updating)
       .function("overwriting", &Optimizer::overwriting)
       .function("begin", &Optimizer::begin)
+      .function("plan", &Optimizer::plan)
+      .function("rowOf", &row_of)
       .function("sweep", &Optimizer::sweep)
       .function("chunk", &Optimizer::chunk)
       .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)
@@ -103,8 +107,10 @@ EMSCRIPTEN_BINDINGS(simdescent) {
   emscripten::function("slotGroup", &slot_group);
   emscripten::constant("ruleCount", rule_count);
   emscripten::constant("tileSize", tile_size);
-  emscripten::function("weightsTile", +[] { return address(weights_tile()); });
-  emscripten::function("gradientTile", +[] { return address(gradient_tile()); });
+  emscripten::function(
+      "weightsTile", +[] { return address(weights_tile()); });
+  emscripten::function(
+      "gradientTile", +[] { return address(gradient_tile()); });
 
   emscripten::function("exponentialDecay", &exponential_decay);
   emscripten::function("polynomialDecay", &polynomial_decay);

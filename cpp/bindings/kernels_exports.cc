@@ -1,6 +1,7 @@
 // The memory-less kernel module: the same kernels for a memory that somebody else owns (another library's
 // heap, or the engine's own seen from a thread). It imports that memory and nothing else, holds no data, no
-// stack and no table; the host writes rows, pipes and coefficients into a block of its own and passes addresses.
+// stack and no table; the host writes rows, pipes and coefficients into a block of its own and passes
+// addresses.
 #include "kernels/reduce.h"
 #include "kernels/table.h"
 
@@ -11,15 +12,16 @@ using namespace simdescent;
 // Row layout, 11 words of 4 bytes: w, g, slot 0..2, acc, avg, pipe, coef, n, stages (see sweep.h).
 static_assert(sizeof(Row) == 44 && sizeof(Pipe<float>) == 52);
 
-EXPORT(update) void kernel_update(uint32_t rule, const Row* rows, uint32_t count) {
-  for (uint32_t i = 0; i < count; i++) update(rule, rows[i]);
+// Rows after the engine's `plan`, or written by the host. Scratch is only touched for `general` rows.
+EXPORT(step) void kernel_step(uint32_t rule, const Row* rows, uint32_t count, Scratch* scratch) {
+  for (uint32_t i = 0; i < count; i++) step(rule, rows[i], *scratch);
 }
 
-EXPORT(gather) void kernel_gather(const Row* row, uint32_t exact) { gather(*row, exact); }
 EXPORT(average) void kernel_average(const Row* row) { average(*row); }
 
-EXPORT(sum_of_squares) float kernel_sum_of_squares(const Row* row, uint32_t grad) {
-  return sum_of_squares({.grad = Grad(grad)}, *row);
+// Of the gradient that clipping sees; the row's stages say which.
+EXPORT(sum_of_squares) float kernel_sum_of_squares(const Row* row) {
+  return sum_of_squares(Stages::of(row->stages), *row);
 }
 
 EXPORT(all_finite) uint32_t kernel_all_finite(const float* x, uint32_t n) { return all_finite(x, n); }

@@ -10,21 +10,28 @@ constexpr uint32_t page = 4096, large = 4 * page;  // bytes
 
 constexpr uint32_t offset(Role role) {
   switch (role) {
-    case Role::weights: return 3072;
-    case Role::gradient: return 1024;
-    case Role::slot0: return 0;
-    case Role::slot1: return 2048;
-    case Role::slot2: return 512;
-    case Role::accumulator: return 1536;
-    case Role::average: return 2560;
+    case Role::weights:
+      return 3072;
+    case Role::gradient:
+      return 1024;
+    case Role::slot0:
+      return 0;
+    case Role::slot1:
+      return 2048;
+    case Role::slot2:
+      return 512;
+    case Role::accumulator:
+      return 1536;
+    case Role::average:
+      return 2560;
   }
   return 0;
 }
 
 bool staggered(uint32_t n) { return n >= large / sizeof(float); }
 
-// Three tiles a page apart, each at the page offset of its role.
-alignas(page) float tiles[3 * (tile_size + page / sizeof(float))];
+// Two tiles a page apart, each at the page offset of its role.
+alignas(page) float tiles[2 * (tile_size + page / sizeof(float))];
 float* tile(uint32_t i, Role role) {
   return tiles + i * (tile_size + page / sizeof(float)) + offset(role) / sizeof(float);
 }
@@ -50,6 +57,5 @@ void release(float* array, uint32_t n) {
 
 float* weights_tile() { return tile(0, Role::weights); }
 float* gradient_tile() { return tile(1, Role::gradient); }
-float* prepared_tile() { return tile(2, Role::accumulator); }
 
 }  // namespace simdescent

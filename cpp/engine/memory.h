@@ -4,6 +4,8 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/table.h"
+
 namespace simdescent {
 
 enum class Role : uint32_t { weights, gradient, slot0, slot1, slot2, accumulator, average };
@@ -12,9 +14,7 @@ enum class Role : uint32_t { weights, gradient, slot0, slot1, slot2, accumulator
 float* allocate(uint32_t n, Role role);
 void release(float* array, uint32_t n);
 
-inline constexpr uint32_t tile_size = 16384;  // floats: a pair of tiles stays in the second-level cache
 float* weights_tile();
 float* gradient_tile();
-float* prepared_tile();  // gradients of `general` rows
 
 }  // namespace simdescent

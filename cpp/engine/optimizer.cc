@@ -19,6 +19,8 @@ bool exact_reciprocal(float s) {
 float maximum(float a, float b) { return a != a || a > b ? a : b; }
 float minimum(float a, float b) { return a != a || a < b ? a : b; }
 
+Scratch scratch;
+
 }  // namespace
 
 Optimizer::~Optimizer() {
@@ -67,7 +69,8 @@ void Optimizer::choose_stages() {
   const float scale = float(loss_scale), steps = float(accumulation_steps);
   exact_ = exact_reciprocal(scale);
   const bool gathers = accumulation_steps > 0, by_norm = clipnorm > 0;
-  const bool global = global_clipnorm > 0 && !by_norm, by_value = clipvalue > 0 && (clamp_first || !(by_norm || global));
+  const bool global = global_clipnorm > 0 && !by_norm,
+             by_value = clipvalue > 0 && (clamp_first || !(by_norm || global));
   const bool mean_exact = !gathers || exact_reciprocal(steps);
 
   Pipe<float> pipe;
@@ -84,7 +87,8 @@ void Optimizer::choose_stages() {
   pipe.complement = 1 - momentum;
 
   const int divisions = !exact_ + !mean_exact + by_norm;
-  const bool divides_before_factor = global && (!exact_ || !mean_exact), both = by_value && (by_norm || global);
+  const bool divides_before_factor = global && (!exact_ || !mean_exact),
+             both = by_value && (by_norm || global);
   stages_ = {};
   if (divisions > 1 || divides_before_factor || both || l2 != 0 || (gathers && !exact_)) {
     stages_ = {.grad = Grad::general, .gathered = gathers, .clamp_first = both, .l2 = l2 != 0};
@@ -107,6 +111,8 @@ void Optimizer::choose_stages() {
 
 Stages Optimizer::stages_of(uint32_t row) const {
   Stages s = stages_;
+  s.micro = !updating();
+  s.exact = s.micro && exact_;
   s.decay = decays && !state_[row].excluded;
   s.average = rows_[row].avg;
   return s;
@@ -149,48 +155,33 @@ void Optimizer::set_clip(Pipe<float>& pipe, const Entry& e) const {
   }
 }
 
-void Optimizer::sweep() {
+void Optimizer::plan() {
   const bool by_norm = clipnorm > 0;
   if (updating() && global_clipnorm > 0 && !by_norm) clip_by_global_norm();
   for (uint32_t j = 0; j < count_; j++) {
     const Entry& e = list_[j];
     Row& r = rows_[e.row];
+    r.stages = stages_of(e.row).word();
     if (updating() && (by_norm || e.clipped)) {
       State& state = state_[e.row];
       state.clipped = groups_[state.group].pipe;
       r.pipe = &state.clipped;
       set_clip(state.clipped, e);
     }
-    if (r.w && e.g) run(r, stages_of(e.row));
   }
 }
 
-void Optimizer::run(const Row& whole, Stages s) {
-  Row r = whole;
-  if (!updating()) {
-    gather(r, exact_);
-    if (s.average) average(r);
-    return;
-  }
-  if (s.grad != Grad::general) {
-    r.stages = s.index();
-    update(rule_, r);
-    return;
-  }
-  for (uint32_t from = 0; from < whole.n; from += tile_size) {
-    const uint32_t count = whole.n - from < tile_size ? whole.n - from : tile_size;
-    r = whole.part(from, count, whole.g + from, whole.w + from);
-    prepare(s, r, prepared_tile());
-    r.g = prepared_tile();
-    r.stages = Stages{.decay = s.decay, .average = s.average}.index();
-    update(rule_, r);
+void Optimizer::sweep() {
+  for (uint32_t j = 0; j < count_; j++) {
+    const Row& r = rows_[list_[j].row];
+    if (r.w && r.g) step(rule_, r, scratch);
   }
 }
 
 void Optimizer::chunk(uint32_t entry, uint32_t from, uint32_t count) {
-  const Entry& e = list_[entry];
-  const Row& r = rows_[e.row];
-  run(r.part(from, count, e.g ? e.g + from : gradient_tile(), r.w ? r.w + from : weights_tile()), stages_of(e.row));
+  const Row& r = rows_[list_[entry].row];
+  const float* g = r.g ? r.g + from : gradient_tile();
+  step(rule_, r.part(from, count, g, r.w ? r.w + from : weights_tile()), scratch);
 }
 
 // Part of the sum: `count` elements from `from` on, whose gradients lie in the tile from `at` on.
@@ -227,7 +218,7 @@ void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const f
   Row r = whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile());
   r.coef = coef;
   r.pipe = &identity;
-  r.stages = Stages{}.index();
+  r.stages = Stages{}.word();
   update(rule_, r);
 }
 

@@ -1,8 +1,9 @@
 // State over time: one row per variable, its slots, the step counter, and one step over many variables.
 // It knows no formula (kernels/) and no policy: which rate, which variables, what is valid is its caller's.
 //
-// A step is: write the list (`reserve`), `begin`, `sweep`, for arrays of a foreign heap `chunk` by chunk
-// through the tiles, `end`. Nothing after `reserve` can fail or allocates.
+// A step is: write the list (`reserve`), `begin`, `plan`, `sweep`, for arrays of a foreign heap `chunk` by
+// chunk through the tiles, `end`. After `plan` every listed row says all that a kernel elsewhere needs to
+// step it. Nothing after `reserve` can fail or allocates.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -52,6 +53,7 @@ class Optimizer {
   bool overwriting() const { return overwrite_frequency && (updates() + 1) % overwrite_frequency == 0; }
 
   void begin(uint32_t count);
+  void plan();
   void sweep();
   void chunk(uint32_t entry, uint32_t from, uint32_t count);
   float chunk_sum_of_squares(uint32_t entry, uint32_t from, uint32_t at, uint32_t count);
@@ -69,15 +71,14 @@ class Optimizer {
   };
   struct State {
     bool excluded = false;
-    uint32_t group = 0, last = 0;   // `last`: the step it last took part in
-    Pipe<float> clipped;            // the group's pipe with this variable's own norm
+    uint32_t group = 0, last = 0;  // `last`: the step it last took part in
+    Pipe<float> clipped;           // the group's pipe with this variable's own norm
   };
 
   void choose_stages();
   void clip_by_global_norm();
   void set_clip(Pipe<float>& pipe, const Entry& entry) const;
   Stages stages_of(uint32_t row) const;
-  void run(const Row& row, Stages stages);
 
   uint32_t rule_;
   std::vector<Row> rows_;
@@ -86,8 +87,8 @@ class Optimizer {
   std::vector<Entry> list_;
   std::vector<float> sums_;
   uint32_t count_ = 0, step_ = 0;
-  Stages stages_;       // of this step, but for decay
-  bool exact_ = true;   // the loss scale has an exact reciprocal
+  Stages stages_;      // of this step, but for decay
+  bool exact_ = true;  // the loss scale has an exact reciprocal
 };
 
 }  // namespace simdescent

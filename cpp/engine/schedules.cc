@@ -50,7 +50,8 @@ float cosine_decay_warmup(float initial, float step, float decay_steps, double a
   return cosine(target, step - warmup_steps, decay_steps, alpha);
 }
 
-float cosine_decay_restarts(float initial, float step, float first_decay_steps, float t, float m, float alpha) {
+float cosine_decay_restarts(float initial, float step, float first_decay_steps, float t, float m,
+                            float alpha) {
   float completed = step / first_decay_steps, restart;
   if (t == 1) {
     restart = floorf(completed);

@@ -9,7 +9,9 @@ float exponential_decay(float initial, float step, float decay_steps, float rate
 float polynomial_decay(float initial, float step, float decay_steps, float end, float power, bool cycle);
 float inverse_time_decay(float initial, float step, float decay_steps, float rate, bool staircase);
 float cosine_decay(float initial, float step, float decay_steps, double alpha);
-float cosine_decay_warmup(float initial, float step, float decay_steps, double alpha, float target, float warmup_steps);
-float cosine_decay_restarts(float initial, float step, float first_decay_steps, float t_mul, float m_mul, float alpha);
+float cosine_decay_warmup(float initial, float step, float decay_steps, double alpha, float target,
+                          float warmup_steps);
+float cosine_decay_restarts(float initial, float step, float first_decay_steps, float t_mul, float m_mul,
+                            float alpha);
 
 }  // namespace simdescent

@@ -11,7 +11,8 @@ namespace simdescent {
 struct Adam {
   static constexpr std::string_view name = "adam";
   static constexpr std::array slots{Slot{"momentum", 0}, Slot{"velocity", 0}};
-  static constexpr std::array<std::string_view, 4> coefs{"one_minus_beta1", "one_minus_beta2", "alpha", "epsilon"};
+  static constexpr std::array<std::string_view, 4> coefs{"one_minus_beta1", "one_minus_beta2", "alpha",
+                                                         "epsilon"};
 
   template <class V>
   struct Coef {

@@ -19,7 +19,8 @@ struct Adamax {
   };
 
   static std::array<float, 5> coef(const Hyper& h, double rate, uint32_t t) {
-    return {float(1 - h.beta1), float(h.beta2), float(rate), 1 - powf(float(h.beta1), float(t)), float(h.epsilon)};
+    return {float(1 - h.beta1), float(h.beta2), float(rate), 1 - powf(float(h.beta1), float(t)),
+            float(h.epsilon)};
   }
 
   template <class V>

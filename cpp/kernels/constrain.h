@@ -1,5 +1,6 @@
-// Keras' weight constraints, projections of a variable after its update: NonNeg, MaxNorm, UnitNorm, MinMaxNorm.
-// The array is seen as [outer, axis, inner]; a norm is taken over `axis`, in numpy's order of summation.
+// Keras' weight constraints, projections of a variable after its update: NonNeg, MaxNorm, UnitNorm,
+// MinMaxNorm. The array is seen as [outer, axis, inner]; a norm is taken over `axis`, in numpy's order of
+// summation.
 #pragma once
 #include <cmath>
 #include <cstdint>
@@ -30,8 +31,8 @@ struct NormRange {
 };
 
 // `norms` has room for `room` floats; wider arrays are done in strips of that width.
-inline void constrain_norm(float* w, uint32_t outer, uint32_t axis, uint32_t inner, NormRange range, float* norms,
-                           uint32_t room) {
+inline void constrain_norm(float* w, uint32_t outer, uint32_t axis, uint32_t inner, NormRange range,
+                           float* norms, uint32_t room) {
   for (uint32_t o = 0; o < outer; o++, w += axis * inner) {
     for (uint32_t from = 0; from < inner; from += room) {
       float* strip = w + from;

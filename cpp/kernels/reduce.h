@@ -9,8 +9,9 @@
 
 namespace simdescent {
 
-// The sum of Term::at<V>(source, i) over n indices from `from` on. A Term is a type and its source a reference to
-// what the host wrote, not a closure: a closure would live on a stack, which the memory-less module does not have.
+// The sum of Term::at<V>(source, i) over n indices from `from` on. A Term is a type and its source a
+// reference to what the host wrote, not a closure: a closure would live on a stack, which the memory-less
+// module does not have.
 template <class Term, class Source>
 float pairwise_sum(const Source& source, uint32_t from, uint32_t n) {
   if (n < 8) {
@@ -28,7 +29,8 @@ float pairwise_sum(const Source& source, uint32_t from, uint32_t n) {
   for (uint32_t k = 0; k < registers; k++) r[k] = Term::template at<Lanes>(source, from + k * width);
   uint32_t i = 8;
   for (; i + 8 <= n; i += 8) {
-    for (uint32_t k = 0; k < registers; k++) r[k] = r[k] + Term::template at<Lanes>(source, from + i + k * width);
+    for (uint32_t k = 0; k < registers; k++)
+      r[k] = r[k] + Term::template at<Lanes>(source, from + i + k * width);
   }
   float sum = join(r);
   for (; i < n; i++) sum = sum + Term::template at<f32x1>(source, from + i).v;
@@ -65,11 +67,15 @@ struct SquaredGradient {
 
 [[gnu::always_inline]] inline float sum_of_squares(Stages s, const Row& r) {
   switch (s.grad) {  // constants, so that each has its own loop
-    case Grad::none: return pairwise_sum<SquaredGradient<Grad::none>>(r, 0, r.n);
+    case Grad::none:
+      return pairwise_sum<SquaredGradient<Grad::none>>(r, 0, r.n);
     case Grad::scale:
-    case Grad::divide: return pairwise_sum<SquaredGradient<Grad::scale>>(r, 0, r.n);
-    case Grad::accumulate: return pairwise_sum<SquaredGradient<Grad::accumulate>>(r, 0, r.n);
-    case Grad::general: break;
+    case Grad::divide:
+      return pairwise_sum<SquaredGradient<Grad::scale>>(r, 0, r.n);
+    case Grad::accumulate:
+      return pairwise_sum<SquaredGradient<Grad::accumulate>>(r, 0, r.n);
+    case Grad::general:
+      break;
   }
   if (s.gathered && s.clamp_first) return pairwise_sum<SquaredGradient<Grad::general, true, true>>(r, 0, r.n);
   if (s.gathered) return pairwise_sum<SquaredGradient<Grad::general, true, false>>(r, 0, r.n);

@@ -36,11 +36,11 @@ inline constexpr size_t max_slots = 3, max_coefs = 8;
 // `coefs` names what changes from step to step but not from element to element, in the order of Coef<V>;
 // `coef` computes them on the host for update number t (from 1) at the learning rate given.
 template <class R>
-concept Rule = requires(const Hyper& h, double rate, uint32_t t, const typename R::template Coef<f32x1>& k, f32x1& w,
-                        f32x1 g, f32x1 (&s)[R::slots.size()]) {
+concept Rule = requires(const Hyper& h, double rate, uint32_t t, const typename R::template Coef<f32x1>& k,
+                        f32x1& w, f32x1 g, f32x1 (&s)[R::slots.size()]) {
   { R::name } -> std::convertible_to<std::string_view>;
   requires std::same_as<typename decltype(R::slots)::value_type, Slot>;
-  requires R::slots.size() <= max_slots && R::coefs.size() <= max_coefs;
+  requires R::slots.size() <= max_slots&& R::coefs.size() <= max_coefs;
   { R::coef(h, rate, t) } -> std::same_as<std::array<float, R::coefs.size()>>;
   R::template update<f32x1>(k, w, g, s);
 };

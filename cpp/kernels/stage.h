@@ -24,28 +24,49 @@ struct Stages {
   bool decay = false, average = false;
   // Only read when grad is general.
   bool gathered = false, clamp_first = false, l2 = false;
+  // A micro step of accumulation: nothing but the gathering, and the average. `exact`: by `scale`, not
+  // `unscale`.
+  bool micro = false, exact = false;
 
-  // The number of a vector loop: general rows are swept as `none` over a prepared gradient.
-  static constexpr uint32_t count = 16;
-  constexpr uint32_t index() const { return uint32_t(grad) | uint32_t(decay) << 2 | uint32_t(average) << 3; }
-  static constexpr Stages at(uint32_t i) { return {Grad(i & 3), (i & 4) != 0, (i & 8) != 0, false, false, false}; }
+  // As a word in a Row. The words below `loops` are the vector loops, one each.
+  static constexpr uint32_t loops = 16;
+  constexpr uint32_t word() const {
+    return (uint32_t(grad) & 3) | uint32_t(decay) << 2 | uint32_t(average) << 3 |
+           uint32_t(grad == Grad::general) << 4 | uint32_t(gathered) << 5 | uint32_t(clamp_first) << 6 |
+           uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9;
+  }
+  static constexpr Stages of(uint32_t w) {
+    const auto bit = [w](uint32_t k) { return (w >> k & 1) != 0; };
+    return {bit(4) ? Grad::general : Grad(w & 3), bit(2), bit(3), bit(5), bit(6), bit(7), bit(8), bit(9)};
+  }
 };
 
 // The scalars of the stages. Defaults are exact identities.
 template <class V>
 struct Pipe {
-  V scale = 1;                                   // 1 / loss scale, where that is exact
-  V mean = 1;                                    // 1 / accumulation steps, where that is exact
-  V clip = 1, divide = 1;                        // clipnorm c and max(norm, c); or the global factor k and 1
+  V scale = 1;             // 1 / loss scale, where that is exact
+  V mean = 1;              // 1 / accumulation steps, where that is exact
+  V clip = 1, divide = 1;  // clipnorm c and max(norm, c); or the global factor k and 1
   V lo = -__builtin_inff(), hi = __builtin_inff();  // clipvalue
-  V decay = 0, rate = 0;                         // decoupled weight decay, times the learning rate
-  V momentum = 0, complement = 1;                // of the moving average
-  V unscale = 1, steps = 1, l2 = 0;              // general only: loss scale, accumulation steps, L2 factor
+  V decay = 0, rate = 0;                            // decoupled weight decay, times the learning rate
+  V momentum = 0, complement = 1;                   // of the moving average
+  V unscale = 1, steps = 1, l2 = 0;                 // general only: loss scale, accumulation steps, L2 factor
 
   template <class U>
   explicit Pipe(const Pipe<U>& p)
-      : scale(p.scale), mean(p.mean), clip(p.clip), divide(p.divide), lo(p.lo), hi(p.hi), decay(p.decay),
-        rate(p.rate), momentum(p.momentum), complement(p.complement), unscale(p.unscale), steps(p.steps), l2(p.l2) {}
+      : scale(p.scale),
+        mean(p.mean),
+        clip(p.clip),
+        divide(p.divide),
+        lo(p.lo),
+        hi(p.hi),
+        decay(p.decay),
+        rate(p.rate),
+        momentum(p.momentum),
+        complement(p.complement),
+        unscale(p.unscale),
+        steps(p.steps),
+        l2(p.l2) {}
   Pipe() = default;
 };
 
@@ -58,11 +79,15 @@ template <class V>
 template <class V>
 [[gnu::always_inline]] inline V prologue(Stages s, const Pipe<V>& k, V g, V acc) {
   switch (s.grad) {
-    case Grad::none: return g;
+    case Grad::none:
+      return g;
     case Grad::scale:
-    case Grad::divide: return g * k.scale;
-    case Grad::accumulate: return (g * k.scale + acc) * k.mean;
-    case Grad::general: break;
+    case Grad::divide:
+      return g * k.scale;
+    case Grad::accumulate:
+      return (g * k.scale + acc) * k.mean;
+    case Grad::general:
+      break;
   }
   g = g / k.unscale;
   if (s.gathered) g = (g + acc) / k.steps;
@@ -89,8 +114,8 @@ template <class V>
 
 // One element of one variable through one step: the only place where the stages and the rule meet.
 template <class R, class V>
-[[gnu::always_inline]] inline void element(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c, V& w, V g,
-                    V (&slot)[R::slots.size()], V& acc, V& avg) {
+[[gnu::always_inline]] inline void element(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c,
+                                           V& w, V g, V (&slot)[R::slots.size()], V& acc, V& avg) {
   g = clip(s, k, prologue(s, k, g, acc));
   if (s.grad == Grad::accumulate) acc = V(0);
   if (s.decay) w = decay(k, w);

@@ -11,7 +11,8 @@
 namespace simdescent {
 
 // One variable: where its arrays are and what is done to it. Plain words, so that a host may write it into
-// any memory. Arrays must not overlap; slots beyond the rule's, acc and avg are unused where no stage needs them.
+// any memory. Arrays must not overlap; slots beyond the rule's, acc and avg are unused where no stage needs
+// them.
 struct Row {
   float* w;
   const float* g;
@@ -20,28 +21,30 @@ struct Row {
   const Pipe<float>* pipe;
   const float* coef;
   uint32_t n;
-  uint32_t stages;  // Stages::index()
+  uint32_t stages;  // Stages::word()
 
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
   Row part(uint32_t from, uint32_t count, const float* gradient, float* weights) const {
     const auto at = [from](float* p) { return p ? p + from : p; };
-    return {weights, gradient, {at(slot[0]), at(slot[1]), at(slot[2])}, at(acc), at(avg), pipe, coef, count, stages};
+    return {weights, gradient, {at(slot[0]), at(slot[1]), at(slot[2])}, at(acc), at(avg), pipe, coef,
+            count,   stages};
   }
 };
 
 template <class R, class V>
 inline typename R::template Coef<V> coefficients(const float* c) {
-  return [c]<size_t... K>(std::index_sequence<K...>) {
-    return typename R::template Coef<V>{V(c[K])...};
-  }(std::make_index_sequence<R::coefs.size()>{});
+  return [c]<size_t... K>(std::index_sequence<K...>) { return typename R::template Coef<V>{V(c[K])...}; }
+  (std::make_index_sequence<R::coefs.size()>{});
 }
 
 // From element i on while a whole V fits; returns where it stopped. The pointers are parameters because
 // that is where __restrict counts, and it is a third of the time.
 template <class R, class V, class... P>
-[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c, uint32_t i, uint32_t n,
-                      float* __restrict w, const float* __restrict g, float* __restrict acc, float* __restrict avg,
-                      P* __restrict... slot) {
+[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k,
+                                             const typename R::template Coef<V>& c, uint32_t i, uint32_t n,
+                                             float* __restrict w, const float* __restrict g,
+                                             float* __restrict acc, float* __restrict avg,
+                                             P* __restrict... slot) {
   for (; i + V::lanes <= n; i += V::lanes) {
     V x = V::load(w + i), state[] = {V::load(slot + i)...};
     V a = s.grad == Grad::accumulate ? V::load(acc + i) : V(0), e = s.average ? V::load(avg + i) : V(0);
@@ -49,7 +52,8 @@ template <class R, class V, class... P>
     x.store(w + i);
     [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
       (state[K].store(slot + i), ...);
-    }(std::index_sequence_for<P...>{});
+    }
+    (std::index_sequence_for<P...>{});
     if (s.grad == Grad::accumulate) a.store(acc + i);
     if (s.average) e.store(avg + i);
   }
@@ -59,20 +63,22 @@ template <class R, class V, class... P>
 template <class R, class V>
 [[gnu::always_inline]] inline uint32_t sweep(Stages s, const Row& r, uint32_t i) {
   return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-    return sweep<R, V>(s, Pipe<V>(*r.pipe), coefficients<R, V>(r.coef), i, r.n, r.w, r.g, r.acc, r.avg, r.slot[K]...);
-  }(std::make_index_sequence<R::slots.size()>{});
+    return sweep<R, V>(s, Pipe<V>(*r.pipe), coefficients<R, V>(r.coef), i, r.n, r.w, r.g, r.acc, r.avg,
+                       r.slot[K]...);
+  }
+  (std::make_index_sequence<R::slots.size()>{});
 }
 
 // The tail of every loop of a rule, with its stages known only at run time: three elements at most.
 template <class R>
 __attribute__((noinline)) void tail(const Row& r, uint32_t i) {
-  sweep<R, f32x1>(Stages::at(r.stages), r, i);
+  sweep<R, f32x1>(Stages::of(r.stages), r, i);
 }
 
 // Whole vectors with constant stages, then the tail.
-template <class R, uint32_t index>
+template <class R, uint32_t word>
 __attribute__((noinline)) void update(const Row& r) {
-  const uint32_t i = sweep<R, Lanes>(Stages::at(index), r, 0);
+  const uint32_t i = sweep<R, Lanes>(Stages::of(word), r, 0);
   if (i < r.n) tail<R>(r, i);
 }
 
@@ -87,34 +93,38 @@ template <class F>
 }
 
 // A micro step of gradient accumulation: acc = g / loss scale + acc. `exact`: the pipe's `scale` is usable.
-inline void gather(const Row& r, bool exact) {
+[[gnu::always_inline]] inline void gather(const Row& r, bool exact) {
   if (exact) {
-    each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-      (V::load(r.g + i) * k.scale + V::load(r.acc + i)).store(r.acc + i);
-    });
+    each(
+        *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+          (V::load(r.g + i) * k.scale + V::load(r.acc + i)).store(r.acc + i);
+        });
   } else {
-    each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-      (V::load(r.g + i) / k.unscale + V::load(r.acc + i)).store(r.acc + i);
-    });
+    each(
+        *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+          (V::load(r.g + i) / k.unscale + V::load(r.acc + i)).store(r.acc + i);
+        });
   }
 }
 
 // The moving average of a variable that is not updated in this step.
-inline void average(const Row& r) {
-  each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-    average(k, V::load(r.avg + i), V::load(r.w + i)).store(r.avg + i);
-  });
+[[gnu::always_inline]] inline void average(const Row& r) {
+  each(
+      *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        average(k, V::load(r.avg + i), V::load(r.w + i)).store(r.avg + i);
+      });
 }
 
 // The gradient of a `general` row as the rule shall see it, into `out`; resets what was gathered.
 // L2 decay (PyTorch's Adam and Adamax) belongs to the gradient, after any clipping.
-inline void prepare(Stages s, const Row& r, float* out) {
-  each(*r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-    V g = clip(s, k, prologue(s, k, V::load(r.g + i), s.gathered ? V::load(r.acc + i) : V(0)));
-    if (s.l2) g = g + V::load(r.w + i) * k.l2;
-    g.store(out + i);
-    if (s.gathered) V(0).store(r.acc + i);
-  });
+[[gnu::always_inline]] inline void prepare(Stages s, const Row& r, float* out) {
+  each(
+      *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        V g = clip(s, k, prologue(s, k, V::load(r.g + i), s.gathered ? V::load(r.acc + i) : V(0)));
+        if (s.l2) g = g + V::load(r.w + i) * k.l2;
+        g.store(out + i);
+        if (s.gathered) V(0).store(r.acc + i);
+      });
 }
 
 }  // namespace simdescent

@@ -6,6 +6,7 @@ import { rowsOf } from './steps.mjs';
 import { measure } from './timing.mjs';
 import { gradientOf, weightsOf } from './variants/data.mjs';
 import { optimizerFor, variableOf } from './variants/library.mjs';
+import { kernelRows } from './variants/modules.mjs';
 
 export const smallCases = [
   { count: 200, size: 1000 },
@@ -24,6 +25,7 @@ function variantsOf(rule, { count, size }) {
   const own = variables.map((variable) => variable.gradient); // last: nothing grows the memory from here on
   return [
     { name: 'one flat tensor', run: () => one.step(), dispose: () => flat.dispose() },
+    kernelRows(rule, { count, size }),
     { name: 'resident, step()', run: () => many.step() },
     { name: 'resident, apply(gradients)', run: () => many.apply(own) },
     { name: 'plain gradients', run: () => many.apply(gradients) },

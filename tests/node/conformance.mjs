@@ -16,7 +16,10 @@ if (positionals.length !== 1) {
   process.exit(2);
 }
 
-const outcome = await runFolder(positionals[0], { only: values.only });
+const outcome = await runFolder(positionals[0], { only: values.only }).catch((error) => {
+  console.error(`${error.message}\n${USAGE}`);
+  process.exit(2);
+});
 console.log(reportText(outcome, { verbose: values.verbose }));
 const all = outcome.files.flatMap((f) => f.results);
 if (all.length === 0) console.error(`nothing in the folder is called ${values.only}`);

@@ -174,53 +174,6 @@ describe('inside a LossScaleOptimizer, a call that is refused changes nothing:',
   }
 });
 
-test('a constraint that throws leaves everything as it was', () => {
-  let calls = 0;
-  const constraint = (values) => {
-    calls++;
-    if (calls > 1) throw new Error('the user’s own error');
-    return values.fill(7);
-  };
-  const variables = [new Variable([1, 2]), new Variable([3, 4], { name: 'bounded', constraint })];
-  const optimizer = new Adam({ useEma: true });
-  optimizer.apply([randomFloats(2, 1), randomFloats(2, 2)], variables);
-  const before = snapshot(optimizer, variables);
-  assertRefused(
-    () => optimizer.apply([randomFloats(2, 3), randomFloats(2, 4)], variables),
-    Error,
-    /the user’s own error/,
-  );
-  assertSameSnapshot(snapshot(optimizer, variables), before);
-});
-
-test('a constraint that gives no array of the same size is refused and leaves everything as it was', () => {
-  for (const bad of [undefined, 5, 'values', new Float32Array(3)]) {
-    let answer = (values) => values;
-    const constraint = (values) => answer(values);
-    const variables = [new Variable([3, 4], { name: 'bounded', constraint })];
-    const optimizer = new Adam();
-    optimizer.apply([randomFloats(2, 1)], variables);
-    const before = snapshot(optimizer, variables);
-    answer = () => bad;
-    assert.throws(() => optimizer.apply([randomFloats(2, 2)], variables), /constraint/);
-    assertSameSnapshot(snapshot(optimizer, variables), before);
-  }
-});
-
-test('a constraint over an axis that the variable does not have is refused before anything is stepped', () => {
-  const constraint = { class_name: 'MaxNorm', config: { axis: 1 } };
-  assert.throws(() => {
-    const w = new Variable(6, { name: 'w', constraint });
-    const optimizer = new Adam();
-    try {
-      optimizer.apply([randomFloats(6, 1)], [w]);
-    } finally {
-      assertSameBits(w.value, new Float32Array(6));
-      assert.equal(optimizer.iterations, 0);
-    }
-  }, /MaxNorm.*axis/s);
-});
-
 test('an option that needs state of its own cannot be switched on after build', () => {
   for (const [option, value] of [
     ['useEma', true],
@@ -272,7 +225,7 @@ test('variables whose memory overlaps are refused', () => {
   assertSameBits(whole, before);
   assert.equal(optimizer.built, false);
   const v = new Variable(4, { name: 'v' });
-  assertRefused(() => new Adam().build([v, v.value]), RangeError, /overlap/);
+  assertRefused(() => new Adam().build([v, v.value]), RangeError, /variables\[1\]/, /engine's memory/);
   assertRefused(() => new Adam().build([whole, whole]), RangeError, /twice/);
 });
 

@@ -134,7 +134,7 @@ for (const [name, update, coefficients] of [
         h.floats(at[1], n).set(g);
         update({ w, g, m, v }, t);
       });
-      h.exports.update_rows(RULES[name], rows, sizes.length);
+      h.exports.step(RULES[name], rows, sizes.length, 0);
     }
     for (const { n, w, m, v, at } of variables) {
       assertSameBits(h.floats(at[0], n), w, `w of size ${n}`);

@@ -216,7 +216,7 @@ export class LossScaleOptimizer extends Optimizer {
       ), // nor is its own rate used
       scalarEntry(path('step_counter'), 'int32', () => this.#steps, steps),
       scalarEntry(path('dynamic_scale'), 'float32', () => this.#scale, scale),
-      ...stateOf(this.#inner),
+      ...stateOf(this.#inner).map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
     ];
   }
 }

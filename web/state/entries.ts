@@ -6,6 +6,9 @@ import type { Stepper, Target } from '../stepper.js';
 import type { Variable } from '../variable.js';
 
 export interface StateEntry {
+  /** Its name in a state file: by variable path, whatever the optimizer is called. */
+  readonly key: string;
+  /** Its name in Keras. */
   readonly path: string;
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
@@ -37,19 +40,33 @@ export class OptimizerVariable {
 }
 
 export function scalarEntry(
-  path: string,
+  path: string, // Keras' `optimizer/name`
   dtype: StateEntry['dtype'],
   read: () => number,
   write: (value: number) => void,
   check?: (value: number) => void,
 ): StateEntry {
   const cast = dtype === 'int32' ? Math.trunc : Math.fround;
-  return { path, shape: [], dtype, read, write: (value) => write(cast(value as number)), check };
+  return {
+    key: path.slice(path.indexOf('/') + 1),
+    path,
+    shape: [],
+    dtype,
+    read,
+    write: (value) => write(cast(value as number)),
+    check,
+  };
 }
 
-export function arrayEntry(path: string, shape: readonly number[], view: () => Float32Array): StateEntry {
+export function arrayEntry(
+  key: string,
+  path: string,
+  shape: readonly number[],
+  view: () => Float32Array,
+): StateEntry {
   const isScalar = shape.length === 0; // a parameter of shape []
   return {
+    key,
     path,
     shape,
     dtype: 'float32',
@@ -59,7 +76,7 @@ export function arrayEntry(path: string, shape: readonly number[], view: () => F
 }
 
 export const userEntry = (variable: Variable): StateEntry =>
-  arrayEntry(variable.path, variable.shape, () => variable.value);
+  arrayEntry(`${variable.name}/user`, variable.path, variable.shape, () => variable.value);
 
 /** Averages, accumulators, then slots: group by group, in a group interleaved per variable. */
 export function slotEntries(engine: Engine, name: string, stepper: Stepper): StateEntry[] {
@@ -67,8 +84,11 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepper): Sta
   const number = engine.rule(stepper.rule);
   const { native, targets } = stepper;
   const entry = (target: Target, suffix: string, address: number): StateEntry =>
-    arrayEntry(`${name}/${target.path.replaceAll('/', '_')}_${suffix}`, target.shape, () =>
-      stepper.view(address, target),
+    arrayEntry(
+      `${target.path}/${suffix}`,
+      `${name}/${target.path.replaceAll('/', '_')}_${suffix}`,
+      target.shape,
+      () => stepper.view(address, target),
     );
   const entries: StateEntry[] = [];
   for (const t of targets) {

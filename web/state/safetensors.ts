@@ -102,13 +102,13 @@ export function write(
 
 const format = 'simdescent-state-1';
 
-/** Names in the file: paths. Keras' joining makes 'a/b' and 'a_b' one; the second is numbered. */
+/** Names in the file: keys. Only state variables of the user's own can share one; the second is numbered. */
 function names(entries: readonly StateEntry[]): string[] {
   const seen = new Map<string, number>();
-  return entries.map(({ path }) => {
-    const n = seen.get(path) ?? 0;
-    seen.set(path, n + 1);
-    return n === 0 ? path : `${path}#${n}`;
+  return entries.map(({ key }) => {
+    const n = seen.get(key) ?? 0;
+    seen.set(key, n + 1);
+    return n === 0 ? key : `${key}#${n}`;
   });
 }
 

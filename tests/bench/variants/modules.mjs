@@ -11,6 +11,7 @@ const files = {
 const rules = { adam: 0, adamax: 2 }; // cpp/kernels/table.h
 const pipe = [1, 1, 1, 1, -Infinity, Infinity, 0, 0, 0, 1, 1, 1, 0]; // no stage: cpp/kernels/stage.h
 const page = 4096;
+const rowWords = 11;
 const [rowAt, pipeAt, coefAt] = [0, 64, 128]; // on the first page
 const dividerAt = [page, 2 * page]; // the dividers' output and input: 1,024 floats each
 // Where in a page w, g, m and v start, as in cpp/engine/memory.h.
@@ -32,10 +33,9 @@ function host() {
   return shared;
 }
 
-/** Puts w, g, m and v of length n into the memory, over whatever was there, behind the pages named above. */
-function place(n) {
+/** Puts w, g, m and v of length n into the memory, over whatever was there, from byte `end` on. */
+function place(n, end = 3 * page) {
   const { memory } = host();
-  let end = 3 * page;
   const addresses = offsets.map((offset) => {
     const at = Math.ceil(end / page) * page + offset;
     end = at + n * 4;
@@ -60,20 +60,39 @@ function coefficients(rule, t) {
   return [1 - beta1, 1 - beta2, (learningRate * root2) / bias1, epsilon];
 }
 
+/** Writes rows of cpp/kernels/sweep.h: w, g, slots, acc, avg, pipe, coef, n, stages. */
+function writeRows(at, addresses, count, size) {
+  const { memory } = host();
+  new Float32Array(memory.buffer, pipeAt, pipe.length).set(pipe);
+  const rows = new Uint32Array(memory.buffer, at, count * rowWords);
+  for (let k = 0; k < count; k++) {
+    const [w, g, m, v] = addresses.map((address) => address + k * size * 4);
+    rows.set([w, g, m, v, 0, 0, 0, pipeAt, coefAt, size, 0], k * rowWords);
+  }
+}
+
+/** The SIMD kernel over many rows in one call: what a step of many tensors costs without what is round it. */
+export function kernelRows(rule, { count, size }) {
+  const { memory, exports } = host();
+  const rowsAt = 3 * page;
+  const { addresses } = place(count * size, rowsAt + count * rowWords * 4);
+  writeRows(rowsAt, addresses, count, size);
+  new Float32Array(memory.buffer, coefAt, 8).set(coefficients(rule, 1));
+  return { name: 'SIMD kernel, one call', run: () => exports.simd.step(rules[rule], rowsAt, count, 0) };
+}
+
 /** The kernels and the yardsticks for one size. A second call takes the arrays of the first one's variants away. */
 export function moduleVariants(rule, n) {
   const { memory, exports } = host();
   const { addresses, w, m, v } = place(n);
   const coef = new Float32Array(memory.buffer, coefAt, 8);
   const [wAt, gAt, mAt, vAt] = addresses;
-  new Float32Array(memory.buffer, pipeAt, pipe.length).set(pipe);
-  // w, g, slots, acc, avg, pipe, coef, n, stages: Row of cpp/kernels/sweep.h.
-  new Uint32Array(memory.buffer, rowAt, 11).set([wAt, gAt, mAt, vAt, 0, 0, 0, pipeAt, coefAt, n, 0]);
-  const kernel = (name, { update }) => {
+  writeRows(rowAt, addresses, 1, n);
+  const kernel = (name, { step }) => {
     let t = 0;
     const run = () => {
       coef.set(coefficients(rule, ++t));
-      update(rules[rule], rowAt);
+      step(rules[rule], rowAt, 1, 0);
     };
     const restart = () => {
       t = 0;

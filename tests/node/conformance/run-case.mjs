@@ -72,7 +72,7 @@ export function runCase(testCase) {
   ];
   if (main.saved) {
     const { step, variables, bytes, weights } = main.saved;
-    const fromBytes = runContinued(testCase, constructed, step, variables, (o) => o.loadState(bytes));
+    const fromBytes = runContinued(testCase, configured, step, variables, (o) => o.loadState(bytes));
     failures.push(...checkTwins('after loadState', fromBytes, main));
     const fromWeights = runContinued(testCase, configured, step, variables, (o) => o.setWeights(weights));
     failures.push(...checkTwins('after setWeights', fromWeights, main));

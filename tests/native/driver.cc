@@ -1,0 +1,145 @@
+// The driver of driver.h, and the comparisons of a whole optimizer.
+#include "driver.h"
+
+#include <algorithm>
+
+#include "engine/memory.h"
+
+namespace simdescent::tests {
+
+Driver::Driver(uint32_t rule, const Options& options, std::vector<Floats> initial, Place place)
+    : rule(rule), weights(std::move(initial)), optimizer(rule), place_(place) {
+  set_options(options);
+  for (Floats& w : weights) {
+    float* const reached = foreign_weights() ? nullptr : w.data();
+    EXPECT_TRUE(optimizer.add(uint32_t(w.size()), reached, options.averages, options.accumulation_steps > 0));
+  }
+}
+
+void Driver::set_options(const Options& o) {
+  optimizer.hyper = o.hyper;
+  optimizer.clipnorm = o.clipnorm;
+  optimizer.global_clipnorm = o.global_clipnorm;
+  optimizer.clipvalue = o.clipvalue;
+  optimizer.clamp_first = o.clamp_first;
+  optimizer.weight_decay = o.weight_decay;
+  optimizer.l2 = o.l2;
+  optimizer.decays = o.decays;
+  optimizer.loss_scale = o.loss_scale;
+  optimizer.accumulation_steps = o.accumulation_steps;
+  optimizer.overwrite_frequency = o.overwrite_frequency;
+  optimizer.ema_momentum = o.ema_momentum;
+}
+
+template <class F>
+void Driver::through_tiles(uint32_t row, F f) {
+  Floats& w = weights[row];
+  for (uint32_t from = 0; from < w.size(); from += tile_size) {
+    const uint32_t count = std::min(tile_size, uint32_t(w.size()) - from);
+    if (foreign_weights()) std::copy_n(w.data() + from, count, weights_tile());
+    f(from, count);
+    if (foreign_weights()) std::copy_n(weights_tile(), count, w.data() + from);
+  }
+}
+
+// The splits of numpy's order down to a tile, as kernels/reduce.h goes on below it.
+float Driver::sum_through_tiles(uint32_t entry, const Floats& g, uint32_t from, uint32_t count) {
+  if (count <= tile_size) {
+    std::copy_n(g.data() + from, count, gradient_tile());
+    return optimizer.chunk_sum_of_squares(entry, from, 0, count);
+  }
+  const uint32_t half = count / 2 - count / 2 % 8;
+  const float front = sum_through_tiles(entry, g, from, half);
+  return front + sum_through_tiles(entry, g, from + half, count - half);
+}
+
+void Driver::step(const Gradients& gradients) {
+  Entry* list = optimizer.reserve(uint32_t(weights.size()));
+  std::vector<uint32_t> rows;
+  for (uint32_t row = 0; row < gradients.size(); row++) {
+    if (!gradients[row]) continue;
+    list[rows.size()] = {row, foreign_gradient() ? nullptr : gradients[row]->data(), 0, 0};
+    rows.push_back(row);
+  }
+  optimizer.begin(uint32_t(rows.size()));
+  const bool norms = optimizer.updating() && (optimizer.clipnorm > 0 || optimizer.global_clipnorm > 0);
+  for (uint32_t j = 0; norms && foreign_gradient() && j < rows.size(); j++) {
+    const Floats& g = *gradients[rows[j]];
+    list[j].sum_of_squares = sum_through_tiles(j, g, 0, uint32_t(g.size()));
+  }
+  optimizer.sweep();
+  for (uint32_t j = 0; place_ != Place::resident && j < rows.size(); j++) {
+    through_tiles(rows[j], [&](uint32_t from, uint32_t count) {
+      if (foreign_gradient()) std::copy_n(gradients[rows[j]]->data() + from, count, gradient_tile());
+      optimizer.chunk(j, from, count);
+    });
+  }
+  for (uint32_t row = 0; foreign_weights() && row < weights.size(); row++) {
+    if (!optimizer.row(row).avg) continue;
+    if (!gradients[row]) {
+      through_tiles(row, [&](uint32_t from, uint32_t count) { optimizer.average_chunk(row, from, count); });
+    }
+    if (optimizer.overwriting()) weights[row] = average(row);
+  }
+  optimizer.end();
+}
+
+void Driver::update_only(uint32_t row, const Floats& g, double rate) {
+  if (place_ == Place::resident) {
+    optimizer.update_only(row, 0, uint32_t(g.size()), g.data(), rate);
+    return;
+  }
+  through_tiles(row, [&](uint32_t from, uint32_t count) {
+    if (foreign_gradient()) std::copy_n(g.data() + from, count, gradient_tile());
+    optimizer.update_only(row, from, count, foreign_gradient() ? nullptr : g.data(), rate);
+  });
+}
+
+State state_of(const Driver& d) {
+  State state{{}, d.optimizer.iterations};
+  for (uint32_t row = 0; row < d.weights.size(); row++) {
+    const std::string of = " of variable " + std::to_string(row);
+    const Row& r = d.optimizer.row(row);
+    state.arrays.emplace_back("weights" + of, d.weights[row]);
+    for (uint32_t k = 0; k < max_slots; k++) {
+      if (r.slot[k]) state.arrays.emplace_back("slot " + std::to_string(k) + of, d.slot(row, k));
+    }
+    if (r.acc) state.arrays.emplace_back("accumulator" + of, d.accumulator(row));
+    if (r.avg) state.arrays.emplace_back("average" + of, d.average(row));
+  }
+  return state;
+}
+
+State state_of(const Reference& reference) {
+  State state{{}, reference.calls};
+  for (size_t row = 0; row < reference.variables.size(); row++) {
+    const std::string of = " of variable " + std::to_string(row);
+    const ReferenceVariable& v = reference.variables[row];
+    state.arrays.emplace_back("weights" + of, v.w);
+    for (size_t k = 0; k < v.slots.size(); k++) {
+      state.arrays.emplace_back("slot " + std::to_string(k) + of, v.slots[k]);
+    }
+    if (reference.options.accumulation_steps) state.arrays.emplace_back("accumulator" + of, v.acc);
+    if (reference.options.averages) state.arrays.emplace_back("average" + of, v.avg);
+  }
+  return state;
+}
+
+::testing::AssertionResult same(const State& got, const State& expected) {
+  if (got.arrays.size() != expected.arrays.size()) {
+    return ::testing::AssertionFailure() << got.arrays.size() << " arrays instead of " << expected.arrays.size();
+  }
+  for (size_t k = 0; k < got.arrays.size(); k++) {
+    const auto& [name, values] = got.arrays[k];
+    const auto& [expected_name, expected_values] = expected.arrays[k];
+    if (name != expected_name) return ::testing::AssertionFailure() << name << " instead of " << expected_name;
+    const auto result = same(values, expected_values);
+    if (!result) return ::testing::AssertionFailure() << name << ", " << result.message();
+  }
+  if (got.iterations != expected.iterations) {
+    return ::testing::AssertionFailure() << got.iterations << " iterations instead of " << expected.iterations;
+  }
+  return ::testing::AssertionSuccess();
+}
+
+}  // namespace simdescent::tests

@@ -1,0 +1,106 @@
+// The engine's arrays: where large ones start, that they are zeroed, that they can be given back, and what
+// happens when there is no room. (Leaks are found by AddressSanitizer, in the preset native-debug.)
+#include "engine/memory.h"
+
+#include <cstring>
+#include <set>
+
+#include "engine/optimizer.h"
+#include "floats.h"
+
+namespace simdescent::tests {
+namespace {
+
+constexpr uintptr_t page = 4096;
+constexpr Role all_roles[] = {Role::weights, Role::gradient,    Role::slot0,  Role::slot1,
+                              Role::slot2,   Role::accumulator, Role::average};
+
+uintptr_t address(const float* p) { return reinterpret_cast<uintptr_t>(p); }
+
+TEST(Memory, LargeArraysStartAtAPageOffsetOfTheirRole) {
+  for (const uint32_t n : {4096u, 4097u, 100000u}) {
+    std::set<uintptr_t> offsets;
+    for (const Role role : all_roles) {
+      float* one = allocate(n, role);
+      float* another = allocate(n, role);
+      ASSERT_TRUE(one && another);
+      EXPECT_EQ(address(one) % page, address(another) % page) << "n " << n << ", role " << uint32_t(role);
+      EXPECT_EQ(address(one) % 64, 0u);
+      offsets.insert(address(one) % page);
+      release(one, n);
+      release(another, n);
+    }
+    ASSERT_EQ(offsets.size(), std::size(all_roles)) << "n " << n;
+    uintptr_t nearest = page + *offsets.begin() - *offsets.rbegin();
+    for (auto o = offsets.begin(); std::next(o) != offsets.end(); o++) nearest = std::min(nearest, *std::next(o) - *o);
+    EXPECT_GE(nearest, 512u) << "n " << n;
+  }
+}
+
+TEST(Memory, EveryArrayIsAlignedZeroedAndWritableToItsEnd) {
+  for (const uint32_t n : {0u, 1u, 3u, 4u, 1000u, 4095u, 4096u, 4097u, 50000u}) {
+    for (const Role role : all_roles) {
+      for (int again = 0; again < 2; again++) {  // the second one finds what the first one left
+        float* array = allocate(n, role);
+        ASSERT_NE(array, nullptr) << "n " << n;
+        EXPECT_EQ(address(array) % 16, 0u);
+        for (uint32_t i = 0; i < n; i++) ASSERT_EQ(bits(array[i]), 0u) << "n " << n << ", element " << i;
+        std::memset(array, 0xff, n * sizeof(float));
+        release(array, n);
+      }
+    }
+  }
+}
+
+TEST(Memory, ReleasingNothingIsFine) {
+  release(nullptr, 0);
+  release(nullptr, 1 << 20);
+}
+
+TEST(Memory, MoreThanAnAddressSpaceIsRefused) {
+  for (const uint32_t n : {0x40000000u, 0x3fffffffu, 0x3ffffc00u, 0xffffffffu}) {
+    for (const Role role : all_roles) EXPECT_EQ(allocate(n, role), nullptr) << n;
+  }
+}
+
+TEST(Memory, AnOptimizerWithoutRoomForAVariableStaysAsItWas) {
+  Floats w(4);
+  Optimizer optimizer(0);
+  ASSERT_TRUE(optimizer.add(4, w.data(), true, true));
+  EXPECT_FALSE(optimizer.add(0x40000000, nullptr, true, true));
+  ASSERT_TRUE(optimizer.add(3, w.data(), true, true));
+  EXPECT_EQ(optimizer.row(1).n, 3u);
+}
+
+TEST(Memory, TilesAreApartAndAtTheOffsetsOfTheirRoles) {
+  float* const tiles[] = {weights_tile(), gradient_tile(), prepared_tile()};
+  const Role roles[] = {Role::weights, Role::gradient, Role::accumulator};
+  for (int i = 0; i < 3; i++) {
+    float* large = allocate(4096, roles[i]);
+    EXPECT_EQ(address(tiles[i]) % page, address(large) % page);
+    release(large, 4096);
+    for (uint32_t k = 0; k < tile_size; k++) tiles[i][k] = float(i + 1);
+  }
+  for (int i = 0; i < 3; i++) {
+    for (uint32_t k = 0; k < tile_size; k++) ASSERT_EQ(tiles[i][k], float(i + 1));
+  }
+}
+
+#ifdef __EMSCRIPTEN__
+// The test module may have 64 MiB: two arrays of 24 MiB fit, three do not.
+TEST(Memory, WhatWasTakenBeforeTheMemoryEndedIsGivenBack) {
+  constexpr uint32_t n = 6 << 20;
+  for (int again = 0; again < 3; again++) {
+    Optimizer optimizer(0);
+    EXPECT_FALSE(optimizer.add(n, nullptr, true, true));
+    float *one = allocate(n, Role::slot0), *two = allocate(n, Role::slot1);
+    EXPECT_TRUE(one && two);
+    EXPECT_EQ(allocate(n, Role::slot2), nullptr);
+    release(one, n);
+    release(two, n);
+  }
+}
+#endif
+
+}  // namespace
+}  // namespace simdescent::tests

@@ -1,0 +1,134 @@
+// The reference of reference.h: plain loops over floats.
+#include "reference.h"
+
+#include <cmath>
+
+#include "kernels/table.h"
+
+namespace simdescent::tests {
+
+float numpy_sum(std::span<const float> x) {
+  const size_t n = x.size();
+  if (n < 8) {
+    float sum = 0;
+    for (const float v : x) sum += v;
+    return sum;
+  }
+  if (n <= 128) {
+    float running[8];
+    for (size_t k = 0; k < 8; k++) {
+      running[k] = x[k];
+      for (size_t i = 8 + k; i < n - n % 8; i += 8) running[k] += x[i];
+    }
+    const float low = (running[0] + running[1]) + (running[2] + running[3]);
+    const float high = (running[4] + running[5]) + (running[6] + running[7]);
+    float sum = low + high;
+    for (size_t i = n - n % 8; i < n; i++) sum += x[i];
+    return sum;
+  }
+  size_t half = n / 2;
+  half -= half % 8;
+  const float front = numpy_sum(x.first(half));
+  return front + numpy_sum(x.subspan(half));
+}
+
+float numpy_sum_of_squares(std::span<const float> x) {
+  Floats squares(x.begin(), x.end());
+  for (float& v : squares) v = v * v;
+  return numpy_sum(squares);
+}
+
+Reference::Reference(uint32_t rule, const Options& options, const std::vector<Floats>& weights)
+    : options(options), rule_(rule) {
+  for (const Floats& w : weights) {
+    ReferenceVariable v;
+    v.w = w;
+    v.acc = v.avg = Floats(w.size());
+    v.slots.assign(slots(rule).size(), Floats(w.size()));
+    variables.push_back(v);
+  }
+}
+
+void Reference::step(const Gradients& gradients) {
+  const Options& o = options;
+  Present present;
+  for (size_t k = 0; k < gradients.size(); k++) {
+    if (gradients[k]) present.emplace_back(&variables[k], *gradients[k]);
+  }
+  for (auto& [v, g] : present) {
+    for (float& x : g) x = x / float(o.loss_scale);
+  }
+  const uint32_t steps = o.accumulation_steps, updates = steps ? calls / steps : calls;
+  if (steps && (calls + 1) % steps != 0) {
+    for (auto& [v, g] : present) {
+      for (size_t i = 0; i < g.size(); i++) v->acc[i] = g[i] + v->acc[i];
+    }
+  } else {
+    for (auto& [v, g] : present) {
+      for (size_t i = 0; steps && i < g.size(); i++) g[i] = (g[i] + v->acc[i]) / float(steps);
+    }
+    clip(present);
+    for (auto& [v, g] : present) {
+      for (size_t i = 0; o.l2 != 0 && i < g.size(); i++) g[i] = g[i] + v->w[i] * float(o.l2);
+      if (o.decays && !v->excluded) {
+        for (float& w : v->w) w = w - (w * float(o.weight_decay)) * float(v->rate);
+      }
+      apply_rule(*v, g, updates + 1);
+    }
+    for (ReferenceVariable& v : variables) v.acc.assign(v.acc.size(), 0);
+  }
+  if (o.averages) {
+    const float momentum = updates ? float(o.ema_momentum) : 0;
+    const bool overwrites = o.overwrite_frequency && (updates + 1) % o.overwrite_frequency == 0;
+    for (ReferenceVariable& v : variables) {
+      for (size_t i = 0; i < v.w.size(); i++) v.avg[i] = momentum * v.avg[i] + (1 - momentum) * v.w[i];
+      if (overwrites) v.w = v.avg;
+    }
+  }
+  calls++;
+}
+
+// optimizer_v2 clips by value and then by norm; Keras 3 does one of the three, the norm before the others.
+void Reference::clip(Present& present) const {
+  const Options& o = options;
+  const bool by_norm = o.clipnorm > 0, global = !by_norm && o.global_clipnorm > 0;
+  if (o.clipvalue > 0 && (o.clamp_first || !(by_norm || global))) {
+    const float limit = float(o.clipvalue);
+    for (auto& [v, g] : present) {
+      for (float& x : g) x = x < -limit ? -limit : x > limit ? limit : x;
+    }
+  }
+  if (by_norm) {
+    for (auto& [v, g] : present) {
+      const float sum = numpy_sum_of_squares(g), norm = sum > 0 ? std::sqrt(sum) : sum, c = float(o.clipnorm);
+      const float divisor = std::isnan(norm) || norm > c ? norm : c;
+      for (float& x : g) x = (x * c) / divisor;
+    }
+  }
+  if (global) {
+    Floats sums;
+    for (auto& [v, g] : present) sums.push_back(numpy_sum_of_squares(g));
+    const float norm = std::sqrt(numpy_sum(sums)), inverse = 1 / norm, limit = float(1 / o.global_clipnorm);
+    const float smaller = std::isnan(inverse) || inverse < limit ? inverse : limit;
+    const float factor = float(o.global_clipnorm) * smaller + (norm - norm);
+    for (auto& [v, g] : present) {
+      for (float& x : g) x = x * factor;
+    }
+  }
+}
+
+void Reference::apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) const {
+  with_rule(rule_, [&]<Rule R> {
+    const auto values = R::coef(options.hyper, v.rate, t);
+    const auto k = coefficients<R, f32x1>(values.data());
+    for (size_t i = 0; i < g.size(); i++) {
+      f32x1 w = v.w[i], s[R::slots.size()];
+      for (size_t j = 0; j < v.slots.size(); j++) s[j] = v.slots[j][i];
+      R::template update<f32x1>(k, w, g[i], s);
+      v.w[i] = w.v;
+      for (size_t j = 0; j < v.slots.size(); j++) v.slots[j][i] = s[j].v;
+    }
+  });
+}
+
+}  // namespace simdescent::tests

@@ -1,0 +1,60 @@
+// What the engine must compute, written a second time: one float after another, every operation a rounding of
+// its own, in the order of Keras' optimizers. It shares no loop, no stage and no state with the engine; only the
+// rules' own lines (held to outside numbers by rules_test.cc and vectors_test.cc) are the same.
+#pragma once
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "floats.h"
+#include "kernels/rule.h"
+
+namespace simdescent::tests {
+
+// numpy.sum of a contiguous float32 array, or of the squares of one.
+float numpy_sum(std::span<const float> x);
+float numpy_sum_of_squares(std::span<const float> x);
+
+// The options of an optimizer, as the engine spells them; 0 is off.
+struct Options {
+  Hyper hyper;
+  double clipnorm = 0, global_clipnorm = 0, clipvalue = 0;
+  bool clamp_first = false;
+  double weight_decay = 0, l2 = 0;
+  bool decays = false;
+  double loss_scale = 1;
+  uint32_t accumulation_steps = 0, overwrite_frequency = 0;
+  double ema_momentum = 0.99;
+  bool averages = false;
+};
+
+// One gradient per variable; none: the variable has no gradient in this step.
+using Gradients = std::vector<std::optional<Floats>>;
+
+struct ReferenceVariable {
+  Floats w, acc, avg;
+  std::vector<Floats> slots;
+  bool excluded = false;
+  double rate = 0;
+};
+
+class Reference {
+ public:
+  Reference(uint32_t rule, const Options& options, const std::vector<Floats>& weights);
+
+  void step(const Gradients& gradients);
+
+  Options options;
+  std::vector<ReferenceVariable> variables;
+  uint32_t calls = 0;
+
+ private:
+  using Present = std::vector<std::pair<ReferenceVariable*, Floats>>;
+
+  void clip(Present& present) const;
+  void apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) const;
+
+  uint32_t rule_;
+};
+
+}  // namespace simdescent::tests

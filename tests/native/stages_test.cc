@@ -1,0 +1,98 @@
+// The loops beside the update (gather, average, prepare) against plain float arithmetic, at every length and
+// misalignment; and the defaults of the stages' scalars, which must be identities.
+#include "kernels/stage.h"
+
+#include "arrays.h"
+
+namespace simdescent::tests {
+namespace {
+
+constexpr float no_coefficients[max_coefs] = {};
+
+// Runs `loop` on rows of every small length and misalignment; `expect` changes the contents as it should.
+template <class Loop, class Expect>
+void check(Loop loop, Expect expect) {
+  Random random(8);
+  const Pipe<float> pipe = lively_pipe();
+  for (uint32_t n = 0; n <= 35; n++) {
+    for (uint32_t shift = 0; shift < GuardedRow::shifts; shift++) {
+      Contents contents(n, random, shift % 2);
+      GuardedRow got(contents, shift);
+      loop(got.row(pipe, no_coefficients, 0), contents);
+      for (uint32_t i = 0; i < n; i++) expect(pipe, contents, i);
+      GuardedRow expected(contents, 0);
+      ASSERT_TRUE(got.same_as(expected)) << "n " << n << ", shift " << shift;
+    }
+  }
+}
+
+TEST(Stages, GatherAddsTheUnscaledGradient) {
+  check([](const Row& r, const Contents&) { gather(r, true); },
+        [](const Pipe<float>& k, Contents& c, uint32_t i) {
+          const float g = c.g[i] * k.scale;
+          c.acc[i] = g + c.acc[i];
+        });
+  check([](const Row& r, const Contents&) { gather(r, false); },
+        [](const Pipe<float>& k, Contents& c, uint32_t i) {
+          const float g = c.g[i] / k.unscale;
+          c.acc[i] = g + c.acc[i];
+        });
+}
+
+TEST(Stages, AverageMovesTowardsTheWeights) {
+  check([](const Row& r, const Contents&) { average(r); },
+        [](const Pipe<float>& k, Contents& c, uint32_t i) {
+          const float kept = k.momentum * c.avg[i], added = k.complement * c.w[i];
+          c.avg[i] = kept + added;
+        });
+}
+
+class Prepare : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(Prepare, DividesOnceForEveryOption) {
+  const Stages s{.grad = Grad::general,
+                 .gathered = (GetParam() & 1) != 0,
+                 .clamp_first = (GetParam() & 2) != 0,
+                 .l2 = (GetParam() & 4) != 0};
+  // The result goes where the slot is: an array of the row that prepare() has no other business with.
+  check([s](const Row& r, const Contents&) { prepare(s, r, r.slot[0]); },
+        [s](const Pipe<float>& k, Contents& c, uint32_t i) {
+          const auto clamp = [&](float g) { return g < k.lo ? k.lo : g > k.hi ? k.hi : g; };
+          float g = c.g[i] / k.unscale;
+          if (s.gathered) g = (g + c.acc[i]) / k.steps, c.acc[i] = 0;
+          if (s.clamp_first) g = clamp(g);
+          g = g * k.clip;
+          g = g / k.divide;
+          if (!s.clamp_first) g = clamp(g);
+          const float pull = c.w[i] * k.l2;
+          if (s.l2) g = g + pull;
+          c.slot[0][i] = g;
+        });
+}
+
+INSTANTIATE_TEST_SUITE_P(EveryFlag, Prepare, ::testing::Range(0u, 8u));
+
+TEST(Stages, DefaultScalarsChangeNoBit) {
+  const Pipe<float> identity;
+  const Pipe<f32x1> k(identity);
+  Random random(9);
+  Floats values = special;
+  for (int i = 0; i < 10000; i++) values.push_back(random.any());
+  for (const Grad grad : {Grad::none, Grad::scale, Grad::divide, Grad::general}) {
+    for (const bool clamp_first : {false, true}) {
+      const Stages s{.grad = grad, .clamp_first = clamp_first};
+      for (const float g : values) ASSERT_TRUE(same(clip(s, k, prologue(s, k, f32x1(g), f32x1(0.f))).v, g)) << shown(g);
+    }
+  }
+  for (const float w : values) {
+    if (std::isfinite(w)) ASSERT_TRUE(same(decay(k, f32x1(w)).v, w)) << shown(w);
+    ASSERT_EQ(average(k, f32x1(0.5f), f32x1(w)).v == w || std::isnan(w), true) << shown(w);
+  }
+}
+
+TEST(Stages, IndexNumbersEveryCombination) {
+  for (uint32_t i = 0; i < Stages::count; i++) EXPECT_EQ(Stages::at(i).index(), i);
+}
+
+}  // namespace
+}  // namespace simdescent::tests

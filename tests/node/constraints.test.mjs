@@ -1,0 +1,72 @@
+// Constraints that cannot be kept: one of the user's own that throws or gives nonsense, an axis that is not there.
+// What the built-in ones compute is held by the recorded vectors.
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { Adam, init, Variable } from '../../dist/index.js';
+import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
+
+before(() => init());
+
+test('a function of one’s own is applied after every update, to a copy, with the shape', () => {
+  const seen = [];
+  const constraint = (values, shape) => {
+    seen.push([...shape]);
+    values.fill(9);
+    return [1, 2, 3, 4];
+  };
+  const w = new Variable([5, 6, 7, 8], { shape: [2, 2], constraint });
+  const optimizer = new Adam();
+  for (let k = 0; k < 2; k++) optimizer.apply([randomFloats(4, k)], [w]);
+  assert.deepEqual(seen, [
+    [2, 2],
+    [2, 2],
+  ]);
+  assertSameBits(w.value, Float32Array.of(1, 2, 3, 4));
+});
+
+test('a constraint that throws leaves everything as it was', () => {
+  let calls = 0;
+  const constraint = (values) => {
+    calls++;
+    if (calls > 1) throw new Error('the user’s own error');
+    return values.fill(7);
+  };
+  const variables = [new Variable([1, 2]), new Variable([3, 4], { name: 'bounded', constraint })];
+  const optimizer = new Adam({ useEma: true });
+  optimizer.apply([randomFloats(2, 1), randomFloats(2, 2)], variables);
+  const before = snapshot(optimizer, variables);
+  assertRefused(
+    () => optimizer.apply([randomFloats(2, 3), randomFloats(2, 4)], variables),
+    Error,
+    /the user’s own error/,
+  );
+  assertSameSnapshot(snapshot(optimizer, variables), before);
+});
+
+test('a constraint that gives no array of the same size is refused and leaves everything as it was', () => {
+  for (const bad of [undefined, 5, 'values', new Float32Array(3)]) {
+    let answer = (values) => values;
+    const constraint = (values) => answer(values);
+    const variables = [new Variable([3, 4], { name: 'bounded', constraint })];
+    const optimizer = new Adam();
+    optimizer.apply([randomFloats(2, 1)], variables);
+    const before = snapshot(optimizer, variables);
+    answer = () => bad;
+    assert.throws(() => optimizer.apply([randomFloats(2, 2)], variables), /constraint/);
+    assertSameSnapshot(snapshot(optimizer, variables), before);
+  }
+});
+
+test('a constraint over an axis that the variable does not have is refused before anything is stepped', () => {
+  const constraint = { class_name: 'MaxNorm', config: { axis: 1 } };
+  assert.throws(() => {
+    const w = new Variable(6, { name: 'w', constraint });
+    const optimizer = new Adam();
+    try {
+      optimizer.apply([randomFloats(6, 1)], [w]);
+    } finally {
+      assertSameBits(w.value, new Float32Array(6));
+      assert.equal(optimizer.iterations, 0);
+    }
+  }, /MaxNorm.*axis/s);
+});
