@@ -20,7 +20,10 @@ import { entry, Problem, root, run, say } from './setup/run.mjs';
 import { buildTools } from './setup/tools.mjs';
 
 /** The package's entry points: the name in dist/ and the source. package.json's exports name the same ones. */
-const entryPoints = { index: 'web/index.ts' };
+const entryPoints = { index: 'web/index.ts', keras: 'web/keras.ts', torch: 'web/torch.ts' };
+
+/** Optional peer dependencies, which are never bundled. */
+const external = ['h5wasm', 'fflate'];
 
 /** What CMake makes, in build/wasm. The first two belong to the package, the third to the benchmark. */
 const wasmTargets = ['simdescent', 'kernels', 'kernels-scalar'];
@@ -121,6 +124,7 @@ async function bundle(outdir) {
     splitting: true,
     format: 'esm',
     platform: 'neutral',
+    external,
     target: 'es2022',
     loader: { '.wasm': 'binary' },
     minifyWhitespace: true, // identifiers stay: class names are read in errors and configs

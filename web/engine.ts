@@ -60,9 +60,10 @@ export interface EngineModule {
     unit: boolean,
   ): void;
   ruleCount: number;
-  ruleName(rule: number): string;
+  /** Names are addresses of texts that end in 0: see `Engine.text`. */
+  ruleName(rule: number): number;
   slotCount(rule: number): number;
-  slotName(rule: number, k: number): string;
+  slotName(rule: number, k: number): number;
   slotGroup(rule: number, k: number): number;
   tileSize: number;
   weightsTile(): number;
@@ -112,13 +113,18 @@ export class Engine {
   constructor(module: EngineModule, memory: WebAssembly.Memory) {
     this.module = module;
     this.memory = memory;
-    for (let k = 0; k < module.ruleCount; k++) this.#rules.set(module.ruleName(k), k);
+    for (let k = 0; k < module.ruleCount; k++) this.#rules.set(this.text(module.ruleName(k)), k);
   }
 
   rule(name: string): number {
     const rule = this.#rules.get(name);
     if (rule === undefined) throw new Error(`There is no update rule '${name}' in the engine.`);
     return rule;
+  }
+
+  text(address: number): string {
+    const bytes = new Uint8Array(this.memory.buffer, address);
+    return String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0)));
   }
 
   floats(address: number, size: number): Float32Array {

@@ -49,10 +49,11 @@ void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float
   constrain_norm(floats(w), outer, axis, inner, {least, most, rate, unit}, gradient_tile(), tile_size);
 }
 
-std::string slot_name(uint32_t rule, uint32_t k) { return std::string(slots(rule)[k].name); }
+// Names are given as addresses of texts that end in 0.
+uint32_t slot_name(uint32_t rule, uint32_t k) { return address(slots(rule)[k].name.data()); }
 uint32_t slot_group(uint32_t rule, uint32_t k) { return slots(rule)[k].group; }
 uint32_t slot_count(uint32_t rule) { return uint32_t(slots(rule).size()); }
-std::string name_of_rule(uint32_t rule) { return std::string(rule_name(rule)); }
+uint32_t name_of_rule(uint32_t rule) { return address(rule_name(rule).data()); }
 
 }  // namespace
 

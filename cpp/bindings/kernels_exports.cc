@@ -20,8 +20,6 @@ EXPORT(step) void kernel_step(uint32_t rule, const Row* rows, uint32_t count, Sc
 EXPORT(average) void kernel_average(const Row* row) { average(*row); }
 
 // Of the gradient that clipping sees; the row's stages say which.
-EXPORT(sum_of_squares) float kernel_sum_of_squares(const Row* row) {
-  return sum_of_squares(Stages::of(row->stages), *row);
-}
+EXPORT(sum_of_squares) float kernel_sum_of_squares(const Row* row) { return sum_of_squares(*row); }
 
 EXPORT(all_finite) uint32_t kernel_all_finite(const float* x, uint32_t n) { return all_finite(x, n); }

@@ -131,7 +131,8 @@ void Optimizer::begin(uint32_t count) {
     r.g = e.g;
     r.coef = groups_[state.group].coef;
     r.pipe = &groups_[state.group].pipe;
-    if (norms && e.g) e.sum_of_squares = sum_of_squares(stages_, r);
+    r.stages = stages_of(e.row).word();
+    if (norms && e.g) e.sum_of_squares = sum_of_squares(r);
   }
 }
 
@@ -161,7 +162,6 @@ void Optimizer::plan() {
   for (uint32_t j = 0; j < count_; j++) {
     const Entry& e = list_[j];
     Row& r = rows_[e.row];
-    r.stages = stages_of(e.row).word();
     if (updating() && (by_norm || e.clipped)) {
       State& state = state_[e.row];
       state.clipped = groups_[state.group].pipe;
@@ -187,7 +187,7 @@ void Optimizer::chunk(uint32_t entry, uint32_t from, uint32_t count) {
 // Part of the sum: `count` elements from `from` on, whose gradients lie in the tile from `at` on.
 float Optimizer::chunk_sum_of_squares(uint32_t entry, uint32_t from, uint32_t at, uint32_t count) {
   const Row& r = rows_[list_[entry].row];
-  return sum_of_squares(stages_, r.part(from, count, gradient_tile() + at, nullptr));
+  return sum_of_squares(r.part(from, count, gradient_tile() + at, nullptr));
 }
 
 void Optimizer::average_chunk(uint32_t row, uint32_t from, uint32_t count) {

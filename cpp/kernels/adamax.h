@@ -43,7 +43,7 @@ struct TorchAdamax {
   };
 
   static std::array<float, 4> coef(const Hyper& h, double rate, uint32_t t) {
-    return {float(1 - h.beta1), float(h.beta2), float(rate / (1 - std::pow(h.beta1, t))), float(h.epsilon)};
+    return {float(1 - h.beta1), float(h.beta2), float(rate / (1 - power(h.beta1, t))), float(h.epsilon)};
   }
 
   template <class V>

@@ -53,20 +53,21 @@ struct Square {
 };
 
 // The squares of the gradient that clipping will see.
-template <Grad grad, bool gathered = grad == Grad::accumulate, bool clamp_first = false>
+template <Grad grad>
 struct SquaredGradient {
   template <class V>
   [[gnu::always_inline]] static V at(const Row& r, uint32_t i) {
-    constexpr Stages stages{.grad = grad, .gathered = gathered, .clamp_first = clamp_first};
+    const Stages s = grad == Grad::general ? Stages::of(r.stages) : Stages{.grad = grad};
     V acc(0.f);
-    if (gathered) acc = V::load(r.acc + i);
-    const V g = prologue(stages, Pipe<V>(*r.pipe), V::load(r.g + i), acc);
+    if (grad == Grad::accumulate || s.gathered) acc = V::load(r.acc + i);
+    const V g = prologue(s, broadcast<V>(*r.pipe), V::load(r.g + i), acc);
     return g * g;
   }
 };
 
-[[gnu::always_inline]] inline float sum_of_squares(Stages s, const Row& r) {
-  switch (s.grad) {  // constants, so that each has its own loop
+// As the row's stages say; each of the usual ones has a loop of its own.
+inline float sum_of_squares(const Row& r) {
+  switch (Stages::of(r.stages).grad) {
     case Grad::none:
       return pairwise_sum<SquaredGradient<Grad::none>>(r, 0, r.n);
     case Grad::scale:
@@ -75,12 +76,9 @@ struct SquaredGradient {
     case Grad::accumulate:
       return pairwise_sum<SquaredGradient<Grad::accumulate>>(r, 0, r.n);
     case Grad::general:
-      break;
+      return pairwise_sum<SquaredGradient<Grad::general>>(r, 0, r.n);
   }
-  if (s.gathered && s.clamp_first) return pairwise_sum<SquaredGradient<Grad::general, true, true>>(r, 0, r.n);
-  if (s.gathered) return pairwise_sum<SquaredGradient<Grad::general, true, false>>(r, 0, r.n);
-  if (s.clamp_first) return pairwise_sum<SquaredGradient<Grad::general, false, true>>(r, 0, r.n);
-  return pairwise_sum<SquaredGradient<Grad::general, false, false>>(r, 0, r.n);
+  return 0;
 }
 
 // Whether all are finite: x - x is 0 for these and NaN for the others.

@@ -31,6 +31,15 @@ struct Hyper {
   Dialect dialect = Dialect::keras;
 };
 
+// beta^t in double, by squaring: std::pow and its tables would be a fifth of the wasm module.
+constexpr double power(double beta, uint32_t t) {
+  double result = 1;
+  for (; t > 0; t >>= 1, beta *= beta) {
+    if (t & 1) result *= beta;
+  }
+  return result;
+}
+
 inline constexpr size_t max_slots = 3, max_coefs = 8;
 
 // `coefs` names what changes from step to step but not from element to element, in the order of Coef<V>;

@@ -51,24 +51,16 @@ struct Pipe {
   V decay = 0, rate = 0;                            // decoupled weight decay, times the learning rate
   V momentum = 0, complement = 1;                   // of the moving average
   V unscale = 1, steps = 1, l2 = 0;                 // general only: loss scale, accumulation steps, L2 factor
-
-  template <class U>
-  explicit Pipe(const Pipe<U>& p)
-      : scale(p.scale),
-        mean(p.mean),
-        clip(p.clip),
-        divide(p.divide),
-        lo(p.lo),
-        hi(p.hi),
-        decay(p.decay),
-        rate(p.rate),
-        momentum(p.momentum),
-        complement(p.complement),
-        unscale(p.unscale),
-        steps(p.steps),
-        l2(p.l2) {}
-  Pipe() = default;
 };
+
+// The same scalars in all lanes of another lane type.
+template <class V>
+[[gnu::always_inline]] inline Pipe<V> broadcast(const Pipe<float>& p) {
+  const auto all = [](const float& x) { return V::broadcast(&x); };
+  return {all(p.scale),   all(p.mean),  all(p.clip), all(p.divide),   all(p.lo),
+          all(p.hi),      all(p.decay), all(p.rate), all(p.momentum), all(p.complement),
+          all(p.unscale), all(p.steps), all(p.l2)};
+}
 
 template <class V>
 [[gnu::always_inline]] inline V clamp(const Pipe<V>& k, V g) {

@@ -33,7 +33,9 @@ struct Row {
 
 template <class R, class V>
 inline typename R::template Coef<V> coefficients(const float* c) {
-  return [c]<size_t... K>(std::index_sequence<K...>) { return typename R::template Coef<V>{V(c[K])...}; }
+  return [c]<size_t... K>(std::index_sequence<K...>) {
+    return typename R::template Coef<V>{V::broadcast(c + K)...};
+  }
   (std::make_index_sequence<R::coefs.size()>{});
 }
 
@@ -63,7 +65,7 @@ template <class R, class V, class... P>
 template <class R, class V>
 [[gnu::always_inline]] inline uint32_t sweep(Stages s, const Row& r, uint32_t i) {
   return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-    return sweep<R, V>(s, Pipe<V>(*r.pipe), coefficients<R, V>(r.coef), i, r.n, r.w, r.g, r.acc, r.avg,
+    return sweep<R, V>(s, broadcast<V>(*r.pipe), coefficients<R, V>(r.coef), i, r.n, r.w, r.g, r.acc, r.avg,
                        r.slot[K]...);
   }
   (std::make_index_sequence<R::slots.size()>{});
@@ -85,8 +87,8 @@ __attribute__((noinline)) void update(const Row& r) {
 // f(scalars, index) over n elements: a vector of lanes at a time, then one by one.
 template <class F>
 [[gnu::always_inline]] inline void each(const Pipe<float>& pipe, uint32_t n, F f) {
-  const Pipe<Lanes> vectors(pipe);
-  const Pipe<f32x1> single(pipe);
+  const Pipe<Lanes> vectors = broadcast<Lanes>(pipe);
+  const Pipe<f32x1> single = broadcast<f32x1>(pipe);
   uint32_t i = 0;
   for (; i + Lanes::lanes <= n; i += Lanes::lanes) f(vectors, i);
   for (; i < n; i++) f(single, i);

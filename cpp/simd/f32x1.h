@@ -13,6 +13,7 @@ struct f32x1 {
   f32x1() = default;
   f32x1(float x) : v(x) {}
   static f32x1 load(const float* p) { return *p; }
+  static f32x1 broadcast(const float* p) { return *p; }  // one float for all lanes
   void store(float* p) const { *p = v; }
 };
 

@@ -15,6 +15,7 @@ struct f32x4 {
   f32x4(v128_t x) : v(x) {}
   f32x4(float x) : v(wasm_f32x4_splat(x)) {}
   static f32x4 load(const float* p) { return wasm_v128_load(p); }
+  static f32x4 broadcast(const float* p) { return wasm_v128_load32_splat(p); }
   void store(float* p) const { wasm_v128_store(p, v); }
 };
 

@@ -40,8 +40,8 @@ class GuardedArray {
   size_t size_, from_;
 };
 
-// What the arrays of a row hold at first. Slots but the first one are no moments of the gradient but second ones,
-// or norms: not negative.
+// What the arrays of a row hold at first. Slots but the first one are no moments of the gradient but second
+// ones, or norms: not negative.
 struct Contents {
   Floats w, g, acc, avg, slot[max_slots];
 
@@ -55,8 +55,8 @@ struct Contents {
   }
 };
 
-// The arrays of a row between sentinels. `shift` in [0, 64) chooses the misalignments so that any two arrays meet
-// at every pair of them.
+// The arrays of a row between sentinels. `shift` in [0, 64) chooses the misalignments so that any two arrays
+// meet at every pair of them.
 struct GuardedRow {
   static constexpr uint32_t shifts = 64;
   GuardedArray w, g, acc, avg, slot[max_slots];
@@ -87,7 +87,10 @@ struct GuardedRow {
 
  private:
   GuardedRow(const Contents& c, uint32_t i, uint32_t j, uint32_t k)
-      : w(c.w, i), g(c.g, j), acc(c.acc, k), avg(c.avg, (i + j) & 3),
+      : w(c.w, i),
+        g(c.g, j),
+        acc(c.acc, k),
+        avg(c.avg, (i + j) & 3),
         slot{{c.slot[0], (i + k) & 3}, {c.slot[1], (j + k) & 3}, {c.slot[2], (i + j + k) & 3}} {}
 };
 

@@ -67,8 +67,14 @@ void Driver::step(const Gradients& gradients) {
     const Floats& g = *gradients[rows[j]];
     list[j].sum_of_squares = sum_through_tiles(j, g, 0, uint32_t(g.size()));
   }
-  optimizer.sweep();
-  for (uint32_t j = 0; place_ != Place::resident && j < rows.size(); j++) {
+  optimizer.plan();
+  if (place_ == Place::elsewhere) {
+    static Scratch scratch;
+    for (const uint32_t row : rows) simdescent::step(rule, optimizer.row(row), scratch);
+  } else {
+    optimizer.sweep();
+  }
+  for (uint32_t j = 0; (foreign_weights() || foreign_gradient()) && j < rows.size(); j++) {
     through_tiles(rows[j], [&](uint32_t from, uint32_t count) {
       if (foreign_gradient()) std::copy_n(gradients[rows[j]]->data() + from, count, gradient_tile());
       optimizer.chunk(j, from, count);
@@ -127,17 +133,20 @@ State state_of(const Reference& reference) {
 
 ::testing::AssertionResult same(const State& got, const State& expected) {
   if (got.arrays.size() != expected.arrays.size()) {
-    return ::testing::AssertionFailure() << got.arrays.size() << " arrays instead of " << expected.arrays.size();
+    return ::testing::AssertionFailure()
+           << got.arrays.size() << " arrays instead of " << expected.arrays.size();
   }
   for (size_t k = 0; k < got.arrays.size(); k++) {
     const auto& [name, values] = got.arrays[k];
     const auto& [expected_name, expected_values] = expected.arrays[k];
-    if (name != expected_name) return ::testing::AssertionFailure() << name << " instead of " << expected_name;
+    if (name != expected_name)
+      return ::testing::AssertionFailure() << name << " instead of " << expected_name;
     const auto result = same(values, expected_values);
     if (!result) return ::testing::AssertionFailure() << name << ", " << result.message();
   }
   if (got.iterations != expected.iterations) {
-    return ::testing::AssertionFailure() << got.iterations << " iterations instead of " << expected.iterations;
+    return ::testing::AssertionFailure()
+           << got.iterations << " iterations instead of " << expected.iterations;
   }
   return ::testing::AssertionSuccess();
 }

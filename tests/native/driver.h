@@ -1,5 +1,5 @@
-// Drives the engine's optimizer as the TypeScript side does: with arrays that it may reach, and with arrays of a
-// foreign heap that pass through the tiles.
+// Drives the engine's optimizer as the TypeScript side does: with arrays that it may reach, and with arrays
+// of a foreign heap that pass through the tiles.
 #pragma once
 #include <vector>
 
@@ -9,10 +9,11 @@
 namespace simdescent::tests {
 
 enum class Place {
-  resident,         // the engine reaches everything
-  foreign,          // weights and gradients pass through the tiles
-  foreign_weights,  // gradients are in reach
-  foreign_gradient  // weights are in reach
+  resident,          // the engine reaches everything
+  foreign,           // weights and gradients pass through the tiles
+  foreign_weights,   // gradients are in reach
+  foreign_gradient,  // weights are in reach
+  elsewhere          // as resident, but the planned rows are stepped by a kernel outside the engine
 };
 
 class Driver {

@@ -36,8 +36,8 @@ inline ::testing::AssertionResult same(std::span<const float> got, std::span<con
   }
   for (size_t i = 0; i < got.size(); i++) {
     if (!same(got[i], expected[i])) {
-      return ::testing::AssertionFailure() << "element " << i << " of " << got.size() << ": got " << shown(got[i])
-                                           << ", expected " << shown(expected[i]);
+      return ::testing::AssertionFailure() << "element " << i << " of " << got.size() << ": got "
+                                           << shown(got[i]) << ", expected " << shown(expected[i]);
     }
   }
   return ::testing::AssertionSuccess();
@@ -50,9 +50,9 @@ inline constexpr float infinity = std::numeric_limits<float>::infinity();
 inline const Floats special = [] {
   Floats list;
   for (const uint32_t magnitude : {
-           0x00000000u, 0x00000001u, 0x00000003u, 0x007fffffu,               // zero, denormals
-           0x00800000u, 0x00800001u, 0x1e3ce508u,                            // smallest normals, 1e-20
-           0x33800000u, 0x33800001u, 0x34000000u, 0x33c00000u,               // 2^-24, next, 2^-23, 1.5 * 2^-24
+           0x00000000u, 0x00000001u, 0x00000003u, 0x007fffffu,  // zero, denormals
+           0x00800000u, 0x00800001u, 0x1e3ce508u,               // smallest normals, 1e-20
+           0x33800000u, 0x33800001u, 0x34000000u, 0x33c00000u,  // 2^-24, next, 2^-23, 1.5 * 2^-24
            0x3eaaaaabu, 0x3f000000u, 0x3f7fffffu, 0x3f800000u, 0x3f800001u,  // round a third, a half, one
            0x3f800800u, 0x3f801000u, 0x40000000u, 0x40400000u,               // 1 + 2^-12: its square is a tie
            0x4b7fffffu, 0x4b800000u, 0x4b800001u,                            // where units end

@@ -48,8 +48,8 @@ void expect_as_scalar(const char* name, F f) {
       for (uint32_t lane = 0; lane < V::lanes; lane++) {
         const float a = pairs.a[i + lane], b = pairs.b[i + lane], expected = f(f32x1(a), f32x1(b)).v;
         ASSERT_TRUE(same(got[lane], expected))
-            << name << " of " << shown(a) << " and " << shown(b) << " in lane " << lane << ": got " << shown(got[lane])
-            << ", expected " << shown(expected);
+            << name << " of " << shown(a) << " and " << shown(b) << " in lane " << lane << ": got "
+            << shown(got[lane]) << ", expected " << shown(expected);
       }
     }
   }
@@ -83,6 +83,8 @@ TYPED_TEST(VectorLanes, SplatFillsEveryLane) {
     float got[V::lanes];
     V(x).store(got);
     for (const float y : got) EXPECT_EQ(bits(y), bits(x));
+    V::broadcast(&x).store(got);
+    for (const float y : got) EXPECT_EQ(bits(y), bits(x));
   }
 }
 
@@ -115,11 +117,13 @@ TYPED_TEST(AnyLanes, LoadsAndStoresAtEveryAlignmentAndNothingElse) {
   constexpr uint32_t room = V::lanes + 8;
   for (uint32_t offset = 0; offset < 4; offset++) {
     alignas(16) float from[room], to[room];
-    for (uint32_t i = 0; i < room; i++) from[i] = from_bits(0x7f800100u + i), to[i] = float(i);  // signalling NaNs
+    for (uint32_t i = 0; i < room; i++)
+      from[i] = from_bits(0x7f800100u + i), to[i] = float(i);  // signalling NaNs
     V::load(from + 2 + offset).store(to + 1 + offset);
     for (uint32_t i = 0; i < room; i++) {
       const bool inside = i >= 1 + offset && i < 1 + offset + V::lanes;
-      EXPECT_EQ(bits(to[i]), inside ? bits(from[i + 1]) : bits(float(i))) << "offset " << offset << ", float " << i;
+      EXPECT_EQ(bits(to[i]), inside ? bits(from[i + 1]) : bits(float(i)))
+          << "offset " << offset << ", float " << i;
     }
   }
 }

@@ -1,6 +1,6 @@
 // What the engine must compute, written a second time: one float after another, every operation a rounding of
-// its own, in the order of Keras' optimizers. It shares no loop, no stage and no state with the engine; only the
-// rules' own lines (held to outside numbers by rules_test.cc and vectors_test.cc) are the same.
+// its own, in the order of Keras' optimizers. It shares no loop, no stage and no state with the engine; only
+// the rules' own lines (held to outside numbers by rules_test.cc and vectors_test.cc) are the same.
 #pragma once
 #include <optional>
 #include <span>

@@ -1,8 +1,7 @@
 // The loops beside the update (gather, average, prepare) against plain float arithmetic, at every length and
 // misalignment; and the defaults of the stages' scalars, which must be identities.
-#include "kernels/stage.h"
-
 #include "arrays.h"
+#include "kernels/stage.h"
 
 namespace simdescent::tests {
 namespace {
@@ -74,14 +73,15 @@ INSTANTIATE_TEST_SUITE_P(EveryFlag, Prepare, ::testing::Range(0u, 8u));
 
 TEST(Stages, DefaultScalarsChangeNoBit) {
   const Pipe<float> identity;
-  const Pipe<f32x1> k(identity);
+  const auto k = broadcast<f32x1>(identity);
   Random random(9);
   Floats values = special;
   for (int i = 0; i < 10000; i++) values.push_back(random.any());
   for (const Grad grad : {Grad::none, Grad::scale, Grad::divide, Grad::general}) {
     for (const bool clamp_first : {false, true}) {
       const Stages s{.grad = grad, .clamp_first = clamp_first};
-      for (const float g : values) ASSERT_TRUE(same(clip(s, k, prologue(s, k, f32x1(g), f32x1(0.f))).v, g)) << shown(g);
+      for (const float g : values)
+        ASSERT_TRUE(same(clip(s, k, prologue(s, k, f32x1(g), f32x1(0.f))).v, g)) << shown(g);
     }
   }
   for (const float w : values) {
@@ -90,8 +90,15 @@ TEST(Stages, DefaultScalarsChangeNoBit) {
   }
 }
 
-TEST(Stages, IndexNumbersEveryCombination) {
-  for (uint32_t i = 0; i < Stages::count; i++) EXPECT_EQ(Stages::at(i).index(), i);
+TEST(Stages, WordsAreReadBack) {
+  for (uint32_t word = 0; word < 1024; word++) {
+    const Stages s = Stages::of(word);
+    const bool general = (word & 16) != 0;
+    EXPECT_EQ(s.grad == Grad::general, general);
+    EXPECT_EQ(Stages::of(s.word()).word(), s.word());
+    if (!general) EXPECT_EQ(s.word(), word);
+    if (word < Stages::loops) EXPECT_FALSE(s.micro || s.gathered || s.clamp_first || s.l2);
+  }
 }
 
 }  // namespace

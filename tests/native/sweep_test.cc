@@ -1,6 +1,6 @@
-// The update loop: for every rule and every combination of stages, whole vectors plus tail give the bits of the
-// scalar lane alone, at every length and misalignment, and touch nothing else. That the scalar lane computes what
-// it should is pipeline_test.cc's and rules_test.cc's.
+// The update loop: for every rule and every combination of stages, whole vectors plus tail give the bits of
+// the scalar lane alone, at every length and misalignment, and touch nothing else. That the scalar lane
+// computes what it should is pipeline_test.cc's and rules_test.cc's.
 #include "kernels/sweep.h"
 
 #include "arrays.h"
@@ -38,7 +38,7 @@ class Sweep : public ::testing::Test {
     GuardedRow vectors(contents, shift), scalars(contents, 0);
     update(rule_, vectors.row(pipe_, coef_, stages));
     const Row r = scalars.row(pipe_, coef_, stages);
-    const uint32_t end = sweep<R, f32x1>(Stages::at(stages), r, 0);
+    const uint32_t end = sweep<R, f32x1>(Stages::of(stages), r, 0);
     ASSERT_EQ(end, r.n);
     ASSERT_TRUE(vectors.same_as(scalars)) << "n " << r.n << ", shift " << shift << ", stages " << stages;
   }
@@ -55,7 +55,7 @@ TYPED_TEST(Sweep, EveryLengthAtEveryMisalignment) {
   for (const uint32_t n : counts()) {
     for (uint32_t shift = 0; shift < GuardedRow::shifts; shift++) {
       const Contents contents(n, random, shift % 2);
-      for (uint32_t stages = 0; stages < Stages::count; stages++) {
+      for (uint32_t stages = 0; stages < Stages::loops; stages++) {
         this->expect_as_scalar(contents, shift, stages);
         if (this->HasFatalFailure()) return;
       }
@@ -65,7 +65,7 @@ TYPED_TEST(Sweep, EveryLengthAtEveryMisalignment) {
 
 TYPED_TEST(Sweep, LongArraysWithSpecialValues) {
   Random random(4);
-  for (uint32_t stages = 0; stages < Stages::count; stages++) {
+  for (uint32_t stages = 0; stages < Stages::loops; stages++) {
     this->expect_as_scalar(Contents(3001, random, true), stages, stages);
     this->expect_as_scalar(Contents(3002, random, false), stages, stages);
     if (this->HasFatalFailure()) return;
@@ -78,9 +78,9 @@ TYPED_TEST(Sweep, StagesInKerasOrder) {
   const Pipe<float>& k = this->pipe_;
   Random random(5);
   const Contents c(37, random, true);
-  for (uint32_t stages = 0; stages < Stages::count; stages++) {
-    const Stages s = Stages::at(stages);
-    ASSERT_EQ(s.index(), stages);
+  for (uint32_t stages = 0; stages < Stages::loops; stages++) {
+    const Stages s = Stages::of(stages);
+    ASSERT_EQ(s.word(), stages);
     GuardedRow got(c, 0);
     update(this->rule_, got.row(k, this->coef_, stages));
     Contents expected = c;
@@ -118,9 +118,9 @@ TYPED_TEST(Sweep, NeedsOnlyTheArraysOfItsStages) {
   using R = TypeParam;
   Random random(6);
   for (const uint32_t n : counts()) {
-    for (uint32_t stages = 0; stages < Stages::count; stages++) {
+    for (uint32_t stages = 0; stages < Stages::loops; stages++) {
       const Contents c(n, random, false);
-      const Stages s = Stages::at(stages);
+      const Stages s = Stages::of(stages);
       const uint32_t offset = (n + stages) % 4;
       ExactArray w(c.w, offset), g(c.g, offset), acc(c.acc, offset), avg(c.avg, offset);
       std::vector<ExactArray> slot;
@@ -140,7 +140,7 @@ TYPED_TEST(Sweep, NeedsOnlyTheArraysOfItsStages) {
 }
 
 TYPED_TEST(Sweep, PartsGiveTheWhole) {
-  constexpr uint32_t n = 41, stages = Stages{Grad::accumulate, true, true}.index();
+  constexpr uint32_t n = 41, stages = Stages{Grad::accumulate, true, true}.word();
   Random random(7);
   const Contents c(n, random, true);
   GuardedRow whole(c, 0);

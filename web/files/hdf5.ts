@@ -104,10 +104,13 @@ export class Hdf5File {
     return { shape: shape ?? [], type: kind ? `${kind}${size * 8}` : 'other' };
   }
 
-  /** A copy, in row-major order; of a scalar too. */
-  read(path: string): Float32Array {
+  /** A copy, in row-major order; of a scalar too. Integers and float64 keep their digits. */
+  read(path: string): Float32Array | Float64Array {
     const value = this.#dataset(path).value as number | bigint | ArrayLike<number | bigint>;
-    return Float32Array.from(typeof value === 'object' ? value : [value], Number);
+    const list = typeof value === 'object' ? value : [value];
+    return this.info(path).type === 'float32'
+      ? Float32Array.from(list, Number)
+      : Float64Array.from(list, Number);
   }
 
   /** All of a dataset, in its own type. @throws RangeError for a type that is not written */

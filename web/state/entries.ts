@@ -105,7 +105,7 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepper): Sta
     for (const t of targets)
       for (const k of slots)
         if (module.slotGroup(number, k) === group)
-          entries.push(entry(t, module.slotName(number, k), native.slot(t.row, k)));
+          entries.push(entry(t, engine.text(module.slotName(number, k)), native.slot(t.row, k)));
   return entries;
 }
 

@@ -1,0 +1,142 @@
+// Writes recorded vectors of tests/vectors as C++ constants (vectors.h declares them): the cases that the engine
+// alone can run, against Keras' NumPy backend, and the learning-rate schedules. Usage: make-vectors.mjs FILE
+// Schedules inside cases, sparse gradients and what raises are the business of the tests in tests/node.
+import { readFileSync, writeFileSync } from 'node:fs';
+
+const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'));
+
+const pool = [];
+const word = new DataView(new ArrayBuffer(4));
+
+/** Puts an array into the pool; undefined or null is the array that is not there. */
+function array(values) {
+  if (!values) return '{}';
+  const from = pool.length;
+  for (const value of values) {
+    word.setFloat32(0, Number(value));
+    pool.push(`0x${word.getUint32(0).toString(16)}`);
+  }
+  return `{${from}, ${values.length}}`;
+}
+
+const number = (value) => (Number.isFinite(Number(value ?? 0)) ? String(Number(value ?? 0)) : fail(value));
+const text = (value) => JSON.stringify(value);
+
+function fail(what) {
+  throw new Error(`tests/vectors has something that native tests cannot hold: ${what}`);
+}
+
+/** Slots by the ends of their paths, in the order of the rule. */
+const slotsOf = {
+  adam: ['momentum', 'velocity'],
+  amsgrad: ['momentum', 'velocity', 'velocity_hat'],
+  adamax: ['momentum', 'norm'],
+};
+
+const ruleOf = ({ optimizer, config }) => (config.amsgrad ? 'amsgrad' : optimizer.toLowerCase());
+
+const runsInTheEngine = ({ config, expect, expect_generic: generic }) =>
+  typeof config.learning_rate === 'number' && !expect.error && generic;
+
+function isExcluded({ excludeFromWeightDecay }, { name }, index) {
+  const { var_list: list = [], var_names: names } = excludeFromWeightDecay ?? {};
+  return list.includes(index) || (names !== undefined && new RegExp(names.join('|')).test(name));
+}
+
+const definitions = [];
+const cases = [];
+
+function addCase(recorded) {
+  const { config, variables, steps, expect_generic: generic } = recorded;
+  const rule = ruleOf(recorded);
+  const finals = (end) => {
+    const found = generic.optimizer_variables_final.filter(({ path }) => path.endsWith(`_${end}`));
+    return found.length === variables.length ? found : fail(`${recorded.id} has ${found.length} ${end}`);
+  };
+  const averages = config.use_ema ? finals('average') : [];
+  const accumulators = config.gradient_accumulation_steps ? finals('gradient_accumulator') : [];
+  const slots = slotsOf[rule].map(finals);
+  const weights = generic.variables_final ?? generic.variables_after_step[steps.length];
+  const rows = variables.map((variable, k) => {
+    const own = [variable.values, weights[k], averages[k]?.values, accumulators[k]?.values].map(array);
+    const slot = slots.map((list) => array(list[k].values));
+    return `{${own.join(', ')}, {${slot.join(', ')}}, ${isExcluded(recorded, variable, k)}}`;
+  });
+  let rate = config.learning_rate;
+  const id = cases.length;
+  const taken = steps.map(({ grads, set_learning_rate: next }, k) => {
+    rate = next ?? rate;
+    definitions.push(`constexpr RecordedArray gradients_${id}_${k}[] = {${grads.map(array).join(', ')}};`);
+    return `{${number(rate)}, gradients_${id}_${k}}`;
+  });
+  definitions.push(`constexpr RecordedVariable variables_${id}[] = {${rows.join(', ')}};`);
+  definitions.push(`constexpr RecordedStep steps_${id}[] = {${taken.join(', ')}};`);
+  const fields = [
+    text(recorded.id),
+    text(rule),
+    ...[config.beta_1, config.beta_2, config.epsilon].map(number),
+    ...[config.clipnorm, config.global_clipnorm, config.clipvalue, config.weight_decay].map(number),
+    config.weight_decay !== null,
+    number(config.loss_scale_factor ?? 1),
+    number(config.gradient_accumulation_steps),
+    config.use_ema,
+    number(config.ema_momentum),
+    number(config.use_ema ? config.ema_overwrite_frequency : 0),
+    `variables_${id}`,
+    `steps_${id}`,
+  ];
+  cases.push(`{${fields.join(', ')}}`);
+}
+
+const schedules = [];
+
+function addSchedule({ schedule, steps, values, values_numpy: numpy, ambiguous_steps: ambiguous = [] }) {
+  const { name: _, ...config } = schedule.config;
+  // Python's None: the class has a function of its own for it.
+  const warms = config.warmup_target !== undefined && config.warmup_target !== null;
+  const id = schedules.length;
+  const parameters = Object.values(config).map((value) => number(value));
+  const rates = steps.flatMap((step, i) =>
+    ambiguous.includes(step) ? [] : [`{${[step, values[i], numpy[i]].map(number).join(', ')}}`],
+  );
+  definitions.push(`constexpr double parameters_${id}[] = {${parameters.join(', ')}};`);
+  definitions.push(`constexpr RecordedRate rates_${id}[] = {${rates.join(', ')}};`);
+  const initial = Math.max(config.initial_learning_rate, config.warmup_target ?? 0);
+  const name = `${schedule.class_name}${warms ? 'Warmup' : ''}`;
+  schedules.push(`{${text(name)}, ${number(initial)}, parameters_${id}, rates_${id}}`);
+}
+
+for (const file of ['adam', 'adamax', 'adam-random', 'adamax-random']) {
+  read(file).cases.filter(runsInTheEngine).forEach(addCase);
+}
+// PiecewiseConstantDecay is a list, kept by the TypeScript side.
+read('schedules')
+  .schedules.filter(({ schedule }) => schedule.class_name !== 'PiecewiseConstantDecay')
+  .forEach(addSchedule);
+
+const lines = [];
+for (let i = 0; i < pool.length; i += 12) lines.push(`${pool.slice(i, i + 12).join(', ')},`);
+const cpp = `// Written by tests/native/make-vectors.mjs.
+#include "vectors.h"
+
+namespace simdescent::tests {
+namespace {
+constexpr uint32_t pool[] = {
+${lines.join('\n')}
+};
+${definitions.join('\n')}
+constexpr RecordedCase cases[] = {
+${cases.join(',\n')}
+};
+constexpr RecordedSchedule schedules[] = {
+${schedules.join(',\n')}
+};
+}  // namespace
+
+std::span<const uint32_t> recorded_pool() { return pool; }
+std::span<const RecordedCase> recorded_cases() { return cases; }
+std::span<const RecordedSchedule> recorded_schedules() { return schedules; }
+
+}  // namespace simdescent::tests
+`;
+writeFileSync(process.argv[2], cpp);

@@ -1,0 +1,217 @@
+// The engine's optimizer from outside: what it allocates, when it counts, and the small behaviours of a step
+// that pipeline_test.cc's random mixes do not single out.
+#include "engine/optimizer.h"
+
+#include "driver.h"
+
+namespace simdescent::tests {
+namespace {
+
+constexpr uint32_t adam = 0, amsgrad = 1, adamax = 2;
+
+TEST(Optimizer, RulesAreNumberedAsTheseTestsExpect) {
+  EXPECT_EQ(rule_name(adam), "adam");
+  EXPECT_EQ(rule_name(amsgrad), "amsgrad");
+  EXPECT_EQ(rule_name(adamax), "adamax");
+}
+
+TEST(Optimizer, AddGivesZeroedSlotsAndOnlyWhatIsAskedFor) {
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    for (const bool averages : {false, true}) {
+      for (const bool accumulates : {false, true}) {
+        Options o;
+        o.averages = averages, o.accumulation_steps = accumulates ? 2 : 0;
+        const Driver d(rule, o, {Floats(5, 1), Floats(5000, 1)});
+        for (uint32_t row = 0; row < 2; row++) {
+          const Row& r = d.optimizer.row(row);
+          EXPECT_EQ(r.w, d.weights[row].data());
+          EXPECT_EQ(r.n, d.weights[row].size());
+          for (uint32_t k = 0; k < max_slots; k++) {
+            EXPECT_EQ(r.slot[k] != nullptr, k < slots(rule).size());
+            if (r.slot[k]) EXPECT_TRUE(same(d.slot(row, k), Floats(r.n)));
+          }
+          EXPECT_EQ(r.acc != nullptr, accumulates);
+          EXPECT_EQ(r.avg != nullptr, averages);
+          if (accumulates) EXPECT_TRUE(same(d.accumulator(row), Floats(r.n)));
+          if (averages) EXPECT_TRUE(same(d.average(row), Floats(r.n)));
+        }
+      }
+    }
+  }
+}
+
+TEST(Optimizer, CountsCallsAndUpdates) {
+  Options o;
+  o.accumulation_steps = 3, o.averages = true, o.overwrite_frequency = 2;
+  Driver d(adam, o, {{1}});
+  d.optimizer.set_rate(0, 0.1);
+  const bool updating[] = {false, false, true, false, false, true, false};
+  const uint32_t updates[] = {0, 0, 0, 1, 1, 1, 2};
+  const bool overwriting[] = {false, false, false, true, true, true, false};
+  for (uint32_t call = 0; call < 7; call++) {
+    EXPECT_EQ(d.optimizer.iterations, call);
+    EXPECT_EQ(d.optimizer.updating(), updating[call]) << call;
+    EXPECT_EQ(d.optimizer.updates(), updates[call]) << call;
+    EXPECT_EQ(d.optimizer.overwriting(), overwriting[call]) << call;
+    const float before = d.weights[0][0], average = d.average(0)[0];
+    d.step({Floats{1}});
+    // At the first overwrite the average has moved away from the weight, so that it shows.
+    if (!overwriting[call]) EXPECT_EQ(d.weights[0][0] != before, updating[call]) << call;
+    if (overwriting[call]) EXPECT_EQ(d.weights[0][0], d.average(0)[0]) << call;
+    if (updates[call] == 0) EXPECT_EQ(d.average(0)[0], d.weights[0][0]) << call;
+    if (call == 6) EXPECT_EQ(average, d.average(0)[0]);
+  }
+}
+
+TEST(Optimizer, IterationsMayBeSet) {
+  Driver d(adam, {}, {{0}});
+  d.optimizer.set_rate(0, 1);
+  d.optimizer.iterations = 99;
+  d.step({Floats{1}});
+  EXPECT_EQ(d.optimizer.iterations, 100u);
+  Driver first(adam, {}, {{0}});
+  first.optimizer.set_rate(0, 1);
+  first.step({Floats{1}});
+  // The 100th update is corrected as such: sqrt(1 - 0.999^100) / (1 - 0.9^100) * 0.1 / sqrt(0.001).
+  EXPECT_NEAR(d.weights[0][0], -0.1 * std::sqrt(1 - std::pow(0.999, 100)) / std::sqrt(0.001), 1e-4);
+  EXPECT_NEAR(first.weights[0][0], -1, 1e-4);
+}
+
+TEST(Optimizer, OptionsAreReadAtEveryStep) {
+  Options o;
+  Driver d(adamax, o, {{0}});
+  Reference r(adamax, o, {{0}});
+  for (int call = 0; call < 6; call++) {
+    if (call == 2) o.clipvalue = 0.25;
+    if (call == 3) o.clipvalue = 0, o.clipnorm = 0.5, o.loss_scale = 3;
+    if (call == 4) o.hyper.beta1 = 0.5, o.hyper.epsilon = 0.125, o.decays = true, o.weight_decay = 0.5;
+    d.set_options(o);
+    r.options = o;
+    d.optimizer.set_rate(0, 0.1 * (call + 1));
+    r.variables[0].rate = 0.1 * (call + 1);
+    d.step({Floats{2}});
+    r.step({Floats{2}});
+    ASSERT_TRUE(same(state_of(d), state_of(r))) << "call " << call;
+  }
+}
+
+TEST(Optimizer, WithoutAGradientOnlyTheAverageMoves) {
+  Options o;
+  o.averages = true, o.decays = true, o.weight_decay = 0.5, o.ema_momentum = 0.5;
+  Driver d(adam, o, {{1, 2}, {3}});
+  d.optimizer.set_rate(0, 0.1);
+  d.step({Floats{1, 1}, Floats{1}});
+  const Floats slot = d.slot(1, 0), weights = d.weights[1];
+  d.weights[1][0] += 1;  // as a caller may
+  d.step({Floats{1, 1}, std::nullopt});
+  EXPECT_TRUE(same(d.slot(1, 0), slot));
+  EXPECT_EQ(d.weights[1][0], weights[0] + 1);
+  EXPECT_EQ(d.average(1)[0], 0.5f * weights[0] + 0.5f * (weights[0] + 1));
+}
+
+TEST(Optimizer, WhatWasGatheredIsLostWithoutAGradientAtTheUpdate) {
+  Options o;
+  o.accumulation_steps = 2;
+  Driver d(adam, o, {{1}, {1}});
+  d.optimizer.set_rate(0, 0.1);
+  d.step({Floats{1}, Floats{4}});
+  EXPECT_EQ(d.accumulator(1)[0], 4);
+  d.step({Floats{3}, std::nullopt});
+  EXPECT_EQ(d.accumulator(0)[0], 0);
+  EXPECT_EQ(d.accumulator(1)[0], 0);
+  EXPECT_EQ(d.weights[1][0], 1);
+  EXPECT_FLOAT_EQ(d.slot(0, 0)[0], 0.2f);  // a tenth of the mean of 1 and 3
+}
+
+TEST(Optimizer, EveryGroupHasItsOwnRate) {
+  Driver d(adamax, {}, {{0}, {0}, {0}, {0}});
+  d.optimizer.set_group(1, 1);
+  d.optimizer.set_group(2, 3);  // group 2 stays without a variable
+  d.optimizer.set_rate(0, 0.5);
+  d.optimizer.set_rate(1, 0.25);
+  d.optimizer.set_rate(3, 0);
+  d.step({Floats{1}, Floats{1}, Floats{1}, Floats{1}});
+  EXPECT_FLOAT_EQ(d.weights[0][0], -0.5f);
+  EXPECT_FLOAT_EQ(d.weights[1][0], -0.25f);
+  EXPECT_EQ(d.weights[2][0], 0);
+  EXPECT_EQ(bits(d.weights[3][0]), bits(d.weights[0][0]));
+}
+
+TEST(Optimizer, GradientsClippedByTheCallerAreNotClippedAgain) {
+  for (const bool clamp_first : {false, true}) {
+    for (const double loss_scale : {1.0, 3.0}) {
+      Options clipping, plain;
+      clipping.clipnorm = 0.01, clipping.clipvalue = clamp_first ? 0.001 : 0,
+      clipping.clamp_first = clamp_first;
+      clipping.loss_scale = plain.loss_scale = loss_scale;
+      Driver d(adam, clipping, {{1, 2, 3, 4, 5}}), expected(adam, plain, {{1, 2, 3, 4, 5}});
+      const Floats g = {1, -2, 3, -4, 5};
+      for (Driver* driver : {&d, &expected}) {
+        driver->optimizer.set_rate(0, 0.1);
+        Entry* list = driver->optimizer.reserve(1);
+        list[0] = {0, g.data(), 0, 1};
+        driver->optimizer.begin(1);
+        driver->optimizer.plan();
+        driver->optimizer.sweep();
+        driver->optimizer.end();
+      }
+      EXPECT_TRUE(same(state_of(d), state_of(expected)))
+          << "clamp first " << clamp_first << ", " << loss_scale;
+    }
+  }
+}
+
+TEST(Optimizer, UpdateOnlyIsTheRuleAlone) {
+  Options everything, nothing;
+  everything.clipnorm = 0.1, everything.decays = true, everything.weight_decay = 0.3,
+  everything.averages = true;
+  everything.loss_scale = 3, everything.accumulation_steps = 4;
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    Random random(13);
+    const Floats initial = random.units(21), g = random.units(21);
+    Driver d(rule, everything, {initial});
+    Reference expected(rule, nothing, {initial});
+    expected.variables[0].rate = 0.05;
+    d.update_only(0, g, 0.05);
+    expected.step({g});
+    EXPECT_TRUE(same(d.weights[0], expected.variables[0].w)) << rule_name(rule);
+    for (uint32_t k = 0; k < slots(rule).size(); k++) {
+      EXPECT_TRUE(same(d.slot(0, k), expected.variables[0].slots[k])) << rule_name(rule);
+    }
+    EXPECT_TRUE(same(d.average(0), Floats(21)));
+    EXPECT_TRUE(same(d.accumulator(0), Floats(21)));
+    EXPECT_EQ(d.optimizer.iterations, 0u);
+  }
+}
+
+TEST(Optimizer, VariablesAndStepsMayBeEmpty) {
+  Options o;
+  o.global_clipnorm = 1, o.averages = true;
+  Driver d(adam, o, {{}, {1}});
+  d.optimizer.set_rate(0, 0.1);
+  d.step({Floats{}, Floats{2}});
+  EXPECT_FLOAT_EQ(d.weights[1][0], 0.9f);
+  const Floats before = d.weights[1];
+  d.step({std::nullopt, std::nullopt});
+  EXPECT_TRUE(same(d.weights[1], before));
+  EXPECT_EQ(d.optimizer.iterations, 2u);
+}
+
+TEST(Optimizer, TheSameVariableTwiceIsSteppedTwice) {
+  Floats g = {1}, other = {-3};
+  Driver d(adam, {}, {{0}}), expected(adam, {}, {{0}});
+  d.optimizer.set_rate(0, 0.1), expected.optimizer.set_rate(0, 0.1);
+  Entry* list = d.optimizer.reserve(2);
+  list[0] = {0, g.data(), 0, 0};
+  list[1] = {0, other.data(), 0, 0};
+  d.optimizer.begin(2);
+  d.optimizer.plan();
+  d.optimizer.sweep();
+  d.optimizer.end();
+  expected.update_only(0, g, 0.1);
+  expected.update_only(0, other, 0.1);
+  EXPECT_TRUE(same(d.weights[0], expected.weights[0]));
+}
+
+}  // namespace
+}  // namespace simdescent::tests

@@ -1,0 +1,195 @@
+// The rules' own lines, by hand: first steps that can be written down, coefficients computed a second way,
+// and what happens to zeros and NaN. (vectors_test.cc holds whole runs to numbers of another program.)
+#include <cmath>
+
+#include "arrays.h"
+#include "kernels/table.h"
+
+namespace simdescent::tests {
+namespace {
+
+// One step of a rule for every element of g, from zero slots; the lanes are those of the vector loop.
+template <class R>
+struct Stepped {
+  Floats w, slot[max_slots];
+
+  Stepped(const Hyper& h, double rate, uint32_t t, const Floats& weights, const Floats& g) : w(weights) {
+    for (Floats& s : slot) s.assign(w.size(), 0);
+    step(h, rate, t, g);
+  }
+  void step(const Hyper& h, double rate, uint32_t t, const Floats& g) {
+    const auto coef = R::coef(h, rate, t);
+    const Pipe<float> identity;
+    Row r{};
+    r.w = w.data(), r.g = g.data(), r.n = uint32_t(w.size());
+    for (size_t k = 0; k < R::slots.size(); k++) r.slot[k] = slot[k].data();
+    r.pipe = &identity, r.coef = coef.data();
+    update<R, 0>(r);
+  }
+};
+
+template <class R>
+class EveryRule : public ::testing::Test {};
+TYPED_TEST_SUITE(EveryRule, TypesOf<Rules>::type, RuleNames);
+
+TYPED_TEST(EveryRule, StaysWhereItIsWithoutAGradient) {
+  const Floats w = {1, -2, 0, 1e-40f, 3e38f};
+  const Stepped<TypeParam> stepped({}, 0.5, 1, w, Floats(w.size()));
+  EXPECT_TRUE(same(stepped.w, w));
+}
+
+TYPED_TEST(EveryRule, MovesAgainstTheGradient) {
+  const Floats g = {1, -1, 0.001f, -1000, 1e-3f}, w(g.size(), 0.5f);
+  const Stepped<TypeParam> stepped({}, 0.01, 1, w, g);
+  for (size_t i = 0; i < g.size(); i++) EXPECT_EQ(stepped.w[i]<w[i], g[i]> 0) << g[i];
+}
+
+// In every lane, and into its own element only.
+TYPED_TEST(EveryRule, ANaNReachesItsWeight) {
+  for (const uint32_t nan : {0x7fc00000u, 0xffc00000u}) {
+    for (size_t at = 0; at < 9; at++) {
+      Floats g(9, 0.25f);
+      g[at] = from_bits(nan);
+      Stepped<TypeParam> stepped({}, 0.01, 1, Floats(9, 1), g);
+      for (int again = 0; again < 2; again++) {
+        for (size_t i = 0; i < 9; i++)
+          ASSERT_EQ(std::isnan(stepped.w[i]), i == at) << "at " << at << ", i " << i;
+        stepped.step({}, 0.01, 2, Floats(9, 0.25f));  // and stays there
+      }
+    }
+  }
+}
+
+TYPED_TEST(EveryRule, IsInTheTableUnderItsName) {
+  using R = TypeParam;
+  uint32_t found = 0;
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    if (rule_name(rule) != R::name) continue;
+    found++;
+    EXPECT_EQ(slots(rule).data(), R::slots.data());
+    float coef[max_coefs] = {};
+    coefficients(rule, {}, 0.01, 7, coef);
+    const auto expected = R::coef({}, 0.01, 7);
+    EXPECT_TRUE(same(std::span(coef).first(expected.size()), expected));
+  }
+  EXPECT_EQ(found, 1u);
+}
+
+// With no memory and no epsilon every rule of the Adam family steps by the learning rate.
+template <class R>
+class AdaptiveRule : public ::testing::Test {};
+using AdaptiveRules = ::testing::Types<Adam, AmsGrad, Adamax, TorchAdamax>;
+TYPED_TEST_SUITE(AdaptiveRule, AdaptiveRules, RuleNames);
+
+TYPED_TEST(AdaptiveRule, StepsByTheSignOfTheGradient) {
+  for (const Dialect dialect : {Dialect::keras, Dialect::optimizer_v2, Dialect::torch}) {
+    const Hyper h{.beta1 = 0, .beta2 = 0, .epsilon = 0, .dialect = dialect};
+    const Floats g = {3, -0.007f, 1e15f, -1e-15f, 0.1f, -123456};
+    const Stepped<TypeParam> stepped(h, 1, 1, Floats(g.size()), g);
+    for (size_t i = 0; i < g.size(); i++) EXPECT_EQ(stepped.w[i], g[i] > 0 ? -1 : 1) << g[i];
+  }
+}
+
+// Observed in Keras: its float32 scalars do not cancel, and the first step of 1 falls short by this much.
+TEST(KnownSteps, TheFirstStepIsShortAsInKeras) {
+  EXPECT_EQ(-Stepped<Adam>({}, 1, 1, {0}, {1}).w[0], 0.9999901f);
+  EXPECT_EQ(-Stepped<Adamax>({}, 1, 1, {0}, {1}).w[0], 0.99999964f);
+}
+
+TEST(KnownSteps, SlotsAfterOneStep) {
+  const Hyper h{.beta1 = 0.5, .beta2 = 0.75, .epsilon = 1};
+  const Stepped<Adam> adam(h, 1, 1, {10}, {4});
+  EXPECT_EQ(adam.slot[0][0], 2);       // 4 / 2
+  EXPECT_EQ(adam.slot[1][0], 4);       // 16 / 4
+  EXPECT_EQ(adam.w[0], 10 - 2.f / 3);  // alpha = sqrt(1 / 4) / (1 / 2) = 1; 2 / (sqrt(4) + 1)
+  const Stepped<Adamax> adamax(h, 1, 1, {10}, {4});
+  EXPECT_EQ(adamax.slot[0][0], 2);
+  EXPECT_EQ(adamax.slot[1][0], 4);
+  EXPECT_EQ(adamax.w[0], 10 - 2 / 2.5f);  // 2 / (0.5 * (4 + 1))
+  const Stepped<TorchAdamax> torch(h, 1, 1, {10}, {4});
+  EXPECT_EQ(torch.slot[0][0], 2);
+  EXPECT_EQ(torch.slot[1][0], 5);  // epsilon inside the maximum
+  EXPECT_EQ(torch.w[0], 10 - 2 * (2 / 5.f));
+}
+
+TEST(KnownSteps, MaximaRemember) {
+  const Hyper h{.beta1 = 0.5, .beta2 = 0.75, .epsilon = 1};
+  Stepped<AmsGrad> amsgrad(h, 1, 1, {0}, {4});
+  amsgrad.step(h, 1, 2, {0});
+  EXPECT_EQ(amsgrad.slot[1][0], 3);  // 4 * 3 / 4
+  EXPECT_EQ(amsgrad.slot[2][0], 4);
+  Stepped<Adamax> adamax(h, 1, 1, {0}, {-4});
+  EXPECT_EQ(adamax.slot[1][0], 4);
+  adamax.step(h, 1, 2, {1});
+  EXPECT_EQ(adamax.slot[1][0], 3);  // 0.75 * 4
+  adamax.step(h, 1, 3, {-9});
+  EXPECT_EQ(adamax.slot[1][0], 9);
+}
+
+// AMSGrad's velocity may be the negative NaN of Inf - Inf: the maximum must not lose it.
+TEST(KnownSteps, AmsGradKeepsTheNaNOfItsVelocity) {
+  Stepped<AmsGrad> amsgrad({}, 0.1, 1, {1}, {1e30f});
+  EXPECT_EQ(amsgrad.slot[1][0], infinity);
+  amsgrad.step({}, 0.1, 2, {1e30f});
+  EXPECT_TRUE(std::isnan(amsgrad.slot[1][0]));
+  EXPECT_TRUE(std::isnan(amsgrad.slot[2][0]));
+  EXPECT_TRUE(std::isnan(amsgrad.w[0]));
+}
+
+// The coefficients again, in double with a rounding to float after every operation, and the powers by
+// repeated multiplication. (Rounding the double result of one operation on floats is the float operation.)
+float f(double x) { return float(x); }
+double power(double x, uint32_t t) {
+  double product = 1;
+  for (uint32_t i = 0; i < t; i++) product *= x;
+  return product;
+}
+
+class Coefficients : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(Coefficients, AreKerasFloats) {
+  const uint32_t t = GetParam();
+  const double b1 = 0.9, b2 = 0.999, eps = 1e-7, rate = 0.003;
+  const float bias1 = f(1 - double(f(power(f(b1), t)))), bias2 = f(1 - double(f(power(f(b2), t))));
+  const float root2 = f(std::sqrt(double(bias2))), alpha = f(double(f(double(f(rate)) * root2)) / bias1);
+  Hyper h{.beta1 = b1, .beta2 = b2, .epsilon = eps};
+  const float adam[] = {f(1 - b1), f(1 - b2), alpha, f(eps)};
+  EXPECT_TRUE(same(Adam::coef(h, rate, t), adam));
+  EXPECT_TRUE(same(AmsGrad::coef(h, rate, t), adam));
+  const float adamax[] = {f(1 - b1), f(b2), f(rate), bias1, f(eps)};
+  EXPECT_TRUE(same(Adamax::coef(h, rate, t), adamax));
+  h.adaptive_epsilon = true;
+  const float adaptive[] = {f(1 - b1), f(1 - b2), alpha, f(double(f(eps)) * root2)};
+  EXPECT_TRUE(same(Adam::coef(h, rate, t), adaptive));
+  h.adaptive_epsilon = false, h.dialect = Dialect::optimizer_v2;
+  const float v2[] = {f(1 - double(f(b1))), f(1 - double(f(b2))), alpha, f(eps)};
+  EXPECT_TRUE(same(Adam::coef(h, rate, t), v2));
+}
+
+TEST_P(Coefficients, AreTorchDoubles) {
+  const uint32_t t = GetParam();
+  const Hyper h{.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8, .dialect = Dialect::torch};
+  const double bias1 = 1 - power(0.9, t), bias2 = 1 - power(0.999, t);
+  const auto adam = Adam::coef(h, 0.003, t);
+  EXPECT_EQ(adam[0], f(1 - 0.9));
+  EXPECT_EQ(adam[1], f(1 - 0.999));
+  // sqrt(v / bias2) + eps, times sqrt(bias2) above and below: within the error of the repeated product.
+  EXPECT_FLOAT_EQ(adam[2], f(0.003 / bias1 * std::sqrt(bias2)));
+  EXPECT_FLOAT_EQ(adam[3], f(1e-8 * std::sqrt(bias2)));
+  const auto adamax = TorchAdamax::coef(h, 0.003, t);
+  EXPECT_EQ(adamax[0], f(1 - 0.9));
+  EXPECT_EQ(adamax[1], f(0.999));
+  EXPECT_FLOAT_EQ(adamax[2], f(0.003 / bias1));
+  EXPECT_EQ(adamax[3], f(1e-8));
+}
+
+INSTANTIATE_TEST_SUITE_P(AtUpdate, Coefficients, ::testing::Values(1, 2, 3, 10, 50, 1000));
+
+// Observed in Keras: fl(0.999)^1000 in float32, 1.3e-5 away from the double.
+TEST(KnownCoefficients, BiasOfTheThousandthUpdate) {
+  const Hyper h{.beta1 = 0, .beta2 = 0.999};
+  EXPECT_EQ(Adam::coef(h, 1, 1000)[2], std::sqrt(0.63229984f));
+}
+
+}  // namespace
+}  // namespace simdescent::tests

@@ -1,0 +1,82 @@
+// Arrays of a foreign heap, which pass through the tiles chunk by chunk: at sizes round a tile they come out
+// with the bits of arrays that the engine reaches directly.
+#include "driver.h"
+#include "engine/memory.h"
+
+namespace simdescent::tests {
+namespace {
+
+struct Mix {
+  const char* name;
+  Options options;
+};
+
+// One of each way that a step can go: plain, by norm, general, gathering, averaging.
+std::vector<Mix> mixes() {
+  std::vector<Mix> list(7);
+  list[0].name = "plain";
+  list[1].name = "clipnorm";
+  list[1].options.clipnorm = 0.5;
+  list[2].name = "globalClipnorm and loss scale";
+  list[2].options.global_clipnorm = 2, list[2].options.loss_scale = 64;
+  list[3].name = "accumulation, clipnorm, average";
+  list[3].options.accumulation_steps = 2, list[3].options.clipnorm = 0.5, list[3].options.averages = true;
+  list[4].name = "general: loss scale, accumulation, clipnorm";
+  list[4].options.loss_scale = 3, list[4].options.accumulation_steps = 3, list[4].options.clipnorm = 1;
+  list[5].name = "general: two clips, L2, decay";
+  list[5].options.clamp_first = true, list[5].options.clipvalue = 0.4, list[5].options.global_clipnorm = 3;
+  list[5].options.l2 = 0.01, list[5].options.decays = true, list[5].options.weight_decay = 0.1;
+  list[6].name = "average with overwrite";
+  list[6].options.averages = true, list[6].options.overwrite_frequency = 2,
+  list[6].options.ema_momentum = 0.5;
+  return list;
+}
+
+class Tiles : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(Tiles, EveryPlaceAsResident) {
+  for (const uint32_t rule : {0u, 2u}) {
+    for (const Mix& mix : mixes()) {
+      Random random(14);
+      const std::vector<Floats> initial = {random.units(GetParam()), random.units(10)};
+      Driver resident(rule, mix.options, initial);
+      Driver foreign[] = {{rule, mix.options, initial, Place::foreign},
+                          {rule, mix.options, initial, Place::foreign_weights},
+                          {rule, mix.options, initial, Place::foreign_gradient},
+                          {rule, mix.options, initial, Place::elsewhere}};
+      for (int call = 0; call < 4; call++) {
+        const Gradients gradients = {call == 1 ? std::nullopt : std::optional(random.units(GetParam())),
+                                     call == 3 ? std::nullopt : std::optional(random.units(10))};
+        resident.optimizer.set_rate(0, 0.01);
+        resident.step(gradients);
+        const State expected = state_of(resident);
+        for (Driver& d : foreign) {
+          d.optimizer.set_rate(0, 0.01);
+          d.step(gradients);
+          ASSERT_TRUE(same(state_of(d), expected))
+              << mix.name << ", place " << (&d - foreign) << ", " << rule_name(rule) << ", call " << call;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Tiles, UpdateOnly) {
+  Random random(15);
+  const std::vector<Floats> initial = {random.units(GetParam())};
+  const Floats g = random.units(GetParam());
+  Driver resident(1, {}, initial);
+  resident.update_only(0, g, 0.01);
+  for (const Place place : {Place::foreign, Place::foreign_weights, Place::foreign_gradient}) {
+    Driver d(1, {}, initial, place);
+    d.update_only(0, g, 0.01);
+    ASSERT_TRUE(same(state_of(d), state_of(resident))) << int(place);
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(OfSize, Tiles,
+                         ::testing::Values(1, 1000, tile_size - 1, tile_size, tile_size + 1,
+                                           2 * tile_size + 5));
+
+}  // namespace
+}  // namespace simdescent::tests
