@@ -1,5 +1,6 @@
 // Before anything is timed: all variants of a step compute the same thing. A fast loop that does something else
-// would be no comparison. Three steps on a small tensor with a tail, against the plain JavaScript loop.
+// would be no comparison. Three steps on a small tensor with a tail, against the plain JavaScript loop. A variant
+// shows its weights by `values()`; those that share their arrays start anew by `restart()`.
 import { loop } from './variants/javascript.mjs';
 import { plainArrays, plainGradients, resident } from './variants/library.mjs';
 import { moduleVariants } from './variants/modules.mjs';

@@ -28,12 +28,18 @@ TEST(Optimizer, AddGivesZeroedSlotsAndOnlyWhatIsAskedFor) {
           EXPECT_EQ(r.n, d.weights[row].size());
           for (uint32_t k = 0; k < max_slots; k++) {
             EXPECT_EQ(r.slot[k] != nullptr, k < slots(rule).size());
-            if (r.slot[k]) EXPECT_TRUE(same(d.slot(row, k), Floats(r.n)));
+            if (r.slot[k]) {
+              EXPECT_TRUE(same(d.slot(row, k), Floats(r.n)));
+            }
           }
           EXPECT_EQ(r.acc != nullptr, accumulates);
           EXPECT_EQ(r.avg != nullptr, averages);
-          if (accumulates) EXPECT_TRUE(same(d.accumulator(row), Floats(r.n)));
-          if (averages) EXPECT_TRUE(same(d.average(row), Floats(r.n)));
+          if (accumulates) {
+            EXPECT_TRUE(same(d.accumulator(row), Floats(r.n)));
+          }
+          if (averages) {
+            EXPECT_TRUE(same(d.average(row), Floats(r.n)));
+          }
         }
       }
     }
@@ -56,10 +62,18 @@ TEST(Optimizer, CountsCallsAndUpdates) {
     const float before = d.weights[0][0], average = d.average(0)[0];
     d.step({Floats{1}});
     // At the first overwrite the average has moved away from the weight, so that it shows.
-    if (!overwriting[call]) EXPECT_EQ(d.weights[0][0] != before, updating[call]) << call;
-    if (overwriting[call]) EXPECT_EQ(d.weights[0][0], d.average(0)[0]) << call;
-    if (updates[call] == 0) EXPECT_EQ(d.average(0)[0], d.weights[0][0]) << call;
-    if (call == 6) EXPECT_EQ(average, d.average(0)[0]);
+    if (!overwriting[call]) {
+      EXPECT_EQ(d.weights[0][0] != before, updating[call]) << call;
+    }
+    if (overwriting[call]) {
+      EXPECT_EQ(d.weights[0][0], d.average(0)[0]) << call;
+    }
+    if (updates[call] == 0) {
+      EXPECT_EQ(d.average(0)[0], d.weights[0][0]) << call;
+    }
+    if (call == 6) {
+      EXPECT_EQ(average, d.average(0)[0]);
+    }
   }
 }
 

@@ -71,7 +71,7 @@ void check_sum_of_squares(Stages s) {
         if (s.grad == Grad::accumulate) g[i] = (g[i] + c.acc[i]) * k.mean;
       }
     }
-    ASSERT_TRUE(same(sum_of_squares(s, arrays.row(k, no_coefficients, 0)), numpy_sum_of_squares(g)))
+    ASSERT_TRUE(same(sum_of_squares(arrays.row(k, no_coefficients, s.word())), numpy_sum_of_squares(g)))
         << "n " << n;
     GuardedRow untouched(c, 0);
     ASSERT_TRUE(arrays.same_as(untouched)) << "n " << n;

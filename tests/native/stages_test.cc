@@ -85,7 +85,9 @@ TEST(Stages, DefaultScalarsChangeNoBit) {
     }
   }
   for (const float w : values) {
-    if (std::isfinite(w)) ASSERT_TRUE(same(decay(k, f32x1(w)).v, w)) << shown(w);
+    if (std::isfinite(w)) {
+      ASSERT_TRUE(same(decay(k, f32x1(w)).v, w)) << shown(w);
+    }
     ASSERT_EQ(average(k, f32x1(0.5f), f32x1(w)).v == w || std::isnan(w), true) << shown(w);
   }
 }
@@ -96,8 +98,12 @@ TEST(Stages, WordsAreReadBack) {
     const bool general = (word & 16) != 0;
     EXPECT_EQ(s.grad == Grad::general, general);
     EXPECT_EQ(Stages::of(s.word()).word(), s.word());
-    if (!general) EXPECT_EQ(s.word(), word);
-    if (word < Stages::loops) EXPECT_FALSE(s.micro || s.gathered || s.clamp_first || s.l2);
+    if (!general) {
+      EXPECT_EQ(s.word(), word);
+    }
+    if (word < Stages::loops) {
+      EXPECT_FALSE(s.micro || s.gathered || s.clamp_first || s.l2);
+    }
   }
 }
 
