@@ -1,0 +1,1 @@
+export function fingerprints(library: typeof import('../../dist/index.js')): Promise<Record<string, string>>;

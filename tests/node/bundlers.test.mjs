@@ -1,0 +1,82 @@
+// The package in what people bundle with, without any configuration: esbuild, Vite and webpack each make a
+// bundle of a small program, which then runs in Node.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { promisify } from 'node:util';
+import * as esbuild from 'esbuild';
+import { build as viteBuild } from 'vite';
+import webpack from 'webpack';
+import { root } from './helpers.mjs';
+
+const program = `
+  import { init, Variable, Adam } from 'simdescent';
+  await init();
+  const w = new Variable([1, 2]);
+  const optimizer = new Adam({ learningRate: 0.1 });
+  optimizer.apply([Float32Array.of(1, -1)], [w]);
+  console.log(w.value.map((x) => Math.round(x * 1000)).join());
+`;
+
+let folder;
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'simdescent-bundlers-'));
+  await mkdir(join(folder, 'node_modules'));
+  await symlink(root, join(folder, 'node_modules/simdescent'));
+  await writeFile(join(folder, 'package.json'), '{ "type": "module" }');
+  await writeFile(join(folder, 'main.js'), program);
+});
+after(() => rm(folder, { recursive: true }));
+
+async function runs(file) {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [file]);
+  assert.equal(stdout.trim(), '900,2100');
+  assert.equal(stderr, '');
+}
+
+test('esbuild', async () => {
+  const outfile = join(folder, 'esbuild/main.js');
+  const { warnings } = await esbuild.build({
+    absWorkingDir: folder,
+    entryPoints: ['main.js'],
+    outfile,
+    bundle: true,
+    format: 'esm',
+    logLevel: 'silent',
+  });
+  assert.deepEqual(warnings, []);
+  await runs(outfile);
+});
+
+test('Vite, which emits nothing beside the bundle', async () => {
+  const outDir = join(folder, 'vite');
+  await viteBuild({
+    root: folder,
+    configFile: false,
+    logLevel: 'silent',
+    build: {
+      outDir,
+      rollupOptions: { input: join(folder, 'main.js'), output: { entryFileNames: 'main.js' } },
+    },
+  });
+  assert.deepEqual(await readdir(outDir, { recursive: true }), ['main.js']);
+  await runs(join(outDir, 'main.js'));
+});
+
+test('webpack, which emits nothing beside the bundle', async () => {
+  const path = join(folder, 'webpack');
+  const compiler = webpack({
+    context: folder,
+    entry: './main.js',
+    mode: 'production',
+    output: { path, filename: 'main.mjs' },
+  });
+  const stats = await promisify(compiler.run.bind(compiler))();
+  const { errors } = stats.toJson({ errors: true });
+  assert.deepEqual(errors, []);
+  assert.deepEqual(await readdir(path), ['main.mjs']);
+  await runs(join(path, 'main.mjs'));
+});
