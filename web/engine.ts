@@ -21,6 +21,8 @@ export interface EngineOptimizer {
   emaMomentum: number;
   iterations: number;
   add(size: number, weights: number, averages: boolean, accumulates: boolean): boolean;
+  /** A row whose arrays are in another memory; see cpp/engine/optimizer.h. */
+  addElsewhere(size: number, averages: boolean): void;
   excludeFromDecay(row: number): void;
   setGroup(row: number, group: number): void;
   setRate(group: number, rate: number): void;
@@ -35,6 +37,11 @@ export interface EngineOptimizer {
   /** Address of a row's words (cpp/kernels/sweep.h), complete between `plan` and `end`. */
   rowOf(row: number): number;
   sweep(): void;
+  /** For threads: room for parts of at most `size` elements; writes those of the planned rows, returns how many. */
+  reserveParts(size: number): void;
+  cut(): number;
+  /** Address of the parts: rows of `rowBytes` each. */
+  parts(): number;
   chunk(entry: number, from: number, count: number): void;
   chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;
   averageChunk(row: number, from: number, count: number): void;
@@ -66,6 +73,9 @@ export interface EngineModule {
   slotName(rule: number, k: number): number;
   slotGroup(rule: number, k: number): number;
   tileSize: number;
+  rowBytes: number;
+  /** What a thread needs beside the rows (cpp/kernels/table.h). */
+  scratchBytes: number;
   weightsTile(): number;
   gradientTile(): number;
   exponentialDecay(initial: number, step: number, steps: number, rate: number, staircase: boolean): number;
@@ -103,9 +113,21 @@ export const Role = { weights: 0, gradient: 1, slot0: 2 } as const;
 /** Whose scalar arithmetic a rule's coefficients follow (cpp/kernels/rule.h). */
 export const Dialect = { keras: 0, optimizerV2: 1, torch: 2 } as const;
 
+/** Several threads over the engine's memory: threads/pool.ts. */
+export interface Pool {
+  /** Rows are cut into parts of this many elements. */
+  readonly partSize: number;
+  /** Steps with fewer elements are not worth waking anybody. */
+  readonly threshold: number;
+  run(rule: number, parts: number, count: number): void;
+  dispose(): void;
+}
+
 export class Engine {
   readonly module: EngineModule;
   readonly memory: WebAssembly.Memory;
+  /** Absent where one thread does the work. */
+  pool: Pool | null = null;
   readonly #rules = new Map<string, number>();
   #weightsTile: Float32Array = new Float32Array(0);
   #gradientTile: Float32Array = new Float32Array(0);

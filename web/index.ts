@@ -4,7 +4,7 @@ import { deserialize, get, serialize } from './optimizers/registry.js';
 import * as scheduleClasses from './schedules.js';
 
 export type { Constraint } from './constraints.js';
-export { type InitOptions, init, type RuntimeInfo } from './load.js';
+export { endThreads, type InitOptions, init, type RuntimeInfo } from './load.js';
 export { Optimizer } from './optimizer.js';
 export {
   Adam,

@@ -7,7 +7,11 @@ import { Engine, type EngineModule, setEngine } from './engine.js';
 import { describe, oneOf } from './errors.js';
 
 export interface InitOptions {
-  /** Worker threads for large tensors. Accepted; this version always runs one thread. */
+  /**
+   * Threads for large tensors, the caller's own included; `'auto'` is as many as there are cores, 4 at most.
+   * Default 1. Needs shared memory: Node, or a cross-origin isolated page; elsewhere there is one thread, and
+   * the runtime info says why. Bits do not depend on it.
+   */
   threads?: number | 'auto';
   /** Accepted; never used: relaxed SIMD gains nothing and would cost the same bits everywhere. */
   relaxedSimd?: boolean;
@@ -17,31 +21,54 @@ export interface InitOptions {
 
 export interface RuntimeInfo {
   variant: 'simd128' | 'relaxed' | 'scalar';
+  /** How many threads step large tensors, the caller's own included. */
   threads: number;
+  /** Why there is one thread although more were asked for. */
+  threadsNote?: string;
   /** Size of the engine's memory, in bytes. */
   memoryBytes: number;
 }
 
-async function compile(source: InitOptions['wasm']): Promise<WebAssembly.Module> {
+interface Loaded {
+  readonly engine: Engine;
+  readonly threads: number;
+  readonly threadsNote?: string;
+}
+
+const optionNames = ['threads', 'relaxedSimd', 'wasm'];
+
+function checkOptions(options: InitOptions): void {
+  for (const key of Object.keys(options))
+    if (!optionNames.includes(key))
+      throw new TypeError(`init: unknown option '${key}'; ${oneOf(optionNames)} is accepted.`);
+  const { threads } = options;
+  if (threads === undefined || threads === 'auto') return;
+  const text = `init: threads must be an integer from 1 to 64, or 'auto', got ${describe(threads)}.`;
+  if (typeof threads !== 'number') throw new TypeError(text);
+  if (!Number.isInteger(threads) || threads < 1 || threads > 64) throw new RangeError(text);
+}
+
+/** The bytes of the engine, or a module that somebody compiled. */
+async function fetchEngine(source: InitOptions['wasm']): Promise<Uint8Array | WebAssembly.Module> {
+  if (source === undefined) return inlined;
   if (source instanceof WebAssembly.Module) return source;
-  if (source === undefined) return WebAssembly.compile(inlined as BufferSource);
   if (typeof source === 'string' || source instanceof URL) source = await fetch(source);
   if (typeof Response !== 'undefined' && source instanceof Response) {
     if (!source.ok) throw new Error(`init: fetching ${source.url} failed with status ${source.status}.`);
     source = await source.arrayBuffer(); // not compileStreaming: a wrong MIME type would refuse a good file
   }
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source))
-    return WebAssembly.compile(source as BufferSource);
+  if (source instanceof ArrayBuffer) return new Uint8Array(source);
+  if (ArrayBuffer.isView(source)) return new Uint8Array(source.buffer, source.byteOffset, source.byteLength);
   throw new TypeError(
     `init: option 'wasm' must be a URL, string, Response, BufferSource or WebAssembly.Module, got ${describe(source)}.`,
   );
 }
 
-async function load(options: InitOptions): Promise<Engine> {
-  const module = await compile(options.wasm);
+async function instantiate(module: WebAssembly.Module, wasmMemory?: WebAssembly.Memory): Promise<Engine> {
   let memory: WebAssembly.Memory | undefined;
   const exports = await new Promise<EngineModule>((resolve, reject) => {
     createModule({
+      ...(wasmMemory && { wasmMemory }),
       instantiateWasm(imports: WebAssembly.Imports, done: (instance: WebAssembly.Instance) => void) {
         // The one memory among the imports, whatever name the linker gave it.
         for (const space of Object.values(imports))
@@ -56,28 +83,59 @@ async function load(options: InitOptions): Promise<Engine> {
   return new Engine(exports, memory);
 }
 
-let loading: Promise<Engine> | undefined;
+/** Why this place cannot have threads; undefined if it can. */
+function obstacle(source: Uint8Array | WebAssembly.Module): string | undefined {
+  if (source instanceof WebAssembly.Module)
+    return 'a compiled WebAssembly.Module cannot be made shared; pass its bytes';
+  if (typeof SharedArrayBuffer === 'undefined' || globalThis.crossOriginIsolated === false)
+    return 'the page is not cross-origin isolated (it needs the headers COOP same-origin and COEP require-corp)';
+  return undefined;
+}
+
+async function load(options: InitOptions): Promise<Loaded> {
+  const source = await fetchEngine(options.wasm);
+  const single = async (threadsNote?: string): Promise<Loaded> => {
+    const module =
+      source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source as BufferSource);
+    return { engine: await instantiate(module), threads: 1, threadsNote };
+  };
+  if ((options.threads ?? 1) === 1) return single();
+  const why = obstacle(source);
+  if (why !== undefined) return single(why);
+  const { startThreads } = await import('./threads/start.js');
+  return startThreads(source as Uint8Array, options.threads as number | 'auto', instantiate, single);
+}
+
+let loading: Promise<Loaded> | undefined;
 
 /**
  * Loads the engine. Idempotent and safe to call concurrently: the first call's options count.
- * @throws TypeError for an unknown option or a `wasm` of the wrong kind; whatever fetching or compiling throws.
+ * @throws TypeError, RangeError for unknown or wrong options; whatever fetching or compiling throws.
  */
 export async function init(options: InitOptions = {}): Promise<RuntimeInfo> {
-  for (const key of Object.keys(options)) {
-    if (!['threads', 'relaxedSimd', 'wasm'].includes(key))
-      throw new TypeError(
-        `init: unknown option '${key}'; ${oneOf(['threads', 'relaxedSimd', 'wasm'])} is accepted.`,
-      );
-  }
-  loading ??= load(options).then((engine) => {
-    setEngine(engine);
-    return engine;
+  checkOptions(options);
+  loading ??= load(options).then((loaded) => {
+    setEngine(loaded.engine);
+    return loaded;
   });
   try {
-    const { memory } = await loading;
-    return { variant: 'simd128', threads: 1, memoryBytes: memory.buffer.byteLength };
+    const { engine, threads, threadsNote } = await loading;
+    return {
+      variant: 'simd128',
+      threads: engine.pool || threads === 1 ? threads : 1,
+      ...(threadsNote !== undefined && { threadsNote }),
+      memoryBytes: engine.memory.buffer.byteLength,
+    };
   } catch (error) {
     loading = undefined; // so that another call may try again
     throw error;
   }
+}
+
+/**
+ * Ends the worker threads, if `init({ threads })` started any; the caller's thread does all the work from then on.
+ * Optimizers and variables stay as they are. Idempotent.
+ */
+export async function endThreads(): Promise<void> {
+  (await loading)?.engine.pool?.dispose();
 }

@@ -12,6 +12,7 @@ import { SparseGradient } from './sparse.js';
 import { assignAll, type StateEntry, scalarEntry, slotEntries } from './state/entries.js';
 import { Stateful } from './state/stateful.js';
 import { type StepOptions, Stepper, type Target } from './stepper.js';
+import type { Selecting, Stepping } from './stepping.js';
 import { gradientAddressOf } from './variable.js';
 
 type Numbers = ArrayLike<number>;
@@ -32,14 +33,23 @@ export let applyScaled: (
 ) => void;
 export let allFinite: (o: Optimizer, grads: readonly GradientLike[], variables: Variables) => boolean;
 export let stateOf: (o: Optimizer) => StateEntry[];
-export let stepperOf: (o: Optimizer) => Stepper;
+export let stepperOf: (o: Optimizer) => Stepping;
+// For adapters, which step variables of another library's: builds with a stepper and a selection of their own.
+// A second call replaces both, and moves the state of the variables that stay.
+export let attach: (o: Optimizer, make: Attachment) => void;
+export type Attachment = (
+  engine: Engine,
+  rule: string,
+  averages: boolean,
+  accumulates: boolean,
+) => { stepper: Stepping; selection: Selecting };
 type Variables = readonly Parameter[] | undefined;
 
 export abstract class Optimizer extends Stateful {
   readonly #engine: Engine;
   readonly #oneRate = [0];
-  #stepper: Stepper | null = null;
-  #selection: Selection | null = null;
+  #stepper: Stepping | null = null;
+  #selection: Selecting | null = null;
   #disposed = false;
   #excluded: { parameters: Set<Parameter>; patterns: RegExp[] } = { parameters: new Set(), patterns: [] };
 
@@ -52,6 +62,7 @@ export abstract class Optimizer extends Stateful {
     };
     stateOf = (o) => o.entries();
     stepperOf = (o) => o.stepper();
+    attach = (o, make) => o.#attach(make);
   }
 
   /** Same as `dispose()`. */
@@ -92,22 +103,13 @@ export abstract class Optimizer extends Stateful {
     this.alive();
     if (this.#stepper) return;
     const targets = targetsFor(variables, this.#engine.memory.buffer);
-    const rule = this.kind.rule(this.options);
-    const stepper = new Stepper(
-      this.#engine,
-      rule,
-      targets,
-      this.useEma,
-      Boolean(this.gradientAccumulationSteps),
-    );
-    const { parameters, patterns } = this.#excluded;
-    for (const { row, name } of targets)
-      if (parameters.has(variables[row]) || patterns.some((pattern) => pattern.test(name)))
-        stepper.native.excludeFromDecay(row);
-    if (this.rateGroups) for (const t of targets) stepper.native.setGroup(t.row, this.rateGroups.groupOf(t));
-    this.#selection = new Selection(this.name, targets, variables);
-    this.#stepper = stepper;
-    this.stale = true;
+    this.#attach((engine, rule, averages, accumulates) => ({
+      stepper: new Stepper(engine, rule, targets, averages, accumulates),
+      selection: new Selection(this.name, targets, variables),
+    }));
+    const { parameters } = this.#excluded;
+    for (const { row } of targets)
+      if (parameters.has(variables[row])) this.stepper().native.excludeFromDecay(row);
   }
 
   /**
@@ -172,7 +174,7 @@ export abstract class Optimizer extends Stateful {
   /** The update rule alone on one built variable, for update `iterations + 1`: no clip, decay, average or counter. */
   updateStep(gradient: Float32Array, variable: Parameter, learningRate: number): void {
     const stepper = this.stepper();
-    const target = stepper.targets[(this.#selection as Selection).rowOf(variable)];
+    const target = stepper.targets[(this.#selection as Selecting).rowOf(variable)];
     checkAlive(target);
     checkGradient(gradient, target);
     if (gradient instanceof SparseGradient)
@@ -191,9 +193,9 @@ export abstract class Optimizer extends Stateful {
       throw new RangeError(
         `finalizeVariableValues takes the ${stepper.targets.length} built variables, got ${describe(variables)}.`,
       );
-    const targets = variables.map((v) => stepper.targets[(this.#selection as Selection).rowOf(v)]);
+    const targets = variables.map((v) => stepper.targets[(this.#selection as Selecting).rowOf(v)]);
     targets.forEach(checkAlive);
-    for (const t of targets) stepper.values(t).set(stepper.view(stepper.native.averageOf(t.row), t));
+    for (const t of targets) stepper.values(t).set(stepper.averageOf(t) as Float32Array);
   }
 
   /**
@@ -274,7 +276,7 @@ export abstract class Optimizer extends Stateful {
   }
 
   /** What was built. @throws Error if nothing was, or after dispose */
-  protected override stepper(): Stepper {
+  protected override stepper(): Stepping {
     this.alive();
     if (!this.#stepper)
       throw new Error(
@@ -284,23 +286,41 @@ export abstract class Optimizer extends Stateful {
   }
 
   /** Validates a call, building first if variables are given; otherwise changes nothing. */
-  #select(grads: readonly GradientLike[], variables: Variables): Selection {
+  #select(grads: readonly GradientLike[], variables: Variables): Selecting {
     if (!Array.isArray(grads))
       throw new TypeError(`apply takes an array of gradients, got ${describe(grads)}.`);
     if (variables !== undefined && !Array.isArray(variables))
       throw new TypeError(`apply: variables must be an array, got ${describe(variables)}.`);
     if (!this.#stepper && variables) return this.#buildFor(grads, variables);
     this.stepper();
-    const selection = this.#selection as Selection;
+    const selection = this.#selection as Selecting;
     selection.select(grads, variables);
     return selection;
+  }
+
+  #attach(make: Attachment): void {
+    this.alive();
+    const rule = this.kind.rule(this.options);
+    const made = make(this.#engine, rule, this.useEma, Boolean(this.gradientAccumulationSteps));
+    const { native, targets } = made.stepper;
+    for (const { row, name } of targets)
+      if (this.#excluded.patterns.some((pattern) => pattern.test(name))) native.excludeFromDecay(row);
+    if (this.rateGroups) for (const t of targets) native.setGroup(t.row, this.rateGroups.groupOf(t));
+    const old = this.#stepper ? this.entries().map(({ key, read }) => ({ key, value: read() })) : [];
+    const before = this.#stepper;
+    this.#selection = made.selection;
+    this.#stepper = made.stepper;
+    this.stale = true;
+    const now = new Map(this.entries().map((entry) => [entry.key, entry]));
+    for (const { key, value } of old) now.get(key)?.write(value);
+    before?.delete();
   }
 
   /**
    * The first apply builds; if it is refused, the optimizer is left unbuilt. Gradients that lie in the engine's
    * memory are looked at anew, because building may have made it grow.
    */
-  #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): Selection {
+  #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): Selecting {
     const { memory } = this.#engine;
     const addresses = grads.map((g) =>
       g instanceof Float32Array && g.buffer === memory.buffer ? g.byteOffset : -1,
@@ -309,7 +329,7 @@ export abstract class Optimizer extends Stateful {
     this.build(variables);
     const fresh = grads.map((g, k) => (addresses[k] < 0 ? g : this.#engine.floats(addresses[k], sizes[k])));
     try {
-      const selection = this.#selection as Selection;
+      const selection = this.#selection as Selecting;
       selection.select(fresh, variables);
       return selection;
     } catch (error) {
@@ -320,7 +340,7 @@ export abstract class Optimizer extends Stateful {
   }
 
   /** Hands the options to the engine, if they have changed. */
-  #configure(stepper: Stepper, lossScale: number): void {
+  #configure(stepper: Stepping, lossScale: number): void {
     stepper.lossScale = lossScale;
     if (!this.stale) return;
     const { native } = stepper;
@@ -336,7 +356,7 @@ export abstract class Optimizer extends Stateful {
     native.beta1 = o.beta1 as number;
     native.beta2 = o.beta2 as number;
     native.epsilon = o.epsilon as number;
-    native.dialect = o.compat === 'torch' ? Dialect.torch : Dialect.keras;
+    native.dialect = o.compat === 'torch' || o.compat === 'tfjs' ? Dialect.torch : Dialect.keras;
     this.kind.configure?.(native, this.options);
     this.stale = false;
   }
@@ -364,7 +384,7 @@ export abstract class Optimizer extends Stateful {
   }
 
   /** How to put state and variables back to what they are now. */
-  #snapshot(stepper: Stepper): () => void {
+  #snapshot(stepper: Stepping): () => void {
     const state = this.getWeights();
     const values = stepper.targets.map((t) => stepper.values(t).slice());
     return () => {

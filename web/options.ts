@@ -127,10 +127,10 @@ export const momentOptions = {
   epsilon: { default: 1e-7, check: number('a number >= 0', (x) => x >= 0), config: 'always' },
 } as const satisfies OptionTable;
 
-/** PyTorch's formulas instead of Keras'. */
+/** PyTorch's or TensorFlow.js' formulas instead of Keras'. */
 export const compat = {
   default: 'keras',
-  check: choice('keras', 'torch'),
+  check: choice('keras', 'torch', 'tfjs'),
   config: 'changed',
 } as const satisfies Option;
 

@@ -3,6 +3,7 @@
 import { type Constraint, isUsersOwn, project } from './constraints.js';
 import type { Engine, EngineOptimizer } from './engine.js';
 import { clipRows, type Rows, rowsFor, SparseGradient } from './sparse.js';
+import type { Stepping } from './stepping.js';
 import { addressOf, type Variable } from './variable.js';
 
 /** One built variable: engine-resident, or a plain array that passes through the tiles. */
@@ -33,7 +34,7 @@ const none: SparseRows = new Map(); // shared, so that a dense step makes no gar
 
 const words = 4; // of an Entry: row, gradient address, sum of squares, clipped
 
-export class Stepper {
+export class Stepper implements Stepping {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly targets: readonly Target[];
@@ -44,6 +45,8 @@ export class Stepper {
   readonly #averages: boolean;
   #list = new Uint32Array(0);
   #sums = new Float32Array(0);
+  readonly #rule: number;
+  readonly #parallel: boolean;
   readonly #foreign: boolean;
   readonly #constrained: boolean;
   #lossScale = Number.NaN;
@@ -67,7 +70,8 @@ export class Stepper {
     this.#foreign = targets.some((t) => t.array);
     this.#constrained = targets.some((t) => t.constraint);
     this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
-    this.native = new engine.module.Optimizer(engine.rule(rule));
+    this.#rule = engine.rule(rule);
+    this.native = new engine.module.Optimizer(this.#rule);
     for (const target of targets) {
       const weights = target.variable ? addressOf(target.variable) : 0;
       if (this.native.add(target.size, weights, averages, accumulates)) continue;
@@ -75,11 +79,33 @@ export class Stepper {
       throw engine.outOfMemory(target.size * 8, `the optimizer state of '${target.path}'`);
     }
     this.native.reserve(targets.length);
+    const { pool } = engine;
+    this.#parallel = pool !== null && targets.reduce((sum, t) => sum + t.size, 0) >= pool.threshold;
+    if (this.#parallel && pool) this.native.reserveParts(pool.partSize);
   }
 
-  /** A slot array of a built variable, as a live view. */
-  view(address: number, target: Target): Float32Array {
-    return this.#engine.floats(address, target.size);
+  /** What is resident, by all threads if there are any and it is worth it. */
+  #sweep(): void {
+    const { pool } = this.#engine;
+    if (this.#parallel && pool) {
+      const { native } = this;
+      const parts = native.cut();
+      pool.run(this.#rule, native.parts(), parts);
+    } else {
+      this.native.sweep();
+    }
+  }
+
+  averageOf(target: Target): Float32Array | null {
+    return this.#view(this.native.averageOf(target.row), target);
+  }
+
+  accumulatorOf(target: Target): Float32Array | null {
+    return this.#view(this.native.accumulatorOf(target.row), target);
+  }
+
+  slotOf(target: Target, k: number): Float32Array {
+    return this.#engine.floats(this.native.slot(target.row, k), target.size);
   }
 
   /** What gradients are divided by. Kept, because it is asked for at every step and seldom changes. */
@@ -125,7 +151,7 @@ export class Stepper {
       }
     }
     native.plan();
-    native.sweep();
+    this.#sweep();
     if (foreign) {
       for (let j = 0; j < count; j++) {
         const target = targets[rows[j]];
@@ -177,6 +203,10 @@ export class Stepper {
 
   delete(): void {
     this.native.delete();
+  }
+
+  #view(address: number, target: Target): Float32Array | null {
+    return address ? this.#engine.floats(address, target.size) : null;
   }
 
   /** The step list, renewed when the memory has grown away from under it. */
@@ -304,7 +334,7 @@ export class Stepper {
       if (!target.array) continue;
       if (!stepped.has(target.row))
         this.#tiles(target, (from, size) => this.native.averageChunk(target.row, from, size));
-      if (overwriting) target.array.set(this.view(this.native.averageOf(target.row), target));
+      if (overwriting) target.array.set(this.averageOf(target) as Float32Array);
     }
   }
 }

@@ -6,6 +6,7 @@
 #include "engine/memory.h"
 #include "engine/optimizer.h"
 #include "engine/schedules.h"
+#include "engine/shader.h"
 #include "kernels/constrain.h"
 #include "kernels/reduce.h"
 
@@ -34,9 +35,14 @@ uint32_t slot(const Optimizer& o, uint32_t row, uint32_t k) { return address(o.r
 uint32_t average_of(const Optimizer& o, uint32_t row) { return address(o.row(row).avg); }
 uint32_t accumulator_of(const Optimizer& o, uint32_t row) { return address(o.row(row).acc); }
 uint32_t reserve(Optimizer& o, uint32_t count) { return address(o.reserve(count)); }
+uint32_t parts(const Optimizer& o) { return address(o.parts()); }
 uint32_t row_of(const Optimizer& o, uint32_t row) { return address(&o.row(row)); }
 void update_only(Optimizer& o, uint32_t row, uint32_t from, uint32_t count, uint32_t g, double rate) {
   o.update_only(row, from, count, floats(g), rate);
+}
+
+bool place(Optimizer& o, uint32_t row, uint32_t weights, bool accumulates) {
+  return o.place(row, floats(weights), accumulates);
 }
 
 uint32_t allocate_floats(uint32_t n, uint32_t role) { return address(allocate(n, Role(role))); }
@@ -49,7 +55,12 @@ void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float
   constrain_norm(floats(w), outer, axis, inner, {least, most, rate, unit}, gradient_tile(), tile_size);
 }
 
-// Names are given as addresses of texts that end in 0.
+// Names are given as addresses of texts that end in 0; a shader's text lasts until the next one is asked for.
+uint32_t wgsl(uint32_t kind, uint32_t rule, uint32_t stages, uint32_t lanes) {
+  static std::string text;
+  text = shader(Shader(kind), rule, stages, lanes);
+  return address(text.data());
+}
 uint32_t slot_name(uint32_t rule, uint32_t k) { return address(slots(rule)[k].name.data()); }
 uint32_t slot_group(uint32_t rule, uint32_t k) { return slots(rule)[k].group; }
 uint32_t slot_count(uint32_t rule) { return uint32_t(slots(rule).size()); }
@@ -78,6 +89,9 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .property("emaMomentum", &Optimizer::ema_momentum)
       .property("iterations", &Optimizer::iterations)
       .function("add", &add)
+      .function("addElsewhere", &Optimizer::add_elsewhere)
+      .function("evict", &Optimizer::evict)
+      .function("place", &place)
       .function("excludeFromDecay", &Optimizer::exclude_from_decay)
       .function("setGroup", &Optimizer::set_group)
       .function("setRate", &Optimizer::set_rate)
@@ -90,24 +104,31 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("begin", &Optimizer::begin)
       .function("plan", &Optimizer::plan)
       .function("rowOf", &row_of)
+      .function("reserveParts", &Optimizer::reserve_parts)
+      .function("cut", &Optimizer::cut)
+      .function("parts", &parts)
       .function("sweep", &Optimizer::sweep)
       .function("chunk", &Optimizer::chunk)
       .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)
       .function("averageChunk", &Optimizer::average_chunk)
       .function("end", &Optimizer::end)
-      .function("updateOnly", &update_only);
+      .function("updateOnly", &update_only)
+      .function("planOnly", &Optimizer::plan_only);
 
   emscripten::function("allocate", &allocate_floats);
   emscripten::function("release", &release_floats);
   emscripten::function("finite", &finite_floats);
   emscripten::function("nonNegative", &non_negative);
   emscripten::function("boundNorm", &bound_norm);
+  emscripten::function("wgsl", &wgsl);
   emscripten::function("ruleName", &name_of_rule);
   emscripten::function("slotCount", &slot_count);
   emscripten::function("slotName", &slot_name);
   emscripten::function("slotGroup", &slot_group);
   emscripten::constant("ruleCount", rule_count);
   emscripten::constant("tileSize", tile_size);
+  emscripten::constant("rowBytes", uint32_t(sizeof(Row)));
+  emscripten::constant("scratchBytes", uint32_t(sizeof(Scratch)));
   emscripten::function(
       "weightsTile", +[] { return address(weights_tile()); });
   emscripten::function(

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <utility>
 
 #include "engine/memory.h"
 #include "kernels/reduce.h"
@@ -32,24 +33,38 @@ Optimizer::~Optimizer() {
 }
 
 bool Optimizer::add(uint32_t n, float* weights, bool averages, bool accumulates) {
-  Row r{};
-  r.w = weights;
-  r.n = n;
-  bool complete = true;
-  const auto take = [&](float*& array, Role role) { complete = (array = allocate(n, role)) && complete; };
-  constexpr Role roles[max_slots] = {Role::slot0, Role::slot1, Role::slot2};
-  for (size_t k = 0; k < slots(rule_).size(); k++) take(r.slot[k], roles[k]);
-  if (accumulates) take(r.acc, Role::accumulator);
-  if (averages) take(r.avg, Role::average);
-  rows_.push_back(r);
-  state_.emplace_back();
-  if (complete) return true;
-  for (float* slot : r.slot) release(slot, n);
-  release(r.acc, n);
-  release(r.avg, n);
+  add_elsewhere(n, averages);
+  if (place(uint32_t(rows_.size() - 1), weights, accumulates)) return true;
   rows_.pop_back();
   state_.pop_back();
   return false;
+}
+
+void Optimizer::add_elsewhere(uint32_t n, bool averages) {
+  rows_.emplace_back().n = n;
+  state_.emplace_back().averages = averages;
+}
+
+void Optimizer::evict(uint32_t row) {
+  Row& r = rows_[row];
+  for (float*& slot : r.slot) release(std::exchange(slot, nullptr), r.n);
+  release(std::exchange(r.acc, nullptr), r.n);
+  release(std::exchange(r.avg, nullptr), r.n);
+  r.w = nullptr;
+  r.g = nullptr;
+}
+
+bool Optimizer::place(uint32_t row, float* weights, bool accumulates) {
+  Row& r = rows_[row];
+  bool complete = true;
+  const auto take = [&](float*& array, Role role) { complete = (array = allocate(r.n, role)) && complete; };
+  constexpr Role roles[max_slots] = {Role::slot0, Role::slot1, Role::slot2};
+  for (size_t k = 0; k < slots(rule_).size(); k++) take(r.slot[k], roles[k]);
+  if (accumulates) take(r.acc, Role::accumulator);
+  if (state_[row].averages) take(r.avg, Role::average);
+  if (!complete) evict(row);
+  r.w = complete ? weights : nullptr;
+  return complete;
 }
 
 void Optimizer::set_group(uint32_t row, uint32_t group) {
@@ -94,6 +109,7 @@ void Optimizer::choose_stages() {
     stages_ = {.grad = Grad::general, .gathered = gathers, .clamp_first = both, .l2 = l2 != 0};
   } else if (gathers) {
     stages_.grad = Grad::accumulate;
+    stages_.undivided = divisions == 0;
     if (!mean_exact) pipe.divide = steps;
   } else if (divisions) {
     stages_.grad = Grad::divide;
@@ -114,7 +130,7 @@ Stages Optimizer::stages_of(uint32_t row) const {
   s.micro = !updating();
   s.exact = s.micro && exact_;
   s.decay = decays && !state_[row].excluded;
-  s.average = rows_[row].avg;
+  s.average = state_[row].averages;
   return s;
 }
 
@@ -178,6 +194,26 @@ void Optimizer::sweep() {
   }
 }
 
+void Optimizer::reserve_parts(uint32_t size) {
+  part_size_ = size;
+  size_t count = 0;
+  for (const Row& r : rows_) count += (size_t(r.n) + size - 1) / size;
+  parts_.resize(count);
+}
+
+uint32_t Optimizer::cut() {
+  uint32_t count = 0;
+  for (uint32_t j = 0; j < count_; j++) {
+    const Row& r = rows_[list_[j].row];
+    if (!r.w || !r.g) continue;
+    for (uint32_t from = 0; from < r.n; from += part_size_) {
+      const uint32_t size = r.n - from < part_size_ ? r.n - from : part_size_;
+      parts_[count++] = r.part(from, size, r.g + from, r.w + from);
+    }
+  }
+  return count;
+}
+
 void Optimizer::chunk(uint32_t entry, uint32_t from, uint32_t count) {
   const Row& r = rows_[list_[entry].row];
   const float* g = r.g ? r.g + from : gradient_tile();
@@ -198,6 +234,11 @@ void Optimizer::average_chunk(uint32_t row, uint32_t from, uint32_t count) {
 
 void Optimizer::end() {
   const bool reset = updating() && accumulation_steps;
+  const bool averages = !rows_.empty() && rows_[0].avg;  // all rows have one, or none
+  if (!reset && !averages) {
+    iterations++;
+    return;
+  }
   for (uint32_t i = 0; i < rows_.size(); i++) {
     Row& r = rows_[i];
     if (state_[i].last != step_) {  // no gradient in this step
@@ -210,16 +251,20 @@ void Optimizer::end() {
   iterations++;
 }
 
-void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const float* g, double rate) {
-  float coef[max_coefs];
+void Optimizer::plan_only(uint32_t row, double rate) {
+  static float coef[max_coefs];
+  static const Pipe<float> identity;
   coefficients(rule_, hyper, rate, updates() + 1, coef);
-  const Pipe<float> identity;
+  rows_[row].coef = coef;
+  rows_[row].pipe = &identity;
+  rows_[row].stages = Stages{}.word();
+}
+
+void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const float* g, double rate) {
+  plan_only(row, rate);
   const Row& whole = rows_[row];
-  Row r = whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile());
-  r.coef = coef;
-  r.pipe = &identity;
-  r.stages = Stages{}.word();
-  update(rule_, r);
+  update(rule_,
+         whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile()));
 }
 
 }  // namespace simdescent

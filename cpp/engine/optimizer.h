@@ -40,6 +40,14 @@ class Optimizer {
 
   // Build. A row without `weights` lives in a foreign heap. False if there is no memory: nothing was added.
   bool add(uint32_t n, float* weights, bool averages, bool accumulates);
+  // A row whose arrays are all elsewhere, in another memory or on a GPU. A step plans it and computes its
+  // scalars; everything that touches elements is the caller's: norms after `begin`, the update after `plan`,
+  // and what happens to rows without a gradient and to averages at the end.
+  void add_elsewhere(uint32_t n, bool averages);
+  // A row's arrays are freed, because it moves elsewhere; or are made for one that comes from there, zeroed.
+  // False if there is no memory: nothing was changed.
+  void evict(uint32_t row);
+  bool place(uint32_t row, float* weights, bool accumulates);
   void exclude_from_decay(uint32_t row) { state_[row].excluded = true; }
   void set_group(uint32_t row, uint32_t group);
   const Row& row(uint32_t i) const { return rows_[i]; }
@@ -55,6 +63,13 @@ class Optimizer {
   void begin(uint32_t count);
   void plan();
   void sweep();
+
+  // The sweep cut into parts of at most `size` elements, for several threads: makes room for the parts of all
+  // rows; writes those of the planned ones and returns how many.
+  void reserve_parts(uint32_t size);
+  uint32_t cut();
+  const Row* parts() const { return parts_.data(); }
+
   void chunk(uint32_t entry, uint32_t from, uint32_t count);
   float chunk_sum_of_squares(uint32_t entry, uint32_t from, uint32_t at, uint32_t count);
   void average_chunk(uint32_t row, uint32_t from, uint32_t count);
@@ -62,6 +77,8 @@ class Optimizer {
 
   // The update rule alone, for update number `updates() + 1`: no stage, no counter. Null: through the tile.
   void update_only(uint32_t row, uint32_t from, uint32_t count, const float* g, double rate);
+  // The same for a row elsewhere: makes its words say so, until the next `begin`.
+  void plan_only(uint32_t row, double rate);
 
  private:
   struct Group {
@@ -70,7 +87,7 @@ class Optimizer {
     Pipe<float> pipe;
   };
   struct State {
-    bool excluded = false;
+    bool excluded = false, averages = false;
     uint32_t group = 0, last = 0;  // `last`: the step it last took part in
     Pipe<float> clipped;           // the group's pipe with this variable's own norm
   };
@@ -86,6 +103,8 @@ class Optimizer {
   std::vector<Group> groups_{1};
   std::vector<Entry> list_;
   std::vector<float> sums_;
+  std::vector<Row> parts_;
+  uint32_t part_size_ = 0;
   uint32_t count_ = 0, step_ = 0;
   Stages stages_;      // of this step, but for decay
   bool exact_ = true;  // the loss scale has an exact reciprocal

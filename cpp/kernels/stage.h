@@ -27,19 +27,41 @@ struct Stages {
   // A micro step of accumulation: nothing but the gathering, and the average. `exact`: by `scale`, not
   // `unscale`.
   bool micro = false, exact = false;
+  // Only read when grad is accumulate: `divide` is 1, and the division is left out.
+  bool undivided = false;
 
-  // As a word in a Row. The words below `loops` are the vector loops, one each.
-  static constexpr uint32_t loops = 16;
+  // As a word in a Row.
   constexpr uint32_t word() const {
     return (uint32_t(grad) & 3) | uint32_t(decay) << 2 | uint32_t(average) << 3 |
            uint32_t(grad == Grad::general) << 4 | uint32_t(gathered) << 5 | uint32_t(clamp_first) << 6 |
-           uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9;
+           uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9 | uint32_t(undivided) << 10;
   }
   static constexpr Stages of(uint32_t w) {
     const auto bit = [w](uint32_t k) { return (w >> k & 1) != 0; };
-    return {bit(4) ? Grad::general : Grad(w & 3), bit(2), bit(3), bit(5), bit(6), bit(7), bit(8), bit(9)};
+    return {bit(4) ? Grad::general : Grad(w & 3),
+            bit(2),
+            bit(3),
+            bit(5),
+            bit(6),
+            bit(7),
+            bit(8),
+            bit(9),
+            bit(10)};
   }
 };
+
+// The stages that have a vector loop of their own: {none, scale, divide, accumulate, accumulate undivided} x
+// decay x average. General rows are swept as `none`, over a gradient that `prepare` has made.
+inline constexpr uint32_t loop_count = 20;
+constexpr Stages loop_stages(uint32_t i) {
+  const uint32_t grad = i / 4;
+  Stages s;
+  s.grad = Grad(grad < 4 ? grad : 3);
+  s.decay = (i & 1) != 0;
+  s.average = (i & 2) != 0;
+  s.undivided = grad == 4;
+  return s;
+}
 
 // The scalars of the stages. Defaults are exact identities.
 template <class V>
@@ -90,7 +112,7 @@ template <class V>
 [[gnu::always_inline]] inline V clip(Stages s, const Pipe<V>& k, V g) {
   if (s.grad == Grad::none) return g;
   g = g * k.clip;
-  if (s.grad != Grad::scale) g = g / k.divide;
+  if (s.grad != Grad::scale && !s.undivided) g = g / k.divide;
   return s.clamp_first ? g : clamp(k, g);
 }
 

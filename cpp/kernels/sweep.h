@@ -96,36 +96,42 @@ template <class F>
 
 // A micro step of gradient accumulation: acc = g / loss scale + acc. `exact`: the pipe's `scale` is usable.
 [[gnu::always_inline]] inline void gather(const Row& r, bool exact) {
+  const float* const g = r.g;
+  float* const acc = r.acc;
   if (exact) {
     each(
-        *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-          (V::load(r.g + i) * k.scale + V::load(r.acc + i)).store(r.acc + i);
+        *r.pipe, r.n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+          (V::load(g + i) * k.scale + V::load(acc + i)).store(acc + i);
         });
   } else {
     each(
-        *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-          (V::load(r.g + i) / k.unscale + V::load(r.acc + i)).store(r.acc + i);
+        *r.pipe, r.n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+          (V::load(g + i) / k.unscale + V::load(acc + i)).store(acc + i);
         });
   }
 }
 
 // The moving average of a variable that is not updated in this step.
 [[gnu::always_inline]] inline void average(const Row& r) {
+  const float* const w = r.w;
+  float* const avg = r.avg;
   each(
-      *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-        average(k, V::load(r.avg + i), V::load(r.w + i)).store(r.avg + i);
+      *r.pipe, r.n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        average(k, V::load(avg + i), V::load(w + i)).store(avg + i);
       });
 }
 
 // The gradient of a `general` row as the rule shall see it, into `out`; resets what was gathered.
 // L2 decay (PyTorch's Adam and Adamax) belongs to the gradient, after any clipping.
 [[gnu::always_inline]] inline void prepare(Stages s, const Row& r, float* out) {
+  const float *const g = r.g, *const w = r.w;
+  float* const acc = r.acc;
   each(
-      *r.pipe, r.n, [&]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-        V g = clip(s, k, prologue(s, k, V::load(r.g + i), s.gathered ? V::load(r.acc + i) : V(0)));
-        if (s.l2) g = g + V::load(r.w + i) * k.l2;
-        g.store(out + i);
-        if (s.gathered) V(0).store(r.acc + i);
+      *r.pipe, r.n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        V x = clip(s, k, prologue(s, k, V::load(g + i), s.gathered ? V::load(acc + i) : V(0)));
+        if (s.l2) x = x + V::load(w + i) * k.l2;
+        x.store(out + i);
+        if (s.gathered) V(0).store(acc + i);
       });
 }
 

@@ -32,9 +32,9 @@ template <class F>
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
         [&]<size_t... S>(std::index_sequence<S...>) __attribute__((always_inline)) {
-          ((row.stages == S ? update<R, S>(row) : void()), ...);
+          ((row.stages == loop_stages(S).word() ? update<R, loop_stages(S).word()>(row) : void()), ...);
         }
-        (std::make_index_sequence<Stages::loops>{});
+        (std::make_index_sequence<loop_count>{});
       });
 }
 

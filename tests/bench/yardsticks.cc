@@ -1,6 +1,6 @@
 // What the machine allows, to hold a step against: a loop with the memory traffic of Adam and next to no
-// arithmetic, and loops with its divisions and roots and next to no traffic. Not part of the library; built as
-// its kernel modules are, so that the same compiler and the same engine judge both.
+// arithmetic, and loops with its divisions and roots and next to no traffic. Not part of the library; built
+// as its kernel modules are, so that the same compiler and the same engine judge both.
 #include <cstdint>
 
 #include "simd/lanes.h"
@@ -11,8 +11,8 @@ using simdescent::Lanes;
 
 // Loads w, g, m and v, stores w, m and v, one addition each: 28 bytes a parameter. n: a multiple of 4.
 EXPORT(stream)
-void stream(float* __restrict w, const float* __restrict g, float* __restrict m, float* __restrict v, uint32_t n,
-            float c) {
+void stream(float* __restrict w, const float* __restrict g, float* __restrict m, float* __restrict v,
+            uint32_t n, float c) {
   const Lanes k(c);
   for (uint32_t i = 0; i < n; i += Lanes::lanes) {
     (Lanes::load(w + i) + Lanes::load(g + i)).store(w + i);

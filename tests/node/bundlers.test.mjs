@@ -37,6 +37,12 @@ async function runs(file) {
   assert.equal(stderr, '');
 }
 
+/** Files of another kind: a second copy of the wasm, say. (A lazily loaded part is a script of its own.) */
+async function otherThanScripts(directory) {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true });
+  return entries.filter((entry) => entry.isFile() && !/\.m?js$/.test(entry.name)).map(({ name }) => name);
+}
+
 test('esbuild', async () => {
   const outfile = join(folder, 'esbuild/main.js');
   const { warnings } = await esbuild.build({
@@ -51,7 +57,7 @@ test('esbuild', async () => {
   await runs(outfile);
 });
 
-test('Vite, which emits nothing beside the bundle', async () => {
+test('Vite, which emits nothing but scripts', async () => {
   const outDir = join(folder, 'vite');
   await viteBuild({
     root: folder,
@@ -62,21 +68,26 @@ test('Vite, which emits nothing beside the bundle', async () => {
       rollupOptions: { input: join(folder, 'main.js'), output: { entryFileNames: 'main.js' } },
     },
   });
-  assert.deepEqual(await readdir(outDir, { recursive: true }), ['main.js']);
+  assert.deepEqual(await otherThanScripts(outDir), []);
   await runs(join(outDir, 'main.js'));
 });
 
-test('webpack, which emits nothing beside the bundle', async () => {
-  const path = join(folder, 'webpack');
-  const compiler = webpack({
-    context: folder,
-    entry: './main.js',
-    mode: 'production',
-    output: { path, filename: 'main.mjs' },
-  });
-  const stats = await promisify(compiler.run.bind(compiler))();
-  const { errors } = stats.toJson({ errors: true });
-  assert.deepEqual(errors, []);
-  assert.deepEqual(await readdir(path), ['main.mjs']);
-  await runs(join(path, 'main.mjs'));
+test('webpack, which emits nothing but scripts', async () => {
+  for (const target of ['web', 'node']) {
+    const path = join(folder, 'webpack', target);
+    const compiler = webpack({
+      context: folder,
+      entry: './main.js',
+      mode: 'production',
+      target,
+      output: { path, filename: 'main.js', chunkFormat: target === 'node' ? 'commonjs' : undefined },
+    });
+    const stats = await promisify(compiler.run.bind(compiler))();
+    const { errors } = stats.toJson({ errors: true });
+    assert.deepEqual(errors, []);
+    assert.deepEqual(await otherThanScripts(path), []);
+    if (target === 'web') continue; // its loader of further scripts wants a document
+    await writeFile(join(path, 'package.json'), '{ "type": "commonjs" }');
+    await runs(join(path, 'main.js'));
+  }
 });

@@ -23,7 +23,10 @@ const arrays: Record<string, (values: ArrayLike<number>) => ArrayBufferView> = {
   int64: (values) => BigInt64Array.from(Array.from(values, BigInt)),
 };
 
-/** Runs `work` on the opened bytes; synchronous, so that nobody else sees the file. `work` gets no closed file. */
+/**
+ * Runs `work`, which is synchronous, on the opened bytes, and closes the file.
+ * @throws RangeError for bytes that are no HDF5 file, or a damaged one
+ */
 export async function withHdf5<T>(what: string, bytes: Uint8Array, work: (file: Hdf5File) => T): Promise<T> {
   if (!signature.every((byte, k) => bytes[k] === byte))
     throw new RangeError(`${what}: model.weights.h5 is no HDF5 file.`);
@@ -32,7 +35,7 @@ export async function withHdf5<T>(what: string, bytes: Uint8Array, work: (file: 
   const name = `/simdescent-${opened++}.h5`;
   library.FS.writeFile(name, bytes);
   try {
-    const file = new Hdf5File(library, openQuietly(hdf5, library, what, name), name);
+    const file = openQuietly(hdf5, library, what, name);
     try {
       return work(file);
     } finally {
@@ -44,12 +47,12 @@ export async function withHdf5<T>(what: string, bytes: Uint8Array, work: (file: 
 }
 
 /** Without the handler HDF5 prints its stack of errors, and open() returns a file that is none. */
-function openQuietly(hdf5: Hdf5, library: Library, what: string, name: string): InstanceType<Hdf5['File']> {
+function openQuietly(hdf5: Hdf5, library: Library, what: string, name: string): Hdf5File {
   library.activate_throwing_error_handler();
   try {
-    return new hdf5.File(name, 'a');
+    return new Hdf5File(library, new hdf5.File(name, 'a'), name);
   } catch (cause) {
-    throw new RangeError(`${what}: model.weights.h5 is damaged or cut off: HDF5 cannot open it.`, { cause });
+    throw new RangeError(`${what}: model.weights.h5 is damaged or cut off: HDF5 cannot read it.`, { cause });
   } finally {
     library.deactivate_throwing_error_handler();
   }
@@ -142,7 +145,7 @@ export class Hdf5File {
       group = found;
     });
     const data = type === 'int32' ? Int32Array.from(values) : Float32Array.from(values);
-    const dtype = type === 'int32' ? '<i4' : '<f4';
+    const dtype = type === 'int32' ? '<i' : '<f';
     this.#datasets.set(path, group.create_dataset({ name, data, shape: [...shape], dtype }));
   }
 

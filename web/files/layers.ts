@@ -14,41 +14,46 @@ interface LayerKind {
 }
 
 const kernelAndBias: LayerKind = { weights: ['kernel', 'bias'] };
-const recurrent: LayerKind = { weights: ['kernel', 'recurrent_kernel', 'bias'] };
 const separable: LayerKind = { weights: ['depthwise_kernel', 'pointwise_kernel', 'bias'] };
+const gammaAndBeta = (scale: unknown, center: unknown): string[] => [
+  ...(scale === false ? [] : ['gamma']),
+  ...(center === false ? [] : ['beta']),
+];
+const allFrozen = (...weights: string[]): LayerKind => ({ weights, frozen: weights });
 
-const kinds: Readonly<Record<string, LayerKind>> = {
-  Dense: kernelAndBias,
-  EinsumDense: kernelAndBias,
-  Conv1D: kernelAndBias,
-  Conv2D: kernelAndBias,
-  Conv3D: kernelAndBias,
-  Conv1DTranspose: kernelAndBias,
-  Conv2DTranspose: kernelAndBias,
-  Conv3DTranspose: kernelAndBias,
-  DepthwiseConv1D: kernelAndBias,
-  DepthwiseConv2D: kernelAndBias,
-  SeparableConv1D: separable,
-  SeparableConv2D: separable,
-  Embedding: { weights: ['embeddings'] },
-  PReLU: { weights: ['alpha'] },
-  SimpleRNNCell: recurrent,
-  LSTMCell: recurrent,
-  GRUCell: recurrent,
-  RMSNormalization: { weights: ['scale'] },
-  Normalization: { weights: ['mean', 'variance', 'count'], frozen: ['mean', 'variance', 'count'] },
-  SpectralNormalization: { weights: ['vector_u'], frozen: ['vector_u'] },
-};
-const moving = ['moving_mean', 'moving_variance'];
+const kinds: readonly (readonly [
+  name: RegExp,
+  kind: LayerKind | ((config: Readonly<Record<string, unknown>>) => LayerKind),
+])[] = [
+  [/^((Einsum|Ternary)?Dense|(Depthwise)?Conv[12]D|Conv3D|Conv[123]DTranspose)$/, kernelAndBias],
+  [/^SeparableConv[12]D$/, separable],
+  [/^(LSTM|GRU|SimpleRNN|ConvLSTM[123]D)Cell$/, { weights: ['kernel', 'recurrent_kernel', 'bias'] }],
+  [/^Embedding$/, { weights: ['embeddings'] }],
+  [/^ReversibleEmbedding$/, { weights: ['embeddings', 'reverse_embeddings'] }],
+  [/^PReLU$/, { weights: ['alpha'] }],
+  [/^(RMSNormalization|AdditiveAttention)$/, { weights: ['scale'] }],
+  [/^GroupNormalization$/, ({ scale, center }) => ({ weights: gammaAndBeta(scale, center) })],
+  [
+    /^LayerNormalization$/,
+    ({ scale, center, rms_scaling }) => ({ weights: rms_scaling ? ['gamma'] : gammaAndBeta(scale, center) }),
+  ],
+  [
+    /^BatchNormalization$/,
+    ({ scale, center }) => {
+      const frozen = ['moving_mean', 'moving_variance', 'moving_stddev', 'renorm_mean', 'renorm_stddev'];
+      return { weights: [...gammaAndBeta(scale, center), ...frozen], frozen };
+    },
+  ],
+  [/^Normalization$/, allFrozen('mean', 'variance', 'count')],
+  [/^SpectralNormalization$/, allFrozen('vector_u')],
+];
 
 export function kindOf({ class_name: name = '', config = {} }: LayerConfig): LayerKind {
-  const affine = [...(config.scale === false ? [] : ['gamma']), ...(config.center === false ? [] : ['beta'])];
-  if (name === 'BatchNormalization') return { weights: [...affine, ...moving], frozen: moving };
-  if (name === 'LayerNormalization' || name === 'GroupNormalization') return { weights: affine };
-  return kinds[name] ?? { weights: [] };
+  const kind = kinds.find(([pattern]) => pattern.test(name))?.[1] ?? { weights: [] };
+  return typeof kind === 'function' ? kind(config) : kind;
 }
 
-const attention = ['query_dense', 'key_dense', 'value_dense', 'output_dense'];
+const attention = ['query_dense', 'key_dense', 'gate_dense', 'value_dense', 'output_dense'];
 const parts: Readonly<Record<string, readonly string[]>> = {
   Bidirectional: ['forward_layer', 'backward_layer'],
   MultiHeadAttention: attention,
@@ -74,9 +79,9 @@ export function partOf({ class_name: name = '', config = {} }: LayerConfig, key:
   return parts[name] === attention ? { class_name: 'EinsumDense' } : {};
 }
 
-/** A class name as Keras' saving writes it into paths: `Conv2DTranspose` is `conv2d_transpose`. */
-export function snakeCase(className: string): string {
-  return className
+/** The name that Keras' saving gives a layer in paths: the Python class of `Conv2DTranspose` is `conv2d_transpose`. */
+export function groupName({ class_name: name = '' }: LayerConfig): string {
+  return (name === 'GroupQueryAttention' ? 'GroupedQueryAttention' : name) // exported under another name
     .replace(/\W+/g, '')
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
     .replace(/([a-z])([A-Z])/g, '$1_$2')

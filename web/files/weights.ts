@@ -3,7 +3,7 @@
 // by class and number, so the order, the names and what is trained come from the config and from layers.ts; where
 // that is not enough (parts of a layer of the user's own), it says so instead of guessing.
 import type { Hdf5File } from './hdf5.js';
-import { kindOf, type LayerConfig, orderedParts, partOf, snakeCase } from './layers.js';
+import { groupName, kindOf, type LayerConfig, orderedParts, partOf } from './layers.js';
 
 export interface Weight {
   /** As Keras writes it: `sequential/hidden/kernel`. A functional model adds no name of its own. */
@@ -22,8 +22,7 @@ interface Place {
 
 // Keras 2.12 and 2.13 wrote the second.
 const containers = ['layers', '_layer_checkpoint_dependencies'];
-const notWeights =
-  /^(vars|optimizer|metrics|seed_generator|(_|compile_|loss_|mean_)(metrics|tracker|loss).*)$/;
+const notWeights = /^(vars|optimizer|metrics|seed_generator|_compile_\w+|_loss_tracker)$/;
 
 /** @throws RangeError for weights whose order cannot be told, or which are not float32 */
 export function trainableWeights(what: string, file: Hdf5File, model: LayerConfig): Weight[] {
@@ -37,7 +36,8 @@ export function trainableWeights(what: string, file: Hdf5File, model: LayerConfi
     const given = file.nameOf(inside(group, 'vars')) ?? config.name ?? group.split('/').pop();
     const own = isModel && layer.class_name !== 'Sequential' ? '' : String(given);
     const path = [prefix, own].filter(Boolean).join('/');
-    const trained = trainable && config.trainable !== false;
+    // Keras sets the flag of all layers within when it sets one, so the innermost flag that is written counts.
+    const trained = typeof config.trainable === 'boolean' ? config.trainable : trainable;
     const kind = kindOf(layer);
     file.numbered(inside(group, 'vars')).forEach((dataset, k) => {
       seen.add(dataset);
@@ -75,7 +75,7 @@ export function trainableWeights(what: string, file: Hdf5File, model: LayerConfi
   const list = (layers: readonly LayerConfig[], place: Place): void => {
     const used = new Map<string, number>();
     for (const layer of layers) {
-      const name = snakeCase((layer.class_name ?? '').split('>').pop() as string);
+      const name = groupName(layer);
       const count = used.get(name) ?? 0;
       used.set(name, count + 1);
       const group = `${place.group}/${count ? `${name}_${count}` : name}`;
@@ -86,6 +86,7 @@ export function trainableWeights(what: string, file: Hdf5File, model: LayerConfi
   const holdsWeights = (group: string) =>
     file.datasetsBelow(group).some((path) => !path.split('/').includes('seed_generator'));
 
+  if (model.config?.trainable === false) return [];
   visit(model, { group: '', prefix: '', trainable: true });
   checkComplete(what, file, seen);
   return weights;

@@ -43,8 +43,11 @@ export interface MomentOptions extends OptimizerOptions {
   beta2?: number;
   /** Added to the denominator ("epsilon hat" in Adam). Default 1e-7. */
   epsilon?: number;
-  /** `'torch'`: PyTorch's formulas, so that its states continue. Default `'keras'`. */
-  compat?: 'keras' | 'torch';
+  /**
+   * `'torch'`: PyTorch's formulas, so that its states continue. `'tfjs'`: those of `tf.train`, whose Adam adds
+   * epsilon after the bias correction; weight decay stays decoupled. Default `'keras'`.
+   */
+  compat?: 'keras' | 'torch' | 'tfjs';
 }
 
 export interface AdamOptions extends MomentOptions {

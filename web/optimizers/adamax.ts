@@ -1,7 +1,7 @@
 // Adamax: its options, and which update rule these choose. The formulas are cpp/kernels/adamax.h.
 import type { Kind } from '../configured.js';
-import { Optimizer } from '../optimizer.js';
-import { baseOptions, boolean, checkTogether, compat, momentOptions } from '../options.js';
+import { Optimizer, type RateGroups } from '../optimizer.js';
+import { baseOptions, boolean, checkTogether, compat, momentOptions, number } from '../options.js';
 import type { MomentOptions } from './adam.js';
 
 export interface AdamaxOptions extends MomentOptions {
@@ -10,6 +10,8 @@ export interface AdamaxOptions extends MomentOptions {
    * accumulation, which that did not have. Default false: sparse equals dense.
    */
   legacySparse?: boolean;
+  /** As in `tf.train.adamax`, with `compat: 'tfjs'` only: divides the rate by `1 + decay * iteration`. Default 0. */
+  decay?: number;
 }
 
 const adamax: Kind = {
@@ -20,10 +22,15 @@ const adamax: Kind = {
     ...momentOptions,
     legacySparse: { default: false, check: boolean, config: 'changed' },
     compat,
+    decay: { default: 0, check: number('a number >= 0', (x) => x >= 0), config: 'changed' },
   },
   rule: (o) => (o.compat === 'torch' ? 'torch_adamax' : 'adamax'),
   check(o) {
     checkTogether('Adamax', o);
+    if (o.decay && o.compat !== 'tfjs')
+      throw new RangeError(
+        "Adamax: decay is an option of tf.train.adamax, for compat: 'tfjs'; otherwise use schedules.InverseTimeDecay.",
+      );
     if (o.legacySparse && (o.useEma || o.gradientAccumulationSteps))
       throw new RangeError(
         'Adamax: legacySparse excludes useEma and gradientAccumulationSteps: the lazy Adamax had neither.',
@@ -46,9 +53,19 @@ export class Adamax extends Optimizer {
   declare beta2: number;
   declare epsilon: number;
   declare legacySparse: boolean;
+  declare decay: number;
+  protected override readonly rateGroups: RateGroups;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdamaxOptions = {}) {
     super(options, adamax);
+    const rates = [0];
+    this.rateGroups = {
+      groupOf: () => 0,
+      at: (rate, iteration) => {
+        rates[0] = this.decay ? rate / (1 + this.decay * iteration) : rate;
+        return rates;
+      },
+    };
   }
 }

@@ -8,7 +8,7 @@ import type { Parameter } from '../parameters.js';
 import type { LearningRate } from '../rate.js';
 import type { GradientLike } from '../selection.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
-import type { Stepper } from '../stepper.js';
+import type { Stepping } from '../stepping.js';
 
 export interface LossScaleOptions {
   /** The loss scale to begin with. Default 2^15. */
@@ -187,7 +187,7 @@ export class LossScaleOptimizer extends Optimizer {
     this.#inner.dispose();
   }
 
-  protected override stepper(): Stepper {
+  protected override stepper(): Stepping {
     this.alive();
     return stepperOf(this.#inner);
   }

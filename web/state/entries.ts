@@ -2,7 +2,8 @@
 // through it: `variables`, weights, stores, files.
 import type { Engine } from '../engine.js';
 import { describe } from '../errors.js';
-import type { Stepper, Target } from '../stepper.js';
+import type { Target } from '../stepper.js';
+import type { Stepping } from '../stepping.js';
 import type { Variable } from '../variable.js';
 
 export interface StateEntry {
@@ -79,33 +80,30 @@ export const userEntry = (variable: Variable): StateEntry =>
   arrayEntry(`${variable.name}/user`, variable.path, variable.shape, () => variable.value);
 
 /** Averages, accumulators, then slots: group by group, in a group interleaved per variable. */
-export function slotEntries(engine: Engine, name: string, stepper: Stepper): StateEntry[] {
+export function slotEntries(engine: Engine, name: string, stepper: Stepping): StateEntry[] {
   const { module } = engine;
   const number = engine.rule(stepper.rule);
-  const { native, targets } = stepper;
-  const entry = (target: Target, suffix: string, address: number): StateEntry =>
+  const { targets } = stepper;
+  const entry = (target: Target, suffix: string, view: () => Float32Array | null): StateEntry =>
     arrayEntry(
       `${target.path}/${suffix}`,
       `${name}/${target.path.replaceAll('/', '_')}_${suffix}`,
       target.shape,
-      () => stepper.view(address, target),
+      view as () => Float32Array,
     );
   const entries: StateEntry[] = [];
-  for (const t of targets) {
-    const address = native.averageOf(t.row);
-    if (address) entries.push(entry(t, 'average', address));
-  }
-  for (const t of targets) {
-    const address = native.accumulatorOf(t.row);
-    if (address) entries.push(entry(t, 'gradient_accumulator', address));
-  }
+  for (const t of targets)
+    if (stepper.averageOf(t)) entries.push(entry(t, 'average', () => stepper.averageOf(t)));
+  for (const t of targets)
+    if (stepper.accumulatorOf(t))
+      entries.push(entry(t, 'gradient_accumulator', () => stepper.accumulatorOf(t)));
   const slots = Array.from({ length: module.slotCount(number) }, (_, k) => k);
   const groups = new Set(slots.map((k) => module.slotGroup(number, k)));
   for (const group of groups)
     for (const t of targets)
       for (const k of slots)
         if (module.slotGroup(number, k) === group)
-          entries.push(entry(t, engine.text(module.slotName(number, k)), native.slot(t.row, k)));
+          entries.push(entry(t, engine.text(module.slotName(number, k)), () => stepper.slotOf(t, k)));
   return entries;
 }
 

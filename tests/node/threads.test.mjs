@@ -1,0 +1,153 @@
+// Threads over a shared memory: the same bits whatever their number, no hang, and nothing left behind. Each test
+// runs in a process of its own, because an engine is started once.
+import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
+import { test } from 'node:test';
+import { promisify } from 'node:util';
+import { root } from './helpers.mjs';
+
+async function run(program, flags = []) {
+  const source = `import * as sd from '${root}dist/index.js';\n${program}`;
+  const options = { timeout: 60_000 };
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    [...flags, '--input-type=module', '-e', source],
+    options,
+  );
+  return stdout.trim();
+}
+
+/** Steps of several kinds over sizes round the parts; prints a fingerprint of all bits. */
+const train = (threads) => `
+  const { createHash } = await import('node:crypto');
+  const info = await sd.init({ threads: ${threads} });
+  if (info.threads !== ${threads}) throw new Error(JSON.stringify(info));
+  let s = 7;
+  const numbers = (n) => Float32Array.from({ length: n }, () => ((s = (s * 48271) % 2147483647) / 2147483647) * 2 - 1);
+  const hash = createHash('sha256');
+  for (const options of [
+    {},
+    { amsgrad: true, weightDecay: 0.01, useEma: true },
+    { clipnorm: 1, lossScaleFactor: 3, gradientAccumulationSteps: 3 },
+    { globalClipnorm: 1, gradientAccumulationSteps: 2 },
+  ]) {
+    const optimizer = new sd.Adam({ learningRate: 0.01, ...options });
+    const variables = [300_001, 5, 32_768, 98_303].map((n, i) => new sd.Variable(numbers(n), { path: 'v' + i }));
+    optimizer.build(variables);
+    for (let t = 0; t < 7; t++) {
+      for (const v of variables) v.gradient.set(numbers(v.size));
+      if (t % 2) optimizer.step();
+      else optimizer.apply(variables.map((v, i) => (i === 1 ? null : v.gradient.slice())));
+    }
+    for (const v of variables) hash.update(v.value.slice());
+    for (const x of optimizer.getWeights()) hash.update(typeof x === 'number' ? String(x) : x);
+    optimizer.dispose();
+  }
+  console.log(hash.digest('hex'));
+`;
+
+test('1, 2, 3, 4 and 7 threads leave the same bits', async () => {
+  const one = await run(train(1));
+  assert.match(one, /^[0-9a-f]{64}$/);
+  for (const threads of [2, 3, 4, 7]) assert.equal(await run(train(threads)), one, `${threads} threads`);
+});
+
+test('an idle pool does not keep a program alive', async () => {
+  assert.equal(await run(`console.log((await sd.init({ threads: 2 })).threads)`), '2');
+});
+
+test('endThreads() ends the workers, and one thread goes on with the same state', async () => {
+  const program = `
+    await sd.init({ threads: 2 });
+    const v = new sd.Variable(400_000);
+    const optimizer = new sd.Adam({ learningRate: 0.5 });
+    v.gradient.fill(1);
+    optimizer.build([v]);
+    optimizer.step();
+    await sd.endThreads();
+    await sd.endThreads();
+    const { threads } = await sd.init({ threads: 2 });
+    optimizer.step();
+    console.log(threads, v.value.every((x) => Math.abs(x + 1) < 1e-4));
+  `;
+  assert.equal(await run(program), '1 true');
+});
+
+test("'auto' starts at least one thread, and wrong numbers are refused by name", async () => {
+  assert.ok(Number(await run(`console.log((await sd.init({ threads: 'auto' })).threads)`)) >= 1);
+  for (const [threads, kind] of [
+    ['0', 'RangeError'],
+    ['1.5', 'RangeError'],
+    ['"two"', 'TypeError'],
+    ['65', 'RangeError'],
+  ]) {
+    const told = await run(
+      `await sd.init({ threads: ${threads} }).catch((e) => console.log(e.name, e.message))`,
+    );
+    assert.match(told, new RegExp(`^${kind} init: threads must be an integer from 1 to 64, or 'auto', got`));
+  }
+});
+
+test('where no memory can be shared there is one thread, and the runtime info says why', async () => {
+  const program = `
+    globalThis.crossOriginIsolated = false;
+    const { threads, threadsNote } = await sd.init({ threads: 2 });
+    console.log(threads, threadsNote);
+  `;
+  assert.match(await run(program), /^1 the page is not cross-origin isolated/);
+  const compiled = `
+    const { readFile } = await import('node:fs/promises');
+    const wasm = await WebAssembly.compile(await readFile('${root}dist/simdescent.wasm'));
+    const { threads, threadsNote } = await sd.init({ threads: 2, wasm });
+    console.log(threads, threadsNote);
+  `;
+  assert.match(await run(compiled), /^1 a compiled WebAssembly.Module cannot be made shared/);
+});
+
+test('a growing shared memory keeps values, gradients and states', async () => {
+  const program = `
+    await sd.init({ threads: 2 });
+    const v = new sd.Variable([1, 2, 3]);
+    const kept = v.gradient;
+    kept.fill(1);
+    const optimizer = new sd.Adam({ learningRate: 0.5 });
+    optimizer.apply([kept], [v]);
+    const large = new sd.Variable(3_000_000);
+    optimizer.apply([kept], [v]);
+    const other = new sd.Adam({ learningRate: 0.5 });
+    other.apply([new Float32Array(3_000_000).fill(2)], [large]);
+    console.log([...v.value].map((x) => x.toFixed(3)).join(), large.value.every((x) => Math.abs(x + 0.5) < 1e-4));
+  `;
+  assert.equal(await run(program), '0.000,1.000,2.000 true');
+});
+
+test('a worker that dies in the middle of a step is an error, not a hang', async () => {
+  const program = `
+    await sd.init({ threads: 2 });
+    const v = new sd.Variable(4_000_000);
+    v.gradient.fill(1);
+    const optimizer = new sd.Adam();
+    optimizer.build([v]);
+    const sub = Atomics.sub;
+    let lost = 0;
+    // Lose one part: claim it and never do it, as a thread that dies does.
+    Atomics.sub = (array, index, value) => {
+      if (!lost++) sub(array, index, value);
+      return sub(array, index, value);
+    };
+    const now = performance.now.bind(performance);
+    let asked = 0;
+    performance.now = () => now() + 6_000 * asked++; // ten seconds pass quickly
+    try {
+      optimizer.step();
+      console.log('no error');
+    } catch (error) {
+      console.log(error.message);
+    }
+    Atomics.sub = sub;
+    performance.now = now;
+    optimizer.step();
+    console.log((await sd.init()).threads);
+  `;
+  assert.match(await run(program), /^A worker thread died in the middle of a step: .*\n1$/s);
+});

@@ -1,0 +1,74 @@
+// The memory-less kernel module inside a memory that another library owns, and the numbers that the two
+// memories exchange: scalars that the engine has computed, copied into a block beside the library's arrays.
+import bytes from '../../build/wasm/kernels.wasm';
+import { importedMemory, withSharedMemory } from '../threads/shared.js';
+
+/** A library's own WebAssembly memory, and its allocator. */
+export interface MemoryHost {
+  readonly memory: WebAssembly.Memory;
+  /** As C's malloc: an address in bytes, 0 if there is no room. */
+  allocate(bytes: number): number;
+  free(address: number): void;
+}
+
+/** What kernels.wasm exports: cpp/bindings/kernels_exports.cc. */
+interface Kernels {
+  step(rule: number, rows: number, count: number, scratch: number): void;
+  average(row: number): void;
+  sum_of_squares(row: number): number;
+  all_finite(address: number, size: number): number;
+}
+
+/** A memory without a maximum fits an import without one: its bytes become a longer spelling of the minimum. */
+function withoutMaximum(module: Uint8Array): Uint8Array {
+  const copy = module.slice();
+  const { at, initial } = importedMemory(module);
+  copy[at] = 0;
+  let end = at + 1;
+  for (let numbers = 0; numbers < 2; end++) if (module[end] < 0x80) numbers++;
+  for (let k = at + 1, rest = initial; k < end; k++, rest >>>= 7)
+    copy[k] = (rest & 0x7f) | (k < end - 1 ? 0x80 : 0);
+  return copy;
+}
+
+let plain: WebAssembly.Module | undefined;
+let shared: WebAssembly.Module | undefined;
+
+/** @throws WebAssembly.LinkError for what is no memory of 32-bit addresses */
+export function kernelsIn(memory: WebAssembly.Memory): Kernels {
+  const isShared = !(memory.buffer instanceof ArrayBuffer);
+  const compile = (change: (module: Uint8Array) => Uint8Array) =>
+    new WebAssembly.Module(change(bytes) as BufferSource);
+  if (isShared) shared ??= compile(withSharedMemory);
+  else plain ??= compile(withoutMaximum);
+  const module = (isShared ? shared : plain) as WebAssembly.Module;
+  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+}
+
+/** A memory as words and as floats; the views are made anew when it has grown. */
+export class Words {
+  readonly #memory: WebAssembly.Memory;
+  #words = new Uint32Array(0);
+  #floats = new Float32Array(0);
+
+  constructor(memory: WebAssembly.Memory) {
+    this.#memory = memory;
+  }
+
+  get words(): Uint32Array {
+    this.#renew();
+    return this.#words;
+  }
+
+  get floats(): Float32Array {
+    this.#renew();
+    return this.#floats;
+  }
+
+  #renew(): void {
+    const { buffer } = this.#memory;
+    if (this.#words.buffer === buffer) return;
+    this.#words = new Uint32Array(buffer);
+    this.#floats = new Float32Array(buffer);
+  }
+}
