@@ -48,6 +48,8 @@ type Variables = readonly Parameter[] | undefined;
 export abstract class Optimizer extends Stateful {
   readonly #engine: Engine;
   readonly #oneRate = [0];
+  /** The variables' own gradients, for `step`; kept, so that a step makes no garbage. */
+  readonly #own: (Float32Array | null)[] = [];
   #stepper: Stepping | null = null;
   #selection: Selecting | null = null;
   #disposed = false;
@@ -139,15 +141,15 @@ export abstract class Optimizer extends Stateful {
   /** `apply` with the variables' own `gradient` buffers; one that was never touched counts as null. */
   step(): void {
     const { targets } = this.stepper();
-    const grads = targets.map((target) => {
-      checkAlive(target);
-      const { variable, path } = target;
+    const grads = this.#own;
+    for (let i = 0; i < targets.length; i++) {
+      const { variable, path } = targets[i];
       if (!variable)
         throw new Error(
           `step(): '${path}' is a plain array and has no gradient buffer; pass its gradient to apply().`,
         );
-      return gradientAddressOf(variable) ? variable.gradient : null;
-    });
+      grads[i] = gradientAddressOf(variable) ? variable.gradient : null;
+    }
     this.apply(grads);
   }
 

@@ -4,7 +4,7 @@ import { describe } from './errors.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
-import { addressOf } from './variable.js';
+import { addressOf, disposals } from './variable.js';
 
 /** null: this variable has no gradient in this step, and is left alone (not the same as zeros). */
 export type GradientLike = Float32Array | SparseGradient | null | undefined;
@@ -37,6 +37,8 @@ export class Selection {
   readonly #rowOf = new Map<Parameter, number>();
   readonly #stamps: number[];
   #stamp = 0;
+  /** Whether the last selection was of a dense gradient for every variable, and at how many disposals. */
+  #full = -1;
 
   constructor(owner: string, targets: readonly Target[], parameters: readonly Parameter[]) {
     this.#owner = owner;
@@ -58,6 +60,8 @@ export class Selection {
   /** @throws TypeError, RangeError, Error for whatever does not fit. */
   select(grads: readonly GradientLike[], variables: readonly Parameter[] | undefined): void {
     const { targets, rows, gradients } = this;
+    if (variables === undefined && this.#isRepeated(grads)) return;
+    this.#full = -1;
     const expected = variables ? variables.length : targets.length;
     if (grads.length !== expected)
       throw new RangeError(
@@ -85,6 +89,21 @@ export class Selection {
     if (count === 0 && expected > 0) throw new RangeError('No gradients provided for any variable.');
     this.count = count;
     this.missing = missing;
+    if (variables === undefined && count === expected && gradients.every((g) => g instanceof Float32Array))
+      this.#full = disposals;
+  }
+
+  /** Most loops come with the same arrays again; then only what can have changed in between is looked at. */
+  #isRepeated(grads: readonly GradientLike[]): boolean {
+    const { targets, gradients } = this;
+    if (this.#full !== disposals || grads.length !== targets.length) return false;
+    for (let i = 0; i < targets.length; i++) {
+      const g = grads[i];
+      const { size, array } = targets[i];
+      if (g !== gradients[i] || (g as Float32Array).length !== size) return false;
+      if (array !== null && array.length !== size) return false;
+    }
+    return true;
   }
 }
 

@@ -53,6 +53,7 @@ export class Stepper implements Stepping {
   // The dense gradients that the list was last written for: asking an array for its buffer is slow, and most
   // loops come with the same arrays again.
   readonly #written: (Float32Array | null)[] = [];
+  readonly #weightsViews: Float32Array[] = [];
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
   constructor(
@@ -234,12 +235,31 @@ export class Stepper implements Stepping {
   }
 
   #chunks(entry: number, target: Target, g: Float32Array): void {
+    const { native } = this;
+    const { array, size, row } = target;
     const tile = this.#engine.gradientTile;
-    const resident = this.isResident(g);
-    this.#tiles(target, (from, size) => {
-      if (!resident) tile.set(size === g.length ? g : g.subarray(from, from + size));
-      this.native.chunk(entry, from, size);
+    const resident = this.#list[entry * words + 1] !== 0;
+    if (size <= this.#tile) {
+      if (!resident) tile.set(g);
+      if (array) this.#engine.weightsTile.set(array);
+      native.chunk(entry, 0, size);
+      if (array) array.set(this.#weightsView(row, size));
+      return;
+    }
+    this.#tiles(target, (from, count) => {
+      if (!resident) tile.set(g.subarray(from, from + count));
+      native.chunk(entry, from, count);
     });
+  }
+
+  /** The part of the weights tile that a small array takes: kept, because making a view costs more than the copy. */
+  #weightsView(row: number, size: number): Float32Array {
+    let view = this.#weightsViews[row];
+    if (view === undefined || view.length !== size) {
+      view = this.#engine.weightsTile.subarray(0, size);
+      this.#weightsViews[row] = view;
+    }
+    return view;
   }
 
   /** Puts the part of the rows that falls into [from, from + size) into the zeroed tile, or zeros it again. */

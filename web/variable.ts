@@ -25,6 +25,8 @@ const known = ['name', 'path', 'shape', 'trainable', 'constraint'];
 /** The engine's address of a variable, 0 once disposed; and of its gradient buffer, 0 if it was never touched. */
 export let addressOf: (variable: Variable) => number;
 export let gradientAddressOf: (variable: Variable) => number;
+/** How many variables have been disposed: whoever has checked some need not again until it changes. */
+export let disposals = 0;
 /** Whether neither name nor path was given: then the optimizer numbers it, as it does plain arrays. */
 export let isUnnamed: (variable: Variable) => boolean;
 
@@ -156,6 +158,7 @@ export class Variable {
   /** Frees the memory. Idempotent; every other use afterwards throws. Optimizers that know it will say so. */
   dispose(): void {
     if (this.#address === 0) return;
+    disposals++;
     this.#engine.module.release(this.#address, this.size);
     this.#engine.module.release(this.#gradientAddress, this.size);
     this.#address = this.#gradientAddress = 0;

@@ -6,8 +6,8 @@
 namespace simdescent {
 namespace {
 
-// One workgroup takes `chunk` elements (in lanes) of one row; rows are found by their first workgroup. The
-// words of a row are web/gpu/control.ts'.
+// One workgroup takes one chunk of one row; rows are found by their first workgroup. The words of a row are
+// those of web/gpu/control.ts.
 constexpr std::string_view frame = R"(
 struct Pipe {
   scale: f32, mean: f32, clip: f32, divide: f32, lo: f32, hi: f32, decay: f32, rate: f32,
@@ -18,6 +18,7 @@ struct Row {
   @size(64) pipe: Pipe, @size(32) coef: Coef,
 }
 struct Control { rows: u32, @size(124) groups: u32, list: array<Row> }
+struct Element { w: T, g: T, s0: T, s1: T, s2: T, acc: T, avg: T }
 @group(0) @binding(0) var<storage, read> control: Control;
 const threads = 256u;
 const chunk = 4u * threads;
@@ -33,194 +34,157 @@ fn row_of(group: u32) -> u32 {
 }
 )";
 
-struct Binding {
-  std::string_view name;   // in Element
-  std::string_view index;  // in a row: where its arrays start
-  bool used, written;
-};
+constexpr std::string_view main_head = R"(
+@compute @workgroup_size(threads)
+fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) all: vec3u,
+        @builtin(local_invocation_index) thread: u32) {
+  let group = id.x + id.y * all.x;
+  if (group >= control.groups) { return; }
+  let row = row_of(group);
+  let r = control.list[row];
+  let start = (group - r.first) * chunk + thread;
+  var sum = T(0.0);
+  for (var i = start; i < min(r.count, start + chunk); i += threads) {
+    var e: Element;
+)";
 
-// The values of an element before and after; `listing` is what happens between.
-struct Text {
-  std::string coef = "struct Coef { none: f32 }\n";
-  std::string lines, results;
-
-  void result(std::string_view name, const Wgsl& value) {
-    results += "  o." + std::string(name) + " = " + value.name + ";\n";
+// Of the elements a thread has met, then of the threads by halves: an order that depends on the size alone.
+constexpr std::string_view sum_tail = R"(  }
+  shared_sums[thread] = dot(sum, ones);
+  for (var half = threads / 2u; half > 0u; half /= 2u) {
+    workgroupBarrier();
+    if (thread < half) { shared_sums[thread] += shared_sums[thread + half]; }
   }
-};
+  if (thread == 0u) { sums[r.sums + group - r.first] = shared_sums[0]; }
+}
+)";
 
-Wgsl member(std::string_view name) { return Wgsl("e." + std::string(name)); }
+enum Array : uint32_t { w, g, s0, s1, s2, acc, avg, array_count };
+constexpr std::string_view names[array_count] = {"w", "g", "s0", "s1", "s2", "acc", "avg"};
 
+Wgsl pipe_field(std::string_view name) { return Wgsl("T(r.pipe." + std::string(name) + ")"); }
 Pipe<Wgsl> pipe() {
-  const auto field = [](const char* name) { return Wgsl("T(k." + std::string(name) + ")"); };
-  return {field("scale"), field("mean"),  field("clip"),     field("divide"),     field("lo"),
-          field("hi"),    field("decay"), field("rate"),     field("momentum"),   field("complement"),
-          field("unscale"), field("steps"), field("l2")};
+  constexpr std::string_view fields[] = {"scale", "mean",     "clip",       "divide",  "lo",    "hi", "decay",
+                                         "rate",  "momentum", "complement", "unscale", "steps", "l2"};
+  Wgsl k[13];
+  for (uint32_t i = 0; i < 13; i++) k[i] = pipe_field(fields[i]);
+  return {k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8], k[9], k[10], k[11], k[12]};
 }
 
-template <Rule R>
-typename R::template Coef<Wgsl> coefficients(Text& text) {
-  text.coef = "struct Coef { ";
-  for (const std::string_view name : R::coefs) text.coef += std::string(name) + ": f32, ";
-  text.coef += "}\n";
-  return []<size_t... K>(std::index_sequence<K...>) {
-    return typename R::template Coef<Wgsl>{Wgsl("T(c." + std::string(R::coefs[K]) + ")")...};
+// What becomes of an element, as text: which arrays are read, and what is written to them.
+class Program {
+ public:
+  explicit Program(uint32_t lanes) : lanes_(lanes) {
+    for (uint32_t a = 0; a < array_count; a++) value[a] = Wgsl("e." + std::string(names[a]));
   }
-  (std::make_index_sequence<R::coefs.size()>{});
-}
 
-constexpr std::string_view slot_names[max_slots] = {"s0", "s1", "s2"};
+  Wgsl value[array_count];
+  bool read[array_count] = {}, written[array_count] = {};
+  std::string coef = "none: f32, ";
 
-template <Rule R>
-void write_update(Text& text, Stages s) {
-  const Pipe<Wgsl> k = pipe();
-  const auto c = coefficients<R>(text);
-  Wgsl w = member("w"), g = member("g"), acc = member("acc"), avg = member("avg");
-  if (s.grad == Grad::general) {  // as `prepare` and the sweep after it
-    g = clip(s, k, prologue(s, k, g, acc));
-    if (s.l2) g = g + w * k.l2;
-    if (s.gathered) text.result("acc", Wgsl(0));
-    s = {.decay = s.decay, .average = s.average};
+  template <Rule R>
+  void update(Stages s) {
+    const Pipe<Wgsl> k = pipe();
+    if (s.grad == Grad::general) {  // as `prepare` and the sweep after it
+      value[g] = clip(s, k, prologue(s, k, value[g], value[acc]));
+      if (s.l2) value[g] = value[g] + value[w] * k.l2;
+      if (s.gathered) value[acc] = Wgsl(0);
+      s = {.decay = s.decay, .average = s.average};
+    }
+    coef.clear();
+    for (const std::string_view name : R::coefs) (coef += name) += ": f32, ";
+    [&]<size_t... K, size_t... C>(std::index_sequence<K...>, std::index_sequence<C...>) {
+      const typename R::template Coef<Wgsl> c{Wgsl("T(r.coef." + std::string(R::coefs[C]) + ")")...};
+      Wgsl slot[] = {value[s0 + K]...};
+      element<R, Wgsl>(s, k, c, value[w], value[g], slot, value[acc], value[avg]);
+      ((value[s0 + K] = slot[K]), ...);
+    }
+    (std::make_index_sequence<R::slots.size()>{}, std::make_index_sequence<R::coefs.size()>{});
   }
-  [&]<size_t... K>(std::index_sequence<K...>) {
-    Wgsl slot[] = {member(slot_names[K])...};
-    element<R, Wgsl>(s, k, c, w, g, slot, acc, avg);
-    (text.result(slot_names[K], slot[K]), ...);
+
+  void gather(Stages s) {
+    const Pipe<Wgsl> k = pipe();
+    value[acc] = (s.exact ? value[g] * k.scale : value[g] / k.unscale) + value[acc];
   }
-  (std::make_index_sequence<R::slots.size()>{});
-  text.result("w", w);
-  if (s.grad == Grad::accumulate) text.result("acc", acc);
-  if (s.average) text.result("avg", avg);
-}
+  void move_average() { value[avg] = average(pipe(), value[avg], value[w]); }
+  void gradient(Stages s) { value[g] = prologue(s, pipe(), value[g], value[acc]); }
 
-void write_gather(Text& text, Stages s) {
-  const Pipe<Wgsl> k = pipe();
-  const Wgsl g = member("g"), unscaled = s.exact ? g * k.scale : g / k.unscale;
-  text.result("acc", unscaled + member("acc"));
-  if (s.average) text.result("avg", average(k, member("avg"), member("w")));
-}
-
-std::string element_function(const Text& text) {
-  return "struct Element { w: T, g: T, s0: T, s1: T, s2: T, acc: T, avg: T }\n"
-         "fn element(k: Pipe, c: Coef, e: Element) -> Element {\n  var o = e;\n" +
-         text.lines + text.results + "  return o;\n}\n";
-}
-
-std::string aliases(uint32_t lanes) {
-  return lanes == 4 ? "alias T = vec4f;\nalias U = vec4u;\nalias B = vec4<bool>;\n"
-                    : "alias T = f32;\nalias U = u32;\nalias B = bool;\n";
-}
-
-std::string number(uint32_t x) { return std::to_string(x); }
-
-// The loop over a chunk: `body` sees the row `r` and the index `i` in it.
-std::string main_function(const std::string& before, const std::string& body, const std::string& after) {
-  return "@compute @workgroup_size(threads)\n"
-         "fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) all: vec3u,\n"
-         "        @builtin(local_invocation_index) thread: u32) {\n"
-         "  let group = id.x + id.y * all.x;\n"
-         "  if (group >= control.groups) { return; }\n"
-         "  let row = row_of(group);\n"
-         "  let first = control.list[row].first;\n"
-         "  let size = control.list[row].count;\n" +
-         before +
-         "  let start = (group - first) * chunk + thread;\n"
-         "  for (var i = start; i < min(size, start + chunk); i += threads) {\n" +
-         body + "  }\n" + after + "}\n";
-}
-
-// Bindings 1 to 7 are w, g, three slots, the accumulator and the average, of which those used are declared.
-std::string bound(const Binding (&all)[7]) {
-  std::string declared;
-  for (uint32_t k = 0; k < 7; k++) {
-    if (!all[k].used) continue;
-    declared += "@group(0) @binding(" + number(k + 1) + ") var<storage, " +
-                (all[k].written ? "read_write" : "read") + "> a_" + std::string(all[k].name) +
-                ": array<T>;\n";
+  // The whole module: `tail` ends the loop and main.
+  std::string text(std::string_view more, std::string_view in_loop, std::string_view tail) const {
+    std::string out = lanes_ == 4 ? "alias T = vec4f;\nalias U = vec4u;\nalias B = vec4<bool>;\n"
+                                    "const ones = vec4f(1.0);\n"
+                                  : "alias T = f32;\nalias U = u32;\nalias B = bool;\n";
+    ((out += "struct Coef { ") += coef) += "}";
+    out += frame;
+    for (uint32_t a = 0; a < array_count; a++) {
+      if (!read[a]) continue;
+      (out += "@group(0) @binding(") += std::to_string(a + 1);
+      ((out += written[a] ? ") var<storage, read_write> a_" : ") var<storage, read> a_") += names[a]) +=
+          ": array<T>;\n";
+    }
+    ((out += wgsl_functions) += more) += main_head;
+    for (uint32_t a = 0; a < array_count; a++) {
+      if (read[a]) ((((out += "  e.") += names[a]) += " = ") += place(a)) += ";\n";
+    }
+    (out += Wgsl::Listing::current->text) += in_loop;
+    for (uint32_t a = 0; a < array_count; a++) {
+      if (written[a]) ((((out += "  ") += place(a)) += " = ") += value[a].name()) += ";\n";
+    }
+    return out += tail;
   }
-  return declared;
-}
 
-std::string step_program(const Text& text, const Binding (&all)[7], uint32_t lanes) {
-  std::string load = "    var e: Element;\n", store = "    let o = element(k, c, e);\n";
-  for (const Binding& b : all) {
-    const std::string name(b.name),
-        at = "a_" + name + "[control.list[row]." + std::string(b.index) + " + i]";
-    if (b.used) load += "    e." + name + " = " + at + ";\n";
-    if (b.used && b.written) store += "    " + at + " = o." + name + ";\n";
+ private:
+  static std::string place(uint32_t a) {
+    const std::string_view start = a == w ? "w" : a == g ? "g" : "state";
+    std::string at = "a_";
+    return (((at += names[a]) += "[r.") += start) += " + i]";
   }
-  return aliases(lanes) + text.coef + std::string(frame) + bound(all) + std::string(wgsl_functions) +
-         element_function(text) +
-         main_function("  let k = control.list[row].pipe;\n  let c = control.list[row].coef;\n",
-                       load + store, "");
-}
+  uint32_t lanes_;
+};
 
-// Partial sums, one for each workgroup: of the elements a thread meets, then of the threads by halves.
-std::string squares_program(const Text& text, const Binding (&all)[7], uint32_t lanes) {
-  std::string load = "    var e: Element;\n";
-  for (const Binding& b : all) {
-    const std::string name(b.name);
-    if (b.used) load += "    e." + name + " = a_" + name + "[control.list[row]." + std::string(b.index) + " + i];\n";
-  }
-  const std::string last = lanes == 4 ? "i * 4u + vec4u(0u, 1u, 2u, 3u)" : "i";
-  return aliases(lanes) + text.coef + std::string(frame) + bound(all) + std::string(wgsl_functions) +
-         element_function(text) +
-         "@group(0) @binding(8) var<storage, read_write> sums: array<f32>;\n"
-         "var<workgroup> shared_sums: array<f32, threads>;\n" +
-         main_function("  let k = control.list[row].pipe;\n  var c: Coef;\n  var sum = T(0.0);\n",
-                       load + "    let x = element(k, c, e).g;\n    sum += select(T(0.0), x * x, " + last +
-                           " < U(control.list[row].size));\n",
-                       std::string("  shared_sums[thread] = ") +
-                           (lanes == 4 ? "(sum.x + sum.y) + (sum.z + sum.w)" : "sum") +
-                           ";\n"
-                           "  for (var half = threads / 2u; half > 0u; half /= 2u) {\n"
-                           "    workgroupBarrier();\n"
-                           "    if (thread < half) { shared_sums[thread] += shared_sums[thread + half]; }\n"
-                           "  }\n"
-                           "  if (thread == 0u) { sums[control.list[row].sums + group - first] = "
-                           "shared_sums[0]; }\n");
+std::string squares(Program& program, Stages s, uint32_t lanes) {
+  program.gradient(s);
+  program.read[g] = true;
+  program.read[acc] = s.gathered || s.grad == Grad::accumulate;
+  std::string term = "  sum += select(T(0.0), ";
+  const std::string& x = program.value[g].name();
+  (((term += x) += " * ") += x) +=
+      lanes == 4 ? ", i * 4u + vec4u(0u, 1u, 2u, 3u) < U(r.size));\n" : ", i < r.size);\n";
+  std::string tail(sum_tail);
+  if (lanes == 1) tail.replace(tail.find("dot(sum, ones)"), 14, "sum");
+  return program.text(
+      "@group(0) @binding(8) var<storage, read_write> sums: array<f32>;\n"
+      "var<workgroup> shared_sums: array<f32, threads>;\n",
+      term, tail);
 }
 
 }  // namespace
 
 std::string shader(Shader kind, uint32_t rule, uint32_t stages, uint32_t lanes) {
   const Stages s = Stages::of(stages);
-  const bool gathers = s.micro || s.gathered || s.grad == Grad::accumulate;
-  Text text;
-  if (kind == Shader::squares) {
-    {
-      Wgsl::Listing listing;
-      text.result("g", prologue(s, pipe(), member("g"), member("acc")));
-      text.lines = listing.text;
-    }
-    const Binding all[7] = {{"w", "w", false, false},     {"g", "g", true, false},
-                            {"s0", "state", false, false}, {"s1", "state", false, false},
-                            {"s2", "state", false, false}, {"acc", "state", gathers, false},
-                            {"avg", "state", false, false}};
-    return squares_program(text, all, lanes);
+  const Wgsl::Listing listing;
+  Program program(lanes);
+  if (kind == Shader::squares) return squares(program, s, lanes);
+  bool* const read = program.read;
+  bool* const written = program.written;
+  read[w] = true;
+  if (kind == Shader::step) {
+    read[g] = true;
+    read[acc] = written[acc] = s.micro || s.gathered || s.grad == Grad::accumulate;
   }
-  const bool updates = kind == Shader::step && !s.micro, averages = kind == Shader::average || s.average;
-  uint32_t slot_count = 0;
-  {
-    Wgsl::Listing listing;
-    if (kind == Shader::average) {
-      text.result("avg", average(pipe(), member("avg"), member("w")));
-    } else if (s.micro) {
-      write_gather(text, s);
-    } else {
-      slot_count = uint32_t(slots(rule).size());
-      with_rule(rule, [&]<Rule R> { write_update<R>(text, s); });
-    }
-    text.lines = listing.text;
+  if (kind == Shader::step && !s.micro) {
+    with_rule(rule, [&]<Rule R> {
+      program.update<R>(s);
+      for (size_t k = 0; k < R::slots.size(); k++) read[s0 + k] = written[s0 + k] = true;
+    });
+    written[w] = true;
+  } else if (kind == Shader::step) {
+    program.gather(s);
+    read[w] = s.average;
   }
-  const Binding all[7] = {{"w", "w", updates || averages, updates},
-                          {"g", "g", kind == Shader::step, false},
-                          {"s0", "state", slot_count > 0, true},
-                          {"s1", "state", slot_count > 1, true},
-                          {"s2", "state", slot_count > 2, true},
-                          {"acc", "state", kind == Shader::step && gathers, true},
-                          {"avg", "state", averages, true}};
-  return step_program(text, all, lanes);
+  if (kind == Shader::average || s.average) read[avg] = written[avg] = true;
+  if (kind == Shader::average || (s.micro && s.average)) program.move_average();
+  return program.text("", "", "  }\n}\n");
 }
 
 }  // namespace simdescent

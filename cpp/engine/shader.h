@@ -1,5 +1,5 @@
-// The WebGPU shaders of a step as WGSL text, made by running the kernels' own element functions on the text lane
-// (simd/wgsl.h). It makes text only: devices, buffers and dispatches are web/gpu's.
+// The WebGPU shaders of a step as WGSL text, made by running the kernels' own element functions on the text
+// lane (simd/wgsl.h). It makes text only: devices, buffers and dispatches are web/gpu's.
 #pragma once
 #include <cstdint>
 #include <string>

@@ -1,21 +1,22 @@
-// A lane whose values are the names of constants in a WGSL function body: every operation writes one line,
-// `let t3 = t1 * t2;`, and assigning to a value only renames it. So what a kernel computes on this lane is the
-// text of a shader that makes the same operations in the same order. It computes no numbers, and it is no part
-// of a step: shader.cc runs it once for each shader.
+// A lane whose values are constants of a WGSL function body: every operation writes one line,
+// `let t3 = t1 * t2;`, and assigning to a value only renames it. So what a kernel computes on this lane is
+// the text of a shader that makes the same operations in the same order. It computes no numbers, and it is no
+// part of a step: shader.cc runs it once for each shader. Made for a small module, not for speed.
 #pragma once
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <utility>
+#include <vector>
 
 namespace simdescent {
 
 struct Wgsl {
   static constexpr uint32_t lanes = 1;
 
-  // Where the lines go. One listing is open at a time; operations outside one are a bug of the caller.
+  // Where the lines go. One listing is open at a time; an operation outside one is a bug of the caller.
   struct Listing {
     std::string text;
+    std::vector<std::string> names;
     uint32_t count = 0;
 
     Listing() { current = this; }
@@ -25,35 +26,48 @@ struct Wgsl {
     static inline Listing* current = nullptr;
   };
 
-  std::string name;
+  uint32_t id;  // of its name: a handle, so that kernels that copy values copy no text
 
-  Wgsl(float constant) : name("T(" + std::to_string(int(constant)) + ".0)") {}  // rules have whole ones only
-  explicit Wgsl(std::string_view operand) : name(operand) {}
-
-  // A new constant for an expression.
-  static Wgsl let(const std::string& expression) {
-    Listing& listing = *Listing::current;
-    Wgsl result("t" + std::to_string(listing.count++));
-    listing.text += "  let " + result.name + " = " + expression + ";\n";
-    return result;
+  Wgsl() = default;
+  Wgsl(float zero) : Wgsl(zero == 0 ? "T(0.0)" : "no constant but 0 is needed") {}
+  [[gnu::noinline]] explicit Wgsl(std::string_view operand) : id(uint32_t(Listing::current->names.size())) {
+    Listing::current->names.emplace_back(operand);
   }
+
+  const std::string& name() const { return Listing::current->names[id]; }
 };
 
-inline Wgsl operator+(const Wgsl& a, const Wgsl& b) { return Wgsl::let(a.name + " + " + b.name); }
-inline Wgsl operator-(const Wgsl& a, const Wgsl& b) { return Wgsl::let(a.name + " - " + b.name); }
-inline Wgsl operator*(const Wgsl& a, const Wgsl& b) { return Wgsl::let(a.name + " * " + b.name); }
-inline Wgsl operator/(const Wgsl& a, const Wgsl& b) { return Wgsl::let(a.name + " / " + b.name); }
-inline Wgsl sqrt(const Wgsl& a) { return Wgsl::let("sqrt(" + a.name + ")"); }
-inline Wgsl abs(const Wgsl& a) { return Wgsl::let("abs(" + a.name + ")"); }
-inline Wgsl at_least(const Wgsl& a, const Wgsl& b) {
-  return Wgsl::let("at_least(" + a.name + ", " + b.name + ")");
+// A new constant for `a op b`, or for the call op(a) or op(a, b).
+[[gnu::noinline]] inline Wgsl let(std::string_view op, Wgsl a, const Wgsl* b, bool infix) {
+  Wgsl::Listing& listing = *Wgsl::Listing::current;
+  const Wgsl result("t" + std::to_string(listing.count++));
+  std::string& text = listing.text;
+  text += "  let ";
+  text += result.name();
+  text += " = ";
+  if (!infix) (text += op) += "(";
+  text += a.name();
+  if (b) {
+    if (infix) {
+      ((text += " ") += op) += " ";
+    } else {
+      text += ", ";
+    }
+    text += b->name();
+  }
+  text += infix ? ";\n" : ");\n";
+  return result;
 }
-inline Wgsl at_most(const Wgsl& a, const Wgsl& b) {
-  return Wgsl::let("at_most(" + a.name + ", " + b.name + ")");
-}
-inline Wgsl max_magnitude(const Wgsl& a, const Wgsl& b) {
-  return Wgsl::let("max_magnitude(" + a.name + ", " + b.name + ")");
-}
+
+inline Wgsl operator+(Wgsl a, Wgsl b) { return let("+", a, &b, true); }
+inline Wgsl operator-(Wgsl a, Wgsl b) { return let("-", a, &b, true); }
+inline Wgsl operator*(Wgsl a, Wgsl b) { return let("*", a, &b, true); }
+inline Wgsl operator/(Wgsl a, Wgsl b) { return let("/", a, &b, true); }
+inline Wgsl sqrt(Wgsl a) { return let("sqrt", a, nullptr, false); }
+inline Wgsl abs(Wgsl a) { return let("abs", a, nullptr, false); }
+inline Wgsl at_least(Wgsl a, Wgsl b) { return let("at_least", a, &b, false); }
+inline Wgsl at_most(Wgsl a, Wgsl b) { return let("at_most", a, &b, false); }
+inline Wgsl max_magnitude(Wgsl a, Wgsl b) { return let("max_magnitude", a, &b, false); }
 
 // The last three in WGSL, as f32x1.h has them. A shader compiler may assume that there are no NaNs, so what a
 // NaN decides is decided on the bits.

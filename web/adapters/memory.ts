@@ -1,0 +1,87 @@
+// memoryOptimizer: our optimizers for any library with a WebAssembly memory of its own. Variables and gradients
+// are addresses in it; the update runs there, in place, and the state lives there, in blocks of its allocator.
+import { describe } from '../errors.js';
+import { Optimizer } from '../optimizer.js';
+import type { MemoryHost } from './kernels.js';
+import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
+import { type Access, type Named, Roster } from './roster.js';
+
+/** One variable in the library's memory: float32, row-major, at an address that 4 divides. */
+export interface Place extends Named {
+  /** Keys the optimizer's state; its last part is what `excludeFromWeightDecay` looks at. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  /** Where its values are now, in bytes; it may move between steps. */
+  readonly weights: number;
+  /** Where its gradient is; null where it has none in this step. */
+  readonly gradient: number | null;
+}
+
+export interface MemoryOptimizer {
+  /** What was given, with all its live properties and its state. */
+  readonly optimizer: Optimizer;
+  /** One step over these variables, in place. @throws TypeError, RangeError, Error: nothing has changed. */
+  apply(places: readonly Place[]): void;
+  /** Frees the state; never the variables. */
+  dispose(): void;
+}
+
+/** @throws TypeError for what is no optimizer or no memory */
+export function memoryOptimizer(optimizer: Optimizer, host: MemoryHost): MemoryOptimizer {
+  if (!(optimizer instanceof Optimizer))
+    throw new TypeError(`memoryOptimizer takes an optimizer, got ${describe(optimizer)}.`);
+  if (!(host?.memory instanceof WebAssembly.Memory) || !host.allocate || !host.free)
+    throw new TypeError(`memoryOptimizer takes a host { memory, allocate, free }, got ${describe(host)}.`);
+  const access = new MemoryAccess(host);
+  const roster = new Roster(optimizer, access);
+  return {
+    optimizer,
+    apply(places) {
+      const unknown = places.filter(({ name }) => !roster.has(name));
+      if (unknown.length) roster.add(unknown);
+      optimizer.apply(places.map(({ gradient }) => gradient) as never, places as never);
+    },
+    dispose: () => optimizer.dispose(),
+  };
+}
+
+class MemoryAccess implements Access<Place, number> {
+  readonly #host: MemoryHost;
+  readonly #gradients: MemoryGradient[] = [];
+  #stepper: MemoryStepper | null = null;
+
+  constructor(host: MemoryHost) {
+    this.#host = host;
+  }
+
+  stepper(...[engine, ...rest]: Parameters<Access<Place, number>['stepper']>): MemoryStepper {
+    this.#stepper = new MemoryStepper(engine, this.#host, ...rest);
+    return this.#stepper;
+  }
+
+  check({ name, shape, weights }: Place, gradient: number | null, target: { size: number }): void {
+    const size = shape.reduce((a, b) => a * b, 1);
+    if (size !== target.size)
+      throw new RangeError(`'${name}' had ${target.size} elements, and has ${size} now (shape [${shape}]).`);
+    for (const [what, address] of [
+      ['weights', weights],
+      ['gradient', gradient ?? 0],
+    ] as const) {
+      const end = address + 4 * size;
+      if (!(address >= 0) || address % 4 !== 0 || end > this.#host.memory.buffer.byteLength)
+        throw new RangeError(
+          `The ${what} of '${name}': ${size} floats at address ${address} do not lie in the memory.`,
+        );
+    }
+  }
+
+  bind({ weights }: Place, { row }: { row: number }): void {
+    (this.#stepper as MemoryStepper).weights[row] = weights;
+  }
+
+  bindGradient(address: number, { row, size }: { row: number; size: number }): MemoryGradient {
+    this.#gradients[row] ??= { address, size };
+    this.#gradients[row].address = address;
+    return this.#gradients[row];
+  }
+}

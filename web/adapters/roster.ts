@@ -1,0 +1,125 @@
+// Variables of another library by name: what an optimizer is attached to in place of a list from build(). New
+// names may come at any step. Where the arrays are and how they are reached is the library's Access.
+import type { Engine } from '../engine.js';
+import { describe } from '../errors.js';
+import { attach, type Optimizer } from '../optimizer.js';
+import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
+import type { Gradient, Target } from '../stepper.js';
+import type { Selecting, Stepping } from '../stepping.js';
+
+export interface Named {
+  readonly name: string;
+  readonly shape: readonly number[];
+}
+
+/** One library's memory. */
+export interface Access<V extends Named, G> {
+  stepper(
+    engine: Engine,
+    rule: string,
+    targets: readonly Target[],
+    averages: boolean,
+    accumulates: boolean,
+  ): Stepping;
+  /** Refuses what does not fit; changes nothing. */
+  check(variable: V, gradient: G | null, target: Target): void;
+  /** Shows the stepper where a variable is now; and a gradient, as the stepper takes it. */
+  bind(variable: V, target: Target): void;
+  bindGradient(gradient: G, target: Target): unknown;
+}
+
+/** The optimizer that holds the rows: LossScaleOptimizer has one within. */
+export const innermost = (optimizer: Optimizer): Optimizer =>
+  optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
+
+export class Roster<V extends Named, G> implements Selecting {
+  readonly rows: number[] = [];
+  readonly gradients: Gradient[] = [];
+  count = 0;
+  /** Libraries give no gradient for what they do not train: nothing to warn of. */
+  readonly missing = '';
+  targets: readonly Target[] = [];
+  readonly #optimizer: Optimizer;
+  #access: Access<V, G>;
+  readonly #rowOf = new Map<string, number>();
+
+  /** @throws Error if the optimizer was built with variables of another kind */
+  constructor(optimizer: Optimizer, access: Access<V, G>) {
+    this.#optimizer = innermost(optimizer);
+    this.#access = access;
+    if (this.#optimizer.built)
+      throw new Error(
+        `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,
+      );
+  }
+
+  get access(): Access<V, G> {
+    return this.#access;
+  }
+
+  has(name: string): boolean {
+    return this.#rowOf.has(name);
+  }
+
+  /** Makes state for more variables. @throws TypeError, RangeError; then nothing has changed. */
+  add(variables: readonly Named[]): void {
+    const more = variables.map(({ name, shape }, k): Target => {
+      const size = shape.reduce((a, b) => a * b, 1);
+      const row = this.targets.length + k;
+      const short = name.split('/').pop() as string;
+      return { row, name: short, path: name, shape, size, variable: null, array: null, constraint: null };
+    });
+    this.#attach([...this.targets, ...more], this.#access);
+    for (const { path, row } of more) this.#rowOf.set(path, row);
+  }
+
+  /** The same variables in another memory; their state moves with them. */
+  move(access: Access<V, G>): void {
+    if (this.targets.length)
+      this.#attach(
+        this.targets.map((target) => ({ ...target, array: null })),
+        access,
+      );
+    this.#access = access;
+  }
+
+  rowOf(variable: unknown): number {
+    const row = this.#rowOf.get((variable as Named | null)?.name ?? '');
+    if (row === undefined)
+      throw new Error(
+        `Unknown variable ${describe(variable)}: this optimizer steps variables of another library; call its adapter.`,
+      );
+    return row;
+  }
+
+  select(grads: readonly unknown[], variables?: readonly unknown[]): void {
+    if (!variables) throw new Error('This optimizer steps variables of another library; call its adapter.');
+    const list = variables as readonly V[];
+    const given = grads as readonly (G | null | undefined)[];
+    const seen = new Set<number>();
+    list.forEach((variable, k) => {
+      const row = this.rowOf(variable);
+      if (seen.has(row)) throw new RangeError(`The variable '${variable.name}' is given twice.`);
+      seen.add(row);
+      this.#access.check(variable, given[k] ?? null, this.targets[row]);
+    });
+    this.count = 0;
+    list.forEach((variable, k) => {
+      const gradient = given[k];
+      const row = this.rowOf(variable);
+      this.#access.bind(variable, this.targets[row]);
+      if (gradient === null || gradient === undefined) return;
+      this.rows[this.count] = row;
+      this.gradients[this.count++] = this.#access.bindGradient(gradient, this.targets[row]) as Gradient;
+    });
+    if (this.count === 0) throw new RangeError('No gradients provided for any variable.');
+  }
+
+  #attach(targets: readonly Target[], access: Access<V, G>): void {
+    attach(this.#optimizer, (engine, rule, averages, accumulates) => ({
+      stepper: access.stepper(engine, rule, targets, averages, accumulates),
+      selection: this,
+    }));
+    this.targets = targets;
+  }
+}

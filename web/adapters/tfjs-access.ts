@@ -1,0 +1,231 @@
+// How each backend of TensorFlow.js lets its arrays be stepped in place: the wasm backend's heap, the cpu
+// backend's typed arrays. What must hold is checked first; what cannot be had is read back and uploaded.
+import type { Engine } from '../engine.js';
+import { describe, warnOnce } from '../errors.js';
+import { checkRows, rowsFor, SparseGradient } from '../sparse.js';
+import { Stepper, type Target } from '../stepper.js';
+import type { MemoryHost } from './kernels.js';
+import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
+import type { Access } from './roster.js';
+import type { TfBackend, TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
+
+export type TfGradient = TfTensor | SparseGradient;
+
+export interface TfAccess extends Access<TfVariable, TfGradient> {
+  readonly backend: TfBackend;
+  /** After a step: what tfjs has to be told. */
+  finish(): void;
+}
+
+abstract class Base implements TfAccess {
+  readonly backend: TfBackend;
+  protected readonly engine: TfEngine;
+
+  constructor(engine: TfEngine) {
+    this.engine = engine;
+    this.backend = engine.backend;
+  }
+
+  abstract stepper(...args: Parameters<TfAccess['stepper']>): ReturnType<TfAccess['stepper']>;
+  abstract bind(variable: TfVariable, target: Target): void;
+  abstract bindGradient(gradient: TfGradient, target: Target): unknown;
+
+  check(variable: TfVariable, gradient: TfGradient | null, target: Target): void {
+    if (variable.isDisposed) throw new Error(`The variable '${variable.name}' has been disposed.`);
+    if (variable.dtype !== 'float32')
+      throw new TypeError(`The variable '${variable.name}' must be float32 to be trained, not ${variable.dtype}.`);
+    if (String(variable.shape) !== String(target.shape))
+      throw new RangeError(
+        `The variable '${variable.name}' had shape [${target.shape}], and has [${variable.shape}] now.`,
+      );
+    if (!gradient) return;
+    if (gradient instanceof SparseGradient) return checkRows(gradient, target);
+    if (gradient.isDisposed) throw new Error(`The gradient of '${variable.name}' has been disposed.`);
+    if (gradient.dtype !== 'float32')
+      throw new TypeError(`The gradient of '${variable.name}' must be float32, not ${gradient.dtype}.`);
+    if (String(gradient.shape) !== String(target.shape))
+      throw new RangeError(
+        `The gradient of '${variable.name}' must have its shape [${target.shape}], got [${gradient.shape}].`,
+      );
+  }
+
+  finish(): void {}
+
+  /** Gives a variable data of its own. Whoever else holds the old data keeps it as it is. */
+  protected replace(variable: TfVariable, values: Float32Array): void {
+    const tensor = this.engine.makeTensor(values, variable.shape, 'float32');
+    variable.assign(tensor);
+    tensor.dispose();
+  }
+}
+
+interface WasmBackend {
+  readonly wasm: {
+    readonly HEAPU8: Uint8Array;
+    readonly wasmMemory?: unknown;
+    readonly asm?: { readonly memory?: unknown };
+    _malloc(bytes: number): number;
+    _free(address: number): void;
+  } | null;
+  readonly dataIdMap: { get(id: object): { memoryOffset: number } };
+  refCount(id: object): number;
+}
+
+/** The wasm backend, single or threaded: rows in its own heap. */
+class WasmAccess extends Base {
+  readonly #wasm: WasmBackend;
+  readonly #host: MemoryHost;
+  readonly #gradients: MemoryGradient[] = [];
+  #stepper: MemoryStepper | null = null;
+
+  constructor(engine: TfEngine, memory: WebAssembly.Memory) {
+    super(engine);
+    const backend = engine.backend as WasmBackend;
+    this.#wasm = backend;
+    this.#host = {
+      memory,
+      allocate: (bytes) => (backend.wasm?._malloc(bytes) ?? 0) >>> 0, // signed above 2 GiB
+      free: (address) => backend.wasm?._free(address), // null once the backend is disposed
+    };
+  }
+
+  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    this.#stepper = new MemoryStepper(engine, this.#host, rule, targets, averages, accumulates);
+    return this.#stepper;
+  }
+
+  bind(variable: TfVariable, { row }: Target): void {
+    let address = this.#addressOf(variable); // moves the data here if another backend had it
+    if (this.#wasm.refCount(variable.dataId) !== 1) {
+      this.replace(variable, Float32Array.from(variable.dataSync()));
+      address = this.#addressOf(variable);
+    }
+    (this.#stepper as MemoryStepper).weights[row] = address;
+  }
+
+  bindGradient(gradient: TfGradient, target: Target): MemoryGradient {
+    const { row, size } = target;
+    this.#gradients[row] ??= { address: 0, size };
+    this.#gradients[row].address =
+      gradient instanceof SparseGradient
+        ? (this.#stepper as MemoryStepper).spread(rowsFor(gradient, target), target)
+        : this.#addressOf(gradient);
+    return this.#gradients[row];
+  }
+
+  #addressOf({ dataId }: TfTensor): number {
+    return this.#wasm.dataIdMap.get(dataId).memoryOffset;
+  }
+}
+
+/** The memory of a wasm backend, if everything is where it is known to be. */
+function wasmMemory({ backend, backendName }: TfEngine): WebAssembly.Memory | null {
+  const { wasm, dataIdMap, refCount } = backend as Partial<WasmBackend>;
+  if (backendName !== 'wasm' || !wasm?._malloc || !wasm._free || !dataIdMap || !refCount) return null;
+  const found = [wasm.wasmMemory, wasm.asm?.memory].find((x) => x instanceof WebAssembly.Memory);
+  return (found as WebAssembly.Memory | undefined)?.buffer === wasm.HEAPU8.buffer
+    ? (found as WebAssembly.Memory)
+    : null;
+}
+
+interface CpuBackend {
+  readonly data: { get(id: object): { values: unknown } };
+  refCount(id: object): number;
+}
+
+/** Arrays of the JavaScript heap pass through the engine's tiles, and are written where they are. */
+class CpuAccess extends Base {
+  readonly #cpu: CpuBackend;
+  /** Data that is nobody else's: tfjs aliases the typed array that a tensor was made of. */
+  readonly #own = new WeakSet<object>();
+
+  constructor(engine: TfEngine) {
+    super(engine);
+    this.#cpu = engine.backend as CpuBackend;
+  }
+
+  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    return arrayStepper(engine, rule, targets, averages, accumulates);
+  }
+
+  bind(variable: TfVariable, target: Target): void {
+    let values = this.#valuesOf(variable);
+    if (!this.#own.has(variable.dataId) || this.#cpu.refCount(variable.dataId) !== 1) {
+      this.replace(variable, Float32Array.from(values));
+      this.#own.add(variable.dataId);
+      values = this.#valuesOf(variable);
+    }
+    setArray(target, values);
+  }
+
+  bindGradient(gradient: TfGradient): unknown {
+    return gradient instanceof SparseGradient ? gradient : floats(this.#valuesOf(gradient));
+  }
+
+  #valuesOf({ dataId }: TfTensor): Float32Array {
+    return this.#cpu.data.get(dataId).values as Float32Array;
+  }
+}
+
+/** Any backend: values are read back, stepped on the CPU, and uploaded. */
+class CopyAccess extends Base {
+  #bound: [TfVariable, Target][] = [];
+
+  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    return arrayStepper(engine, rule, targets, averages, accumulates);
+  }
+
+  override check(variable: TfVariable, gradient: TfGradient | null, target: Target): void {
+    this.#bound = [];
+    super.check(variable, gradient, target);
+  }
+
+  bind(variable: TfVariable, target: Target): void {
+    setArray(target, Float32Array.from(variable.dataSync()));
+    this.#bound.push([variable, target]);
+  }
+
+  bindGradient(gradient: TfGradient): unknown {
+    return gradient instanceof SparseGradient ? gradient : floats(gradient.dataSync());
+  }
+
+  override finish(): void {
+    for (const [variable, { array }] of this.#bound) this.replace(variable, array as Float32Array);
+    this.#bound = [];
+  }
+}
+
+const floats = (values: ArrayLike<number>): Float32Array =>
+  values instanceof Float32Array ? values : Float32Array.from(values);
+
+const nothing = new Float32Array(0);
+
+const setArray = (target: Target, array: Float32Array): void => {
+  (target as { array: Float32Array }).array = array;
+};
+
+function arrayStepper(...args: Parameters<TfAccess['stepper']>): Stepper {
+  for (const target of args[2]) setArray(target, target.array ?? nothing); // until they are bound
+  return new Stepper(...args);
+}
+
+/** The best way into the current backend. */
+export function accessTo(engine: TfEngine): TfAccess {
+  const { backend, backendName } = engine;
+  if (!backend) throw new Error('TensorFlow.js has no backend yet: await tf.ready() first.');
+  const memory = wasmMemory(engine);
+  if (memory) {
+    try {
+      return new WasmAccess(engine, memory);
+    } catch (error) {
+      warnOnce(`simdescent/tfjs cannot step inside the wasm backend's memory (${describe(error)}).`);
+    }
+  }
+  const { data, refCount } = backend as Partial<CpuBackend>;
+  if (backendName === 'cpu' && data?.get && refCount) return new CpuAccess(engine);
+  warnOnce(
+    `simdescent/tfjs: no way into the memory of the backend '${backendName}'. Every step reads variables and gradients ` +
+      'back, updates them on the CPU and uploads them; the wasm and cpu backends are stepped in place.',
+  );
+  return new CopyAccess(engine);
+}
