@@ -6,13 +6,14 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const groups = ['steps', 'options', 'small'];
+const groups = ['steps', 'options', 'small', 'threads', 'start'];
 const help = `npm run bench -- [options]
   --only ${groups.join(',')}   some of the tables
   --sizes 1Ki,128Ki,16Mi      other sizes for the tables of steps and options
   --rules adam,adamax         one rule only
   --without tfjs              leave TensorFlow.js out (it takes most of the time)
   --quick                     small sizes, few repetitions: for trying out, not for figures
+  --readme                    write the tables of steps into README.md
   --json FILE                 write the rows to FILE as well as to build/bench/`;
 
 const usage = (message) => {
@@ -47,6 +48,7 @@ function parse() {
     without: text,
     json: text,
     quick: flag,
+    readme: flag,
     help: flag,
   };
   try {
@@ -70,6 +72,7 @@ for (const file of ['dist/index.js', 'build/wasm/kernels-scalar.wasm', 'build/wa
 
 const { init } = await import('../../dist/index.js');
 const { settings } = await import('./timing.mjs');
+const { writeReadme } = await import('./readme.mjs');
 const { run } = await import('./run.mjs');
 await init();
 const report = await run({
@@ -91,3 +94,4 @@ for (const file of files) {
   writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);
   process.stdout.write(`written: ${file}\n`);
 }
+if (values.readme) writeReadme(join(root, 'README.md'), report);

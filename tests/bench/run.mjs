@@ -3,7 +3,9 @@ import { checkAgreement } from './check.mjs';
 import { optionSizes, options } from './options.mjs';
 import { machine, print, table, withRatios } from './report.mjs';
 import { small, tiny } from './small.mjs';
+import { start } from './start.mjs';
 import { stepSizes, steps } from './steps.mjs';
+import { threadSizes, threads } from './threads.mjs';
 
 const title = { adam: 'Adam', adamax: 'Adamax' };
 // What a row is divided by: the resident step; the yardstick, which is the slower of the two loops; the plain
@@ -46,6 +48,22 @@ export async function run(wanted) {
       say(tinyTable(`${title[rule]}, one call on ${single[0].size} parameters`, single));
       report.rows.push(...rows, ...single);
     }
+  }
+  if (only.includes('threads')) {
+    const rounds = quick ? 1 : 3;
+    const rows = await collect(threads({ rules, sizes: sizes ?? threadSizes, rounds }));
+    if (rows.length === 0) say('threads: this place has none\n');
+    for (const rule of rules) {
+      const own = rows.filter((row) => row.rule === rule);
+      if (own.length) say(table(`${title[rule]}, threads, ns per parameter`, own, ({ ns }) => ns, 3));
+    }
+    report.rows.push(...rows);
+  }
+  if (only.includes('start')) {
+    const rows = await start({ rounds: quick ? 3 : 15 });
+    const lines = rows.map(({ variant, value, unit }) => [variant, `${value.toPrecision(3)} ${unit}`]);
+    say(print('loading', [''], lines));
+    report.rows.push(...rows);
   }
   return report;
 }
