@@ -18,12 +18,40 @@ const headers = {
   'Cross-Origin-Embedder-Policy': 'require-corp',
 };
 
+// The page is written in parts: `<!-- include PATH name="value" … -->` stands for the file PATH in demo/, with
+// {name} replaced by the value; `checked=""` means unchecked. What the browser gets is one static page.
+const include = (html) =>
+  html.replace(/<!-- include (\S+)(.*?) -->/g, (_, path, values) => {
+    const part = readFileSync(here(`demo/${path}`), 'utf8').trimEnd();
+    const named = [...values.matchAll(/(\w+)="([^"]*)"/g)];
+    const filled = named.reduce((text, [, name, value]) => text.replaceAll(`{${name}}`, value), part);
+    return include(filled.replaceAll(' checked=""', ''));
+  });
+const includes = { name: 'includes', transformIndexHtml: { order: 'pre', handler: include } };
+
+// The tests choose a port. While they run, a package that is built anew must not reload the page under them.
+const underTest = process.env.SIMDESCENT_TEST_PORT !== undefined;
+
 export default defineConfig({
   root: here('demo'),
   base: './',
   cacheDir: here('build/vite'),
   resolve: { alias },
-  server: { host: '127.0.0.1', headers, fs: { allow: [here('.')] } },
+  plugins: [includes],
+  worker: { format: 'es' },
+  server: {
+    host: '127.0.0.1',
+    headers,
+    fs: { allow: [here('.')] },
+    ...(underTest && { hmr: false, watch: null }),
+  },
   preview: { host: '127.0.0.1', headers },
-  build: { outDir: here('build/demo'), emptyOutDir: true, target: 'es2022' },
+  build: {
+    outDir: here('build/demo'),
+    emptyOutDir: true,
+    target: 'es2022',
+    // A data: address could not be fetched under the page's policy. TensorFlow.js is large, and comes when asked for.
+    assetsInlineLimit: 0,
+    chunkSizeWarningLimit: 1000,
+  },
 });

@@ -20,7 +20,14 @@ import { entry, Problem, root, run, say } from './setup/run.mjs';
 import { buildTools } from './setup/tools.mjs';
 
 /** The package's entry points: the name in dist/ and the source. package.json's exports name the same ones. */
-const entryPoints = { index: 'web/index.ts', keras: 'web/keras.ts', torch: 'web/torch.ts' };
+const entryPoints = {
+  index: 'web/index.ts',
+  keras: 'web/keras.ts',
+  torch: 'web/torch.ts',
+  tfjs: 'web/tfjs.ts',
+  memory: 'web/memory.ts',
+  webgpu: 'web/webgpu.ts',
+};
 
 /** Optional peer dependencies, which are never bundled. */
 const external = ['h5wasm', 'fflate'];

@@ -24,6 +24,15 @@ export let project: (constraint: Constraint, engine: Engine, variable: Constrain
 /** Whether it may throw after the step, so that the step must be taken back. */
 export let isUsersOwn: (constraint: Constraint | null) => boolean;
 
+/** A built-in projection as numbers, for those who do it elsewhere: norms over `axis` of [outer, axis, inner]. */
+export interface Projection {
+  readonly split: readonly [outer: number, axis: number, inner: number];
+  /** null: negative values become 0. */
+  readonly range: readonly [least: number, most: number, rate: number, unit: boolean] | null;
+}
+/** null for a constraint of the user's own. */
+export let projectionOf: (constraint: Constraint, shape: readonly number[]) => Projection | null;
+
 interface Constrained {
   readonly path: string;
   readonly shape: readonly number[];
@@ -34,6 +43,8 @@ interface Constrained {
 abstract class BuiltIn extends Constraint {
   static {
     isUsersOwn = (constraint) => constraint !== null && !(constraint instanceof BuiltIn);
+    projectionOf = (constraint, shape) =>
+      constraint instanceof BuiltIn ? constraint.projection(shape) : null;
     project = (constraint, engine, variable, address) => {
       if (constraint instanceof BuiltIn) {
         constraint.project(engine, address, variable.shape);
@@ -48,6 +59,7 @@ abstract class BuiltIn extends Constraint {
     };
   }
   protected abstract project(engine: Engine, address: number, shape: readonly number[]): void;
+  protected abstract projection(shape: readonly number[]): Projection;
   /** @throws RangeError if it cannot be applied to a variable of this shape */
   fits(_shape: readonly number[]): void {}
 
@@ -102,10 +114,10 @@ export class NonNeg extends BuiltIn {
     readArguments('NonNeg', {}, config);
   }
   protected project(engine: Engine, address: number, shape: readonly number[]): void {
-    engine.module.nonNegative(
-      address,
-      shape.reduce((a, b) => a * b, 1),
-    );
+    engine.module.nonNegative(address, this.projection(shape).split[0]);
+  }
+  protected projection(shape: readonly number[]): Projection {
+    return { split: [shape.reduce((a, b) => a * b, 1), 1, 1], range: null };
   }
 }
 
@@ -119,8 +131,10 @@ abstract class NormConstraint extends BuiltIn {
   protected abstract range(): [least: number, most: number, rate: number, unit: boolean];
 
   protected project(engine: Engine, address: number, shape: readonly number[]): void {
-    const [outer, axis, inner] = split(this.constructor.name, shape, this.axis);
-    engine.module.boundNorm(address, outer, axis, inner, ...this.range());
+    engine.module.boundNorm(address, ...split(this.constructor.name, shape, this.axis), ...this.range());
+  }
+  protected projection(shape: readonly number[]): Projection {
+    return { split: split(this.constructor.name, shape, this.axis), range: this.range() };
   }
 }
 

@@ -23,6 +23,9 @@ export interface EngineOptimizer {
   add(size: number, weights: number, averages: boolean, accumulates: boolean): boolean;
   /** A row whose arrays are in another memory; see cpp/engine/optimizer.h. */
   addElsewhere(size: number, averages: boolean): void;
+  /** A row's arrays are freed, or made, zeroed: false if there is no memory. */
+  evict(row: number): void;
+  place(row: number, weights: number, accumulates: boolean): boolean;
   excludeFromDecay(row: number): void;
   setGroup(row: number, group: number): void;
   setRate(group: number, rate: number): void;
@@ -47,6 +50,8 @@ export interface EngineOptimizer {
   averageChunk(row: number, from: number, count: number): void;
   end(): void;
   updateOnly(row: number, from: number, count: number, gradient: number, rate: number): void;
+  /** Makes a row's words those of `updateOnly`, for a row elsewhere. */
+  planOnly(row: number, rate: number): void;
   delete(): void;
 }
 
@@ -67,6 +72,8 @@ export interface EngineModule {
     unit: boolean,
   ): void;
   ruleCount: number;
+  /** The text of a shader (cpp/engine/shader.h): an address, until the next one is asked for. */
+  wgsl(kind: number, rule: number, stages: number, lanes: number): number;
   /** Names are addresses of texts that end in 0: see `Engine.text`. */
   ruleName(rule: number): number;
   slotCount(rule: number): number;
@@ -111,7 +118,7 @@ export interface EngineModule {
 export const Role = { weights: 0, gradient: 1, slot0: 2 } as const;
 
 /** Whose scalar arithmetic a rule's coefficients follow (cpp/kernels/rule.h). */
-export const Dialect = { keras: 0, optimizerV2: 1, torch: 2 } as const;
+export const Dialect = { keras: 0, optimizerV2: 1, torch: 2, tfjs: 3 } as const;
 
 /** Several threads over the engine's memory: threads/pool.ts. */
 export interface Pool {

@@ -2,20 +2,26 @@
 // counters, the learning rate, the state. The arithmetic is the engine's, and stepper.ts moves the data there;
 // selection.ts validates a call; the subclasses in optimizers/ choose the update rule and add their options.
 import type { Kind, Options } from './configured.js';
+import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
 import { Dialect, type Engine, engine } from './engine.js';
 import { describe, warnOnce } from './errors.js';
 import { pattern } from './options.js';
 import { isParameter, type Parameter, targetsFor } from './parameters.js';
+import { Placed } from './placed.js';
 import { rateFrom } from './rate.js';
-import { checkAlive, checkGradient, type GradientLike, Selection } from './selection.js';
+import { checkAlive, checkGradient, type GradientLike, type HostGradient, Selection } from './selection.js';
 import { SparseGradient } from './sparse.js';
 import { assignAll, type StateEntry, scalarEntry, slotEntries } from './state/entries.js';
-import { Stateful } from './state/stateful.js';
 import { type StepOptions, Stepper, type Target } from './stepper.js';
 import type { Selecting, Stepping } from './stepping.js';
 import { gradientAddressOf } from './variable.js';
 
 type Numbers = ArrayLike<number>;
+
+function checkEncoder(encoder: unknown): void {
+  if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')
+    throw new TypeError(`record takes a GPUCommandEncoder first, got ${describe(encoder)}.`);
+}
 
 /** More than one learning rate: the group of each variable, and the rate of each group at a call. */
 export interface RateGroups {
@@ -30,8 +36,13 @@ export let applyScaled: (
   grads: readonly GradientLike[],
   variables: Variables,
   scale: number,
-) => void;
-export let allFinite: (o: Optimizer, grads: readonly GradientLike[], variables: Variables) => boolean;
+  encoder?: object,
+) => void | Promise<void>;
+export let allFinite: (
+  o: Optimizer,
+  grads: readonly GradientLike[],
+  variables: Variables,
+) => boolean | Promise<boolean>;
 export let stateOf: (o: Optimizer) => StateEntry[];
 export let stepperOf: (o: Optimizer) => Stepping;
 // For adapters, which step variables of another library's: builds with a stepper and a selection of their own.
@@ -45,7 +56,7 @@ export type Attachment = (
 ) => { stepper: Stepping; selection: Selecting };
 type Variables = readonly Parameter[] | undefined;
 
-export abstract class Optimizer extends Stateful {
+export abstract class Optimizer extends Placed {
   readonly #engine: Engine;
   readonly #oneRate = [0];
   /** The variables' own gradients, for `step`; kept, so that a step makes no garbage. */
@@ -56,11 +67,15 @@ export abstract class Optimizer extends Stateful {
   #excluded: { parameters: Set<Parameter>; patterns: RegExp[] } = { parameters: new Set(), patterns: [] };
 
   static {
-    applyScaled = (o, grads, variables, scale) => o.#apply(grads, variables, scale);
+    applyScaled = (o, grads, variables, scale, encoder) => o.#apply(grads, variables, scale, encoder);
     allFinite = (o, grads, variables) => {
       const { rows, gradients, count } = o.#select(grads, variables);
       const stepper = o.stepper();
-      return rows.slice(0, count).every((_, j) => stepper.isFinite(gradients[j]));
+      const isHere = (g: unknown) => g instanceof Float32Array || g instanceof SparseGradient;
+      const here = rows
+        .slice(0, count)
+        .every((_, j) => !isHere(gradients[j]) || stepper.isFinite(gradients[j]));
+      return here && (stepper.elsewhere?.finite(rows, gradients, count) ?? true);
     };
     stateOf = (o) => o.entries();
     stepperOf = (o) => o.stepper();
@@ -115,15 +130,29 @@ export abstract class Optimizer extends Stateful {
   }
 
   /**
-   * One step, in place: `grads[i]` belongs to `variables[i]`, or to the i-th built variable.
+   * One step, in place: `grads[i]` belongs to `variables[i]`, or to the i-th built variable. On a GPU it is
+   * enqueued. Returns nothing, or a Promise where a decision of the CPU needs numbers from the GPU: loss scaling
+   * with gradients there, globalClipnorm with variables in both places. Until it settles a second call throws.
    * @throws TypeError, RangeError, Error; then nothing has changed.
    */
-  apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
-    this.#apply(grads, variables, this.lossScaleFactor ?? 1);
+  apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
+    return this.#apply(grads, variables, this.lossScaleFactor ?? 1);
   }
 
-  /** As `apply`, in pairs. Returns the number of calls so far, `rawIterations`. */
-  applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number {
+  /**
+   * As `apply`, with what it does on a GPU recorded into a GPUCommandEncoder of yours, to be submitted by you, in
+   * order and once. The counters advance now; what lives in the engine is stepped now.
+   * @throws as apply, and Error where apply would return a Promise
+   */
+  record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
+    checkEncoder(encoder);
+    this.#apply(grads, variables, this.lossScaleFactor ?? 1, encoder);
+  }
+
+  /** As `apply`, in pairs. Returns the number of calls so far, `rawIterations`; a Promise of it where `apply` returns one. */
+  applyGradients(pairs: Iterable<readonly [HostGradient, Parameter]>): number;
+  applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number>;
+  applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number> {
     this.alive();
     const list = [...pairs];
     if (list.length === 0)
@@ -131,15 +160,15 @@ export abstract class Optimizer extends Stateful {
     for (const pair of list)
       if (!Array.isArray(pair) || pair.length !== 2)
         throw new TypeError(`applyGradients takes [gradient, variable] pairs, got ${describe(pair)}.`);
-    this.apply(
+    const waiting = this.apply(
       list.map(([g]) => g),
       list.map(([, v]) => v),
     );
-    return this.rawIterations;
+    return waiting ? waiting.then(() => this.rawIterations) : this.rawIterations;
   }
 
   /** `apply` with the variables' own `gradient` buffers; one that was never touched counts as null. */
-  step(): void {
+  step(): void | Promise<void> {
     const { targets } = this.stepper();
     const grads = this.#own;
     for (let i = 0; i < targets.length; i++) {
@@ -150,7 +179,7 @@ export abstract class Optimizer extends Stateful {
         );
       grads[i] = gradientAddressOf(variable) ? variable.gradient : null;
     }
-    this.apply(grads);
+    return this.apply(grads);
   }
 
   /**
@@ -158,9 +187,17 @@ export abstract class Optimizer extends Stateful {
    * @param lossAndGrads returns `{ loss, grads }`, the gradients in the order of `variables`.
    */
   minimize(
+    lossAndGrads: () => { loss: number; grads: readonly HostGradient[] },
+    variables?: readonly Parameter[],
+  ): number;
+  minimize(
     lossAndGrads: () => { loss: number; grads: readonly GradientLike[] },
     variables?: readonly Parameter[],
-  ): number {
+  ): number | Promise<number>;
+  minimize(
+    lossAndGrads: () => { loss: number; grads: readonly GradientLike[] },
+    variables?: readonly Parameter[],
+  ): number | Promise<number> {
     this.alive();
     if (typeof lossAndGrads !== 'function')
       throw new TypeError(
@@ -169,13 +206,18 @@ export abstract class Optimizer extends Stateful {
     const result = lossAndGrads();
     if (typeof result !== 'object' || result === null || !Array.isArray(result.grads))
       throw new TypeError(`minimize: the function must return { loss, grads }, got ${describe(result)}.`);
-    this.apply(result.grads, variables);
-    return result.loss;
+    const waiting = this.apply(result.grads, variables);
+    return waiting ? waiting.then(() => result.loss) : result.loss;
   }
 
   /** The update rule alone on one built variable, for update `iterations + 1`: no clip, decay, average or counter. */
-  updateStep(gradient: Float32Array, variable: Parameter, learningRate: number): void {
+  updateStep(
+    gradient: Float32Array | DeviceBuffer | DeviceRange,
+    variable: Parameter,
+    learningRate: number,
+  ): void {
     const stepper = this.stepper();
+    stepper.elsewhere?.check('updateStep');
     const target = stepper.targets[(this.#selection as Selecting).rowOf(variable)];
     checkAlive(target);
     checkGradient(gradient, target);
@@ -183,7 +225,7 @@ export abstract class Optimizer extends Stateful {
       throw new TypeError('updateStep takes a Float32Array, got a SparseGradient.');
     const rate = rateFrom('updateStep: learningRate', learningRate).at(this.rawIterations);
     this.#configure(stepper, 1);
-    stepper.updateOnly(target, gradient, rate);
+    stepper.updateOnly(target, gradient as Float32Array, rate);
   }
 
   /** With `useEma`: every variable becomes its average. Otherwise nothing. @throws Error, RangeError */
@@ -197,7 +239,11 @@ export abstract class Optimizer extends Stateful {
       );
     const targets = variables.map((v) => stepper.targets[(this.#selection as Selecting).rowOf(v)]);
     targets.forEach(checkAlive);
-    for (const t of targets) stepper.values(t).set(stepper.averageOf(t) as Float32Array);
+    const { elsewhere } = stepper;
+    elsewhere?.check('finalizeVariableValues');
+    for (const t of targets)
+      if (elsewhere?.has(t.row)) elsewhere.overwrite(t.row);
+      else stepper.values(t).set(stepper.averageOf(t) as Float32Array);
   }
 
   /**
@@ -250,6 +296,7 @@ export abstract class Optimizer extends Stateful {
           `statelessApply: '${t.path}' has ${t.size} elements, got ${describe(trainableVariables[k])}.`,
         );
     });
+    this.present('statelessApply');
     const restore = this.#snapshot(stepper);
     try {
       assignAll('statelessApply: optimizerVariables', this.entries(), optimizerVariables);
@@ -294,7 +341,7 @@ export abstract class Optimizer extends Stateful {
     if (variables !== undefined && !Array.isArray(variables))
       throw new TypeError(`apply: variables must be an array, got ${describe(variables)}.`);
     if (!this.#stepper && variables) return this.#buildFor(grads, variables);
-    this.stepper();
+    this.stepper().elsewhere?.check('apply');
     const selection = this.#selection as Selecting;
     selection.select(grads, variables);
     return selection;
@@ -358,40 +405,63 @@ export abstract class Optimizer extends Stateful {
     native.beta1 = o.beta1 as number;
     native.beta2 = o.beta2 as number;
     native.epsilon = o.epsilon as number;
-    native.dialect = o.compat === 'torch' || o.compat === 'tfjs' ? Dialect.torch : Dialect.keras;
+    native.dialect = Dialect[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.options);
     this.stale = false;
   }
 
-  #apply(grads: readonly GradientLike[], variables: Variables, lossScale: number): void {
+  #apply(
+    grads: readonly GradientLike[],
+    variables: Variables,
+    lossScale: number,
+    encoder?: object,
+  ): void | Promise<void> {
     this.alive();
-    if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return;
+    if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
     const iteration = this.rawIterations;
     this.#oneRate[0] = this.rate.at(iteration); // may throw: a function of the user's
     const rates = this.rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
-    const { rows, gradients, count, missing } = this.#select(grads, variables);
+    const selection = this.#select(grads, variables);
     const stepper = this.stepper();
-    const { native } = stepper;
-    const undo = stepper.canThrow ? this.#snapshot(stepper) : null;
+    const { native, elsewhere } = stepper;
     this.#configure(stepper, lossScale);
     for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);
+    const waiting = elsewhere?.prepare(
+      selection.rows,
+      selection.gradients,
+      selection.count,
+      this.options as unknown as StepOptions,
+      encoder,
+    );
+    if (waiting) return waiting.then(() => this.#finish(stepper, selection));
+    this.#finish(stepper, selection, encoder);
+  }
+
+  /** The step itself. Only a constraint of the user's own can throw. */
+  #finish(stepper: Stepping, { rows, gradients, count, missing }: Selecting, encoder?: object): void {
+    const undo = stepper.canThrow ? this.#snapshot(stepper) : null;
     stepper.step(rows, gradients, count, this.options as unknown as StepOptions);
     try {
       stepper.constrain(rows, count);
     } catch (error) {
+      stepper.elsewhere?.discard();
       undo?.();
       throw error;
     }
+    stepper.elsewhere?.commit(encoder);
     if (missing) warnOnce(`Gradients do not exist for variables ${missing} when minimizing the loss.`);
   }
 
-  /** How to put state and variables back to what they are now. */
+  /** How to put state and variables back to what they are now; what lives on a GPU is not concerned. */
   #snapshot(stepper: Stepping): () => void {
-    const state = this.getWeights();
-    const values = stepper.targets.map((t) => stepper.values(t).slice());
+    const entries = this.entries().filter(({ remote }) => !remote);
+    const targets = stepper.targets.filter(({ row }) => !stepper.elsewhere?.has(row));
+    const copyOf = (x: number | Float32Array) => (typeof x === 'number' ? x : x.slice());
+    const state = entries.map((entry) => copyOf(entry.read()));
+    const values = targets.map((t) => stepper.values(t).slice());
     return () => {
-      assignAll('restore', this.entries(), state);
-      stepper.targets.forEach((t, k) => {
+      assignAll('restore', entries, state);
+      targets.forEach((t, k) => {
         stepper.values(t).set(values[k]);
       });
     };

@@ -1,7 +1,7 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
 import { describe } from './errors.js';
 import type { Target } from './stepper.js';
-import { addressOf, isUnnamed, Variable } from './variable.js';
+import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
 
 /** A parameter: engine-resident, or an array of your own that is updated in place. */
 export type Parameter = Variable | Float32Array;
@@ -35,7 +35,7 @@ export function targetsFor(parameters: readonly Parameter[], engineMemory: Array
       );
     const variable = parameter instanceof Variable ? parameter : null;
     const array = parameter instanceof Variable ? null : parameter;
-    if (variable && addressOf(variable) === 0)
+    if (variable && addressOf(variable) === 0 && !residenceOf(variable))
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
     if (array?.buffer === engineMemory)
       throw new RangeError(
@@ -77,13 +77,19 @@ function checkPaths(targets: readonly Target[]): void {
   }
 }
 
+const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => ({
+  buffer: buffer as object,
+  start: byteOffset,
+  end: byteOffset + byteLength,
+});
+const rangeOf = (variable: Variable) => residenceOf(variable)?.range() ?? bytesOf(variable.value);
+
 /** Two parameters that share bytes would be updated twice, in an order nobody chose. */
 function checkOverlaps(targets: readonly Target[]): void {
-  const ranges = new Map<ArrayBufferLike, { start: number; end: number; path: string }[]>();
+  const ranges = new Map<object, { start: number; end: number; path: string }[]>();
   for (const { array, variable, path } of targets) {
-    const view = array ?? (variable as Variable).value;
-    const range = { start: view.byteOffset, end: view.byteOffset + view.byteLength, path };
-    ranges.set(view.buffer, [...(ranges.get(view.buffer) ?? []), range]);
+    const { buffer, start, end } = variable ? rangeOf(variable) : bytesOf(array as Float32Array);
+    ranges.set(buffer, [...(ranges.get(buffer) ?? []), { start, end, path }]);
   }
   for (const list of ranges.values()) {
     list.sort((a, b) => a.start - b.start);

@@ -1,17 +1,25 @@
 // The validated part of one call of apply: which rows have a gradient, and which. Checking it changes nothing,
 // and its lists are kept from call to call, so that a step makes no garbage.
+import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
 import { describe } from './errors.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
-import { addressOf, disposals } from './variable.js';
+import { addressOf, disposals, residenceOf } from './variable.js';
 
 /** null: this variable has no gradient in this step, and is left alone (not the same as zeros). */
-export type GradientLike = Float32Array | SparseGradient | null | undefined;
+export type HostGradient = Float32Array | SparseGradient | null | undefined;
+/** A GPUBuffer, or a part of one, is for a variable that lives on the GPU. */
+export type GradientLike = HostGradient | DeviceBuffer | DeviceRange;
 
 export function checkGradient(g: unknown, target: Target): asserts g is Gradient {
   if (g instanceof SparseGradient) {
     checkRows(g, target);
+    return;
+  }
+  const residence = g instanceof Float32Array || !target.variable ? null : residenceOf(target.variable);
+  if (residence) {
+    residence.checkGradient(g, target);
     return;
   }
   if (!(g instanceof Float32Array))
@@ -109,7 +117,8 @@ export class Selection {
 
 /** Nobody has taken the memory of a built variable away. */
 export function checkAlive({ variable, array, path, size }: Target): void {
-  if (variable && addressOf(variable) === 0) throw new Error(`The variable '${path}' has been disposed.`);
+  if (variable && addressOf(variable) === 0 && !residenceOf(variable))
+    throw new Error(`The variable '${path}' has been disposed.`);
   if (array && array.length !== size)
     throw new Error(`The array '${path}' has been detached: its buffer was transferred or has grown away.`);
 }

@@ -1,10 +1,11 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
 // and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
 import { type Constraint, isUsersOwn, project } from './constraints.js';
+import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
 import type { Engine, EngineOptimizer } from './engine.js';
 import { clipRows, type Rows, rowsFor, SparseGradient } from './sparse.js';
 import type { Stepping } from './stepping.js';
-import { addressOf, type Variable } from './variable.js';
+import { addressOf, claimsOf, residenceOf, type Variable } from './variable.js';
 
 /** One built variable: engine-resident, or a plain array that passes through the tiles. */
 export interface Target {
@@ -18,7 +19,7 @@ export interface Target {
   readonly constraint: Constraint | null;
 }
 
-export type Gradient = Float32Array | SparseGradient;
+export type Gradient = Float32Array | SparseGradient | DeviceBuffer | DeviceRange;
 
 /** What a step needs to know beyond the engine's own options. */
 export interface StepOptions {
@@ -40,9 +41,13 @@ export class Stepper implements Stepping {
   readonly targets: readonly Target[];
   /** A constraint of the user's own may throw after the update. */
   readonly canThrow: boolean;
+  /** The rows that live on a GPU; null until there are any. */
+  elsewhere: Elsewhere | null = null;
+  /** For `elsewhere`: whether rows have averages and accumulators. */
+  readonly averages: boolean;
+  readonly accumulates: boolean;
   readonly #engine: Engine;
   readonly #tile: number;
-  readonly #averages: boolean;
   #list = new Uint32Array(0);
   #sums = new Float32Array(0);
   readonly #rule: number;
@@ -65,7 +70,8 @@ export class Stepper implements Stepping {
   ) {
     this.#engine = engine;
     this.#tile = engine.module.tileSize;
-    this.#averages = averages;
+    this.averages = averages;
+    this.accumulates = accumulates;
     this.rule = rule;
     this.targets = targets;
     this.#foreign = targets.some((t) => t.array);
@@ -73,16 +79,50 @@ export class Stepper implements Stepping {
     this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
     this.#rule = engine.rule(rule);
     this.native = new engine.module.Optimizer(this.#rule);
-    for (const target of targets) {
-      const weights = target.variable ? addressOf(target.variable) : 0;
-      if (this.native.add(target.size, weights, averages, accumulates)) continue;
-      this.native.delete();
-      throw engine.outOfMemory(target.size * 8, `the optimizer state of '${target.path}'`);
+    for (const { variable, size, path } of targets) {
+      const residence = variable && residenceOf(variable);
+      if (residence) this.native.addElsewhere(size, averages);
+      else if (!this.native.add(size, variable ? addressOf(variable) : 0, averages, accumulates)) {
+        this.native.delete();
+        throw engine.outOfMemory(size * 8, `the optimizer state of '${path}'`);
+      }
     }
     this.native.reserve(targets.length);
+    try {
+      this.#settle();
+    } catch (error) {
+      this.delete();
+      throw error;
+    }
     const { pool } = engine;
     this.#parallel = pool !== null && targets.reduce((sum, t) => sum + t.size, 0) >= pool.threshold;
     if (this.#parallel && pool) this.native.reserveParts(pool.partSize);
+  }
+
+  /** Says of all variables that they are known here, and makes the state of those that live on a GPU. */
+  #settle(): void {
+    for (const { variable } of this.targets) {
+      if (!variable) continue;
+      const place = residenceOf(variable)?.place;
+      if (place) this.elsewhere ??= place.host(this);
+      claimsOf(variable).add(this);
+    }
+  }
+
+  /** A row's gradients came from one memory and now come from another. */
+  forget(): void {
+    this.#written.length = 0;
+  }
+
+  /** Plans rows that live elsewhere by themselves, so that their norms can be taken before the step. */
+  planAhead(rows: readonly number[]): void {
+    const list = this.#entries();
+    this.forget();
+    rows.forEach((row, j) => {
+      list.fill(0, j * words, (j + 1) * words);
+      list[j * words] = row;
+    });
+    this.native.begin(rows.length);
   }
 
   /** What is resident, by all threads if there are any and it is worth it. */
@@ -126,7 +166,7 @@ export class Stepper implements Stepping {
 
   /** Steps the first `count` of `rows` with the gradients beside them, which are known to fit. Cannot throw. */
   step(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): void {
-    const { native, targets } = this;
+    const { native, targets, elsewhere } = this;
     const list = this.#entries();
     const sparse = this.#sparse(rows, gradients, count, options);
     const { buffer } = this.#engine.memory;
@@ -135,10 +175,10 @@ export class Stepper implements Stepping {
     for (let j = 0, at = 0; j < count; j++, at += words) {
       const g = gradients[j];
       if (g !== written[j] || list[at] !== rows[j]) {
-        const resident = g instanceof Float32Array && g.buffer === buffer;
+        const resident = g instanceof Float32Array && g.buffer === buffer && !elsewhere?.has(rows[j]);
         list[at] = rows[j];
         list[at + 1] = resident ? g.byteOffset : 0;
-        list[at + 3] = sparse !== none && sparse.get(j)?.clipped ? 1 : 0;
+        list[at + 3] = g instanceof SparseGradient && g.clip === 'rows' ? 1 : 0;
         written[j] = g instanceof Float32Array ? g : null;
       }
       if (list[at + 1] === 0) foreign = true;
@@ -147,24 +187,28 @@ export class Stepper implements Stepping {
     const updating = foreign && native.updating();
     if (updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
       for (let j = 0; j < count; j++) {
-        if (list[j * words + 1] === 0)
-          this.#sums[j * words + 2] = this.#sumOfSquares(j, gradients[j], sparse.get(j));
+        if (list[j * words + 1] !== 0) continue;
+        this.#sums[j * words + 2] = elsewhere?.has(rows[j])
+          ? elsewhere.sumOf(rows[j])
+          : this.#sumOfSquares(j, gradients[j], sparse.get(j));
       }
     }
     native.plan();
     this.#sweep();
     if (foreign) {
       for (let j = 0; j < count; j++) {
+        if (elsewhere?.has(rows[j])) continue;
         const target = targets[rows[j]];
         const given = sparse.get(j);
-        if (given && (options.legacySparse || !(updating || this.#averages)))
+        if (given && (options.legacySparse || !(updating || this.averages)))
           this.#givenRows(j, target, given);
         else if (given) this.#sparseChunks(j, target, given);
         else if (list[j * words + 1] === 0 || target.array)
           this.#chunks(j, target, gradients[j] as Float32Array);
       }
     }
-    if (this.#averages && this.#foreign) this.#averageForeign(rows, count, native.overwriting());
+    if (this.averages && this.#foreign) this.#averageForeign(rows, count, native.overwriting());
+    elsewhere?.step(rows, gradients, count, options);
     native.end();
   }
 
@@ -173,12 +217,17 @@ export class Stepper implements Stepping {
     if (!this.#constrained) return;
     for (let j = 0; j < count; j++) {
       const { constraint, variable } = this.targets[rows[j]];
-      if (constraint && variable) project(constraint, this.#engine, variable, addressOf(variable));
+      if (constraint && variable && !this.elsewhere?.has(rows[j]))
+        project(constraint, this.#engine, variable, addressOf(variable));
     }
   }
 
   /** The rule alone, on one variable. */
   updateOnly(target: Target, g: Float32Array, rate: number): void {
+    if (this.elsewhere?.has(target.row)) {
+      this.elsewhere.updateOnly(target, g, rate);
+      return;
+    }
     if (target.variable && this.isResident(g)) {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
@@ -191,7 +240,7 @@ export class Stepper implements Stepping {
 
   /** Whether every element of a gradient is finite. */
   isFinite(gradient: Gradient): boolean {
-    const g = gradient instanceof SparseGradient ? gradient.values : gradient;
+    const g = gradient instanceof SparseGradient ? gradient.values : (gradient as Float32Array);
     const { module, gradientTile } = this.#engine;
     if (this.isResident(g)) return module.finite(g.byteOffset, g.length);
     for (let from = 0; from < g.length; from += this.#tile) {
@@ -203,6 +252,8 @@ export class Stepper implements Stepping {
   }
 
   delete(): void {
+    for (const { variable } of this.targets) if (variable) claimsOf(variable).delete(this);
+    this.elsewhere?.delete();
     this.native.delete();
   }
 
@@ -313,7 +364,7 @@ export class Stepper implements Stepping {
     let found = none;
     for (let j = 0; j < count; j++) {
       const g = gradients[j];
-      if (!(g instanceof SparseGradient)) continue;
+      if (!(g instanceof SparseGradient) || this.elsewhere?.has(rows[j])) continue;
       const clipped = g.clip === 'rows';
       const given = clipped ? clipRows(g, options.clipnorm ?? 0, options.clipvalue ?? 0) : g;
       if (found === none) found = new Map();

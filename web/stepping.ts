@@ -1,5 +1,6 @@
 // What an optimizer asks of whatever moves its data: rows, one step over them, views of the state. stepper.ts is
 // the engine's own; adapters for memory of other libraries bring theirs.
+import type { Elsewhere } from './elsewhere.js';
 import type { EngineOptimizer } from './engine.js';
 import type { Selection } from './selection.js';
 import type { Gradient, StepOptions, Target } from './stepper.js';
@@ -8,6 +9,8 @@ export interface Stepping {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly targets: readonly Target[];
+  /** The rows that live on a GPU, if there are any. */
+  readonly elsewhere?: Elsewhere | null;
   /** A constraint of the user's own may throw after the update. */
   readonly canThrow: boolean;
   /** What gradients are divided by. */

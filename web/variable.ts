@@ -2,6 +2,7 @@
 // It knows nothing of optimizers; one variable may serve several of them.
 /// <reference lib="esnext.disposable" preserve="true" />
 import { type Constraint, constraintFrom } from './constraints.js';
+import type { Residence } from './elsewhere.js';
 import { type Engine, engine, Role } from './engine.js';
 import { describe } from './errors.js';
 
@@ -25,10 +26,26 @@ const known = ['name', 'path', 'shape', 'trainable', 'constraint'];
 /** The engine's address of a variable, 0 once disposed; and of its gradient buffer, 0 if it was never touched. */
 export let addressOf: (variable: Variable) => number;
 export let gradientAddressOf: (variable: Variable) => number;
-/** How many variables have been disposed: whoever has checked some need not again until it changes. */
+/** How many variables were disposed or have moved: whoever has checked some need not again until it changes. */
 export let disposals = 0;
 /** Whether neither name nor path was given: then the optimizer numbers it, as it does plain arrays. */
 export let isUnnamed: (variable: Variable) => boolean;
+/** Where a variable lives, if not in the engine; null also once disposed. */
+export let residenceOf: (variable: Variable) => Residence | null;
+/** A variable that lives elsewhere from the beginning; `settle` gets its values, or its length for zeros. */
+export let makeElsewhere: (
+  values: Values | number,
+  options: VariableOptions,
+  settle: (values: Values | number, variable: Variable) => Residence,
+) => Variable;
+/**
+ * Moves the home of a variable and not its values: out of the engine, or back into it (null), zeroed.
+ * @throws RangeError if there is no memory: nothing was moved
+ */
+export let relocate: (variable: Variable, to: Residence | null) => void;
+/** The built optimizers' steppers that know a variable: while there are several, it cannot move. */
+export let claimsOf: (variable: Variable) => Set<object>;
+let settleNext: ((values: Values | number, variable: Variable) => Residence) | null = null;
 
 function checkText(what: string, value: unknown): asserts value is string | undefined {
   if (value !== undefined && (typeof value !== 'string' || value === ''))
@@ -68,12 +85,25 @@ export class Variable {
   #address: number;
   #value: Float32Array = new Float32Array(0);
   #gradientAddress = 0;
+  #residence: Residence | null = null;
+  readonly #claims = new Set<object>();
   #gradient: Float32Array = new Float32Array(0);
 
   static {
     addressOf = (variable) => variable.#address;
     gradientAddressOf = (variable) => variable.#gradientAddress;
     isUnnamed = (variable) => variable.#unnamed;
+    residenceOf = (variable) => variable.#residence;
+    claimsOf = (variable) => variable.#claims;
+    makeElsewhere = (values, options, settle) => {
+      settleNext = settle;
+      try {
+        return new Variable(values, options);
+      } finally {
+        settleNext = null;
+      }
+    };
+    relocate = (variable, to) => variable.#relocate(to);
   }
 
   /**
@@ -102,6 +132,11 @@ export class Variable {
     this.trainable = options.trainable ?? true;
     this.constraint = constraintFrom(options.constraint, this.shape);
     this.#unnamed = options.name === undefined && options.path === undefined;
+    if (settleNext) {
+      this.#address = 0;
+      this.#residence = settleNext(values, this);
+      return;
+    }
     // A view of the engine's own memory would be detached if the allocation makes it grow.
     const resident = values instanceof Float32Array && values.buffer === this.#engine.memory.buffer;
     const source = resident ? values.slice() : values;
@@ -111,13 +146,17 @@ export class Variable {
 
   /** Where it lives. */
   get placement(): 'wasm' | 'gpu' {
-    return 'wasm';
+    return this.#residence ? 'gpu' : 'wasm';
   }
 
   /** Live view of the values. Read it anew after making other variables: memory growth detaches old views. */
   get value(): Float32Array {
     if (this.#value.length === 0) {
       this.#check();
+      if (this.#residence)
+        throw new Error(
+          `The variable '${this.path}' lives on the GPU: await its read(), or onload() of its optimizer, first.`,
+        );
       this.#value = this.#engine.floats(this.#address, this.size);
     }
     return this.#value;
@@ -147,26 +186,40 @@ export class Variable {
       );
     if (values.length !== this.size)
       throw new RangeError(`Variable '${this.path}' has ${this.size} elements, assign got ${values.length}.`);
-    this.value.set(values);
+    if (this.#residence) this.#residence.write(values);
+    else this.value.set(values);
   }
 
   /** A copy of the values, from wherever they live. */
   async read(): Promise<Float32Array> {
-    return this.value.slice();
+    this.#check();
+    return this.#residence ? this.#residence.read() : this.value.slice();
   }
 
   /** Frees the memory. Idempotent; every other use afterwards throws. Optimizers that know it will say so. */
   dispose(): void {
-    if (this.#address === 0) return;
+    if (this.#address === 0 && !this.#residence) return;
     disposals++;
+    this.#residence?.free();
+    this.#residence = null;
     this.#engine.module.release(this.#address, this.size);
     this.#engine.module.release(this.#gradientAddress, this.size);
     this.#address = this.#gradientAddress = 0;
     this.#value = this.#gradient = new Float32Array(0);
   }
 
+  #relocate(to: Residence | null): void {
+    const address = to ? 0 : this.#engine.allocate(this.size, Role.weights, `the variable '${this.path}'`);
+    disposals++;
+    this.#engine.module.release(this.#address, this.size);
+    this.#address = address;
+    this.#residence = to;
+    this.#value = new Float32Array(0);
+  }
+
   #check(): void {
-    if (this.#address === 0) throw new Error(`Variable '${this.path}' has been disposed.`);
+    if (this.#address === 0 && !this.#residence)
+      throw new Error(`Variable '${this.path}' has been disposed.`);
   }
 }
 

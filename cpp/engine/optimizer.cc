@@ -164,7 +164,7 @@ void Optimizer::clip_by_global_norm() {
 void Optimizer::set_clip(Pipe<float>& pipe, const Entry& e) const {
   if (e.clipped) {
     const Pipe<float> identity;
-    pipe.clip = pipe.divide = 1;
+    pipe.clip = 1;  // `divide` stays: here it is a loss scale or accumulation steps, or 1
     pipe.lo = identity.lo, pipe.hi = identity.hi;
   } else {
     const float sum = e.sum_of_squares, norm = sum > 0 ? sqrtf(sum) : sum;

@@ -20,8 +20,11 @@ struct Adam {
   };
 
   static std::array<float, 4> coef(const Hyper& h, double rate, uint32_t t) {
-    if (h.dialect == Dialect::torch) {
-      const double bias1 = 1 - power(h.beta1, t), root2 = std::sqrt(1 - power(h.beta2, t));
+    if (h.dialect == Dialect::torch || h.dialect == Dialect::tfjs) {
+      const bool exact = h.dialect == Dialect::torch;
+      const double bias1 = exact ? 1 - power(h.beta1, t) : 1 - running_power(float(h.beta1), t);
+      const double bias2 = exact ? 1 - power(h.beta2, t) : 1 - running_power(float(h.beta2), t);
+      const double root2 = std::sqrt(bias2);
       return {float(1 - h.beta1), float(1 - h.beta2), float(rate * root2 / bias1), float(h.epsilon * root2)};
     }
     const float beta1 = float(h.beta1), beta2 = float(h.beta2), lr = float(rate);

@@ -19,8 +19,9 @@ struct Adamax {
   };
 
   static std::array<float, 5> coef(const Hyper& h, double rate, uint32_t t) {
-    return {float(1 - h.beta1), float(h.beta2), float(rate), 1 - powf(float(h.beta1), float(t)),
-            float(h.epsilon)};
+    const float beta1 = float(h.beta1);
+    const float power1 = h.dialect == Dialect::tfjs ? running_power(beta1, t) : powf(beta1, float(t));
+    return {float(1 - h.beta1), float(h.beta2), float(rate), 1 - power1, float(h.epsilon)};
   }
 
   template <class V>

@@ -22,6 +22,7 @@ enum class Dialect : uint32_t {
   keras,         // float32 scalars, fl(1 - beta) from double, 1 - beta^t from fl(beta)
   optimizer_v2,  // as keras, but 1 - fl(beta) in float32 (TensorFlow <= 2.10 and what derives from it)
   torch,         // scalars in double, epsilon added after the bias correction
+  tfjs,          // as torch, but beta^t in float32, multiplied from step to step (tf.train)
 };
 
 // The hyperparameters of all rules, as given by the user (doubles); a rule reads those that it has.
@@ -38,6 +39,14 @@ constexpr double power(double beta, uint32_t t) {
     if (t & 1) result *= beta;
   }
   return result;
+}
+
+// beta^t as a float that is multiplied by beta from step to step; after a thousand steps nobody can tell.
+constexpr float running_power(float beta, uint32_t t) {
+  if (t > 1000) return float(power(beta, t));
+  float p = 1;
+  for (uint32_t i = 0; i < t; i++) p *= beta;
+  return p;
 }
 
 inline constexpr size_t max_slots = 3, max_coefs = 8;

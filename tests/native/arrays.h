@@ -1,7 +1,7 @@
 // Arrays for the loops to run over: between sentinels and at any misalignment, to see what a loop writes; or
 // exactly as long as it may read, for AddressSanitizer to see the rest.
 #pragma once
-#include <cstring>
+#include <algorithm>
 #include <memory>
 
 #include "floats.h"
@@ -14,18 +14,17 @@ class GuardedArray {
   // `offset` floats past a multiple of 16 bytes.
   GuardedArray(const Floats& values, uint32_t offset) : size_(values.size()), from_(guard + offset) {
     quads_.resize((from_ + size_ + guard + 3) / 4);
-    for (size_t i = 0; i < 4 * quads_.size(); i++) floats()[i] = from_bits(sentinel);
+    std::fill_n(floats(), 4 * quads_.size(), from_bits(sentinel));
     std::copy(values.begin(), values.end(), data());
   }
 
   float* data() { return floats() + from_; }
-  Floats values() { return Floats(data(), data() + size_); }
+  std::span<const float> values() { return {data(), size_}; }
   bool guards_intact() {
-    for (size_t i = 0; i < 4 * quads_.size(); i++) {
-      const bool inside = i >= from_ && i < from_ + size_;
-      if (!inside && bits(floats()[i]) != sentinel) return false;
-    }
-    return true;
+    const float* const all = floats();
+    const auto intact = [](float x) { return bits(x) == sentinel; };
+    return std::all_of(all, all + from_, intact) &&
+           std::all_of(all + from_ + size_, all + 4 * quads_.size(), intact);
   }
 
  private:
@@ -102,12 +101,19 @@ class ExactArray {
     std::copy(values.begin(), values.end(), data());
   }
   float* data() { return memory_.get() + offset_; }
-  Floats values() { return Floats(data(), data() + size_); }
+  std::span<const float> values() { return {data(), size_}; }
 
  private:
   std::unique_ptr<float[]> memory_;
   size_t offset_, size_;
 };
+
+// The words of the stages that have a vector loop.
+inline std::vector<uint32_t> loop_words() {
+  std::vector<uint32_t> list;
+  for (uint32_t i = 0; i < loop_count; i++) list.push_back(loop_stages(i).word());
+  return list;
+}
 
 // Scalars that are no identities and, each, unlike the others, so that a mix-up shows.
 inline Pipe<float> lively_pipe() {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "engine/memory.h"
+#include "kernels.h"
 
 namespace simdescent::tests {
 
@@ -14,6 +15,7 @@ Driver::Driver(uint32_t rule, const Options& options, std::vector<Floats> initia
     float* const reached = foreign_weights() ? nullptr : w.data();
     EXPECT_TRUE(optimizer.add(uint32_t(w.size()), reached, options.averages, options.accumulation_steps > 0));
   }
+  optimizer.reserve_parts(1000);
 }
 
 void Driver::set_options(const Options& o) {
@@ -69,8 +71,11 @@ void Driver::step(const Gradients& gradients) {
   }
   optimizer.plan();
   if (place_ == Place::elsewhere) {
-    static Scratch scratch;
-    for (const uint32_t row : rows) simdescent::step(rule, optimizer.row(row), scratch);
+    for (const uint32_t row : rows) step_row(rule, optimizer.row(row));
+  } else if (place_ == Place::parts) {
+    const uint32_t count = optimizer.cut();
+    // From the last one on: their order must not matter.
+    for (uint32_t k = count; k > 0; k--) step_row(rule, optimizer.parts()[k - 1]);
   } else {
     optimizer.sweep();
   }
@@ -101,17 +106,18 @@ void Driver::update_only(uint32_t row, const Floats& g, double rate) {
   });
 }
 
+constexpr const char* slot_names[max_slots] = {"slot 0", "slot 1", "slot 2"};
+
 State state_of(const Driver& d) {
   State state{{}, d.optimizer.iterations};
   for (uint32_t row = 0; row < d.weights.size(); row++) {
-    const std::string of = " of variable " + std::to_string(row);
     const Row& r = d.optimizer.row(row);
-    state.arrays.emplace_back("weights" + of, d.weights[row]);
+    state.arrays.push_back({"weights", row, d.weights[row]});
     for (uint32_t k = 0; k < max_slots; k++) {
-      if (r.slot[k]) state.arrays.emplace_back("slot " + std::to_string(k) + of, d.slot(row, k));
+      if (r.slot[k]) state.arrays.push_back({slot_names[k], row, d.slot(row, k)});
     }
-    if (r.acc) state.arrays.emplace_back("accumulator" + of, d.accumulator(row));
-    if (r.avg) state.arrays.emplace_back("average" + of, d.average(row));
+    if (r.acc) state.arrays.push_back({"accumulator", row, d.accumulator(row)});
+    if (r.avg) state.arrays.push_back({"average", row, d.average(row)});
   }
   return state;
 }
@@ -119,14 +125,11 @@ State state_of(const Driver& d) {
 State state_of(const Reference& reference) {
   State state{{}, reference.calls};
   for (size_t row = 0; row < reference.variables.size(); row++) {
-    const std::string of = " of variable " + std::to_string(row);
     const ReferenceVariable& v = reference.variables[row];
-    state.arrays.emplace_back("weights" + of, v.w);
-    for (size_t k = 0; k < v.slots.size(); k++) {
-      state.arrays.emplace_back("slot " + std::to_string(k) + of, v.slots[k]);
-    }
-    if (reference.options.accumulation_steps) state.arrays.emplace_back("accumulator" + of, v.acc);
-    if (reference.options.averages) state.arrays.emplace_back("average" + of, v.avg);
+    state.arrays.push_back({"weights", row, v.w});
+    for (size_t k = 0; k < v.slots.size(); k++) state.arrays.push_back({slot_names[k], row, v.slots[k]});
+    if (reference.options.accumulation_steps) state.arrays.push_back({"accumulator", row, v.acc});
+    if (reference.options.averages) state.arrays.push_back({"average", row, v.avg});
   }
   return state;
 }
@@ -137,12 +140,15 @@ State state_of(const Reference& reference) {
            << got.arrays.size() << " arrays instead of " << expected.arrays.size();
   }
   for (size_t k = 0; k < got.arrays.size(); k++) {
-    const auto& [name, values] = got.arrays[k];
-    const auto& [expected_name, expected_values] = expected.arrays[k];
-    if (name != expected_name)
-      return ::testing::AssertionFailure() << name << " instead of " << expected_name;
-    const auto result = same(values, expected_values);
-    if (!result) return ::testing::AssertionFailure() << name << ", " << result.message();
+    const StateArray &a = got.arrays[k], &b = expected.arrays[k];
+    if (std::string_view(a.kind) != b.kind || a.variable != b.variable) {
+      return ::testing::AssertionFailure() << "the " << a.kind << " instead of the " << b.kind;
+    }
+    const auto result = same(a.values, b.values);
+    if (!result) {
+      return ::testing::AssertionFailure()
+             << "the " << a.kind << " of variable " << a.variable << ", " << result.message();
+    }
   }
   if (got.iterations != expected.iterations) {
     return ::testing::AssertionFailure()

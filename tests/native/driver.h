@@ -13,7 +13,8 @@ enum class Place {
   foreign,           // weights and gradients pass through the tiles
   foreign_weights,   // gradients are in reach
   foreign_gradient,  // weights are in reach
-  elsewhere          // as resident, but the planned rows are stepped by a kernel outside the engine
+  elsewhere,         // as resident, but the planned rows are stepped by a kernel outside the engine
+  parts              // the same, in parts
 };
 
 class Driver {
@@ -48,9 +49,14 @@ class Driver {
   Place place_;
 };
 
-// Every array of an optimizer, by name, and its counter.
+// Every array of an optimizer and its counter.
+struct StateArray {
+  const char* kind;
+  size_t variable;
+  Floats values;
+};
 struct State {
-  std::vector<std::pair<std::string, Floats>> arrays;
+  std::vector<StateArray> arrays;
   uint32_t iterations;
 };
 State state_of(const Driver& driver);

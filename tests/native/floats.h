@@ -11,7 +11,6 @@
 #include <random>
 #include <span>
 #include <string>
-#include <tuple>
 #include <vector>
 
 namespace simdescent::tests {
@@ -91,20 +90,6 @@ class Random {
 
  private:
   std::mt19937 next_;
-};
-
-// The table of rules as GoogleTest's list of types, with their own names.
-template <class T>
-struct TypesOf;
-template <class... T>
-struct TypesOf<std::tuple<T...>> {
-  using type = ::testing::Types<T...>;
-};
-struct RuleNames {
-  template <class R>
-  static std::string GetName(int) {
-    return std::string(R::name);
-  }
 };
 
 }  // namespace simdescent::tests

@@ -1,6 +1,7 @@
 // One whole optimizer step after another, for every rule and every mix of options, against the reference of
 // reference.h, bit for bit: loss scale, accumulation, clipping, decay, L2, averages and their overwrite.
 #include "driver.h"
+#include "kernels.h"
 
 namespace simdescent::tests {
 namespace {
@@ -109,10 +110,6 @@ TEST_P(Pipeline, EveryDialect) {
       expect_as_reference(clips[0], o, false);
     }
   }
-}
-
-std::string name_of_rule(const ::testing::TestParamInfo<uint32_t>& info) {
-  return std::string(rule_name(info.param));
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, Pipeline, ::testing::Range(0u, rule_count), name_of_rule);

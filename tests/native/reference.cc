@@ -118,16 +118,22 @@ void Reference::clip(Present& present) const {
 }
 
 void Reference::apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) const {
-  with_rule(rule_, [&]<Rule R> {
-    const auto values = R::coef(options.hyper, v.rate, t);
-    const auto k = coefficients<R, f32x1>(values.data());
-    for (size_t i = 0; i < g.size(); i++) {
-      f32x1 w = v.w[i], s[R::slots.size()];
-      for (size_t j = 0; j < v.slots.size(); j++) s[j] = v.slots[j][i];
-      R::template update<f32x1>(k, w, g[i], s);
-      v.w[i] = w.v;
-      for (size_t j = 0; j < v.slots.size(); j++) v.slots[j][i] = s[j].v;
-    }
+  float coef[max_coefs];
+  coefficients(rule_, options.hyper, v.rate, t, coef);
+  for (size_t i = 0; i < g.size(); i++) {
+    float* elements[max_slots] = {};
+    for (size_t k = 0; k < v.slots.size(); k++) elements[k] = &v.slots[k][i];
+    update_element(rule_, coef, v.w[i], g[i], elements);
+  }
+}
+
+void update_element(uint32_t rule, const float* coef, float& w, float g, std::span<float* const> slots) {
+  with_rule(rule, [&]<Rule R> {
+    f32x1 x = w, s[R::slots.size()];
+    for (size_t k = 0; k < R::slots.size(); k++) s[k] = *slots[k];
+    R::template update<f32x1>(coefficients<R, f32x1>(coef), x, g, s);
+    w = x.v;
+    for (size_t k = 0; k < R::slots.size(); k++) *slots[k] = s[k].v;
   });
 }
 

@@ -15,6 +15,9 @@ namespace simdescent::tests {
 float numpy_sum(std::span<const float> x);
 float numpy_sum_of_squares(std::span<const float> x);
 
+// A rule's own lines for one element.
+void update_element(uint32_t rule, const float* coef, float& w, float g, std::span<float* const> slots);
+
 // The options of an optimizer, as the engine spells them; 0 is off.
 struct Options {
   Hyper hyper;

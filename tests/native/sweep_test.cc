@@ -4,19 +4,11 @@
 #include "kernels/sweep.h"
 
 #include "arrays.h"
-#include "kernels/table.h"
+#include "kernels.h"
+#include "reference.h"
 
 namespace simdescent::tests {
 namespace {
-
-template <class R>
-uint32_t number_of() {
-  uint32_t number = rule_count;
-  for (uint32_t rule = 0; rule < rule_count; rule++) {
-    if (rule_name(rule) == R::name) number = rule;
-  }
-  return number;
-}
 
 std::vector<uint32_t> counts() {
   std::vector<uint32_t> list;
@@ -25,64 +17,57 @@ std::vector<uint32_t> counts() {
   return list;
 }
 
-template <class R>
-class Sweep : public ::testing::Test {
+class Sweep : public ::testing::TestWithParam<uint32_t> {
  protected:
-  Sweep() {
-    const auto values = R::coef({.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3}, 0.05, 3);
-    std::copy(values.begin(), values.end(), coef_);
-  }
+  Sweep() { coefficients(rule_, {.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3}, 0.05, 3, coef_); }
 
-  // update() against the scalar lane, from the same contents.
+  // The vector loop against the scalar lane, from the same contents.
   void expect_as_scalar(const Contents& contents, uint32_t shift, uint32_t stages) {
     GuardedRow vectors(contents, shift), scalars(contents, 0);
-    update(rule_, vectors.row(pipe_, coef_, stages));
-    const Row r = scalars.row(pipe_, coef_, stages);
-    const uint32_t end = sweep<R, f32x1>(Stages::of(stages), r, 0);
-    ASSERT_EQ(end, r.n);
-    ASSERT_TRUE(vectors.same_as(scalars)) << "n " << r.n << ", shift " << shift << ", stages " << stages;
+    step_row(rule_, vectors.row(pipe_, coef_, stages));
+    update_by_scalars(rule_, scalars.row(pipe_, coef_, stages));
+    ASSERT_TRUE(vectors.same_as(scalars))
+        << "n " << contents.w.size() << ", shift " << shift << ", stages " << stages;
   }
 
-  const uint32_t rule_ = number_of<R>();
+  const uint32_t rule_ = GetParam();
+  const uint32_t slots_ = uint32_t(slots(GetParam()).size());
   const Pipe<float> pipe_ = lively_pipe();
   float coef_[max_coefs] = {};
 };
 
-TYPED_TEST_SUITE(Sweep, TypesOf<Rules>::type, RuleNames);
-
-TYPED_TEST(Sweep, EveryLengthAtEveryMisalignment) {
+TEST_P(Sweep, EveryLengthAtEveryMisalignment) {
   Random random(3);
   for (const uint32_t n : counts()) {
     for (uint32_t shift = 0; shift < GuardedRow::shifts; shift++) {
       const Contents contents(n, random, shift % 2);
-      for (uint32_t stages = 0; stages < Stages::loops; stages++) {
-        this->expect_as_scalar(contents, shift, stages);
-        if (this->HasFatalFailure()) return;
+      for (const uint32_t stages : loop_words()) {
+        expect_as_scalar(contents, shift, stages);
+        if (HasFatalFailure()) return;
       }
     }
   }
 }
 
-TYPED_TEST(Sweep, LongArraysWithSpecialValues) {
+TEST_P(Sweep, LongArraysWithSpecialValues) {
   Random random(4);
-  for (uint32_t stages = 0; stages < Stages::loops; stages++) {
-    this->expect_as_scalar(Contents(3001, random, true), stages, stages);
-    this->expect_as_scalar(Contents(3002, random, false), stages, stages);
-    if (this->HasFatalFailure()) return;
+  for (const uint32_t stages : loop_words()) {
+    expect_as_scalar(Contents(3001, random, true), stages % GuardedRow::shifts, stages);
+    expect_as_scalar(Contents(3002, random, false), stages % GuardedRow::shifts, stages);
+    if (HasFatalFailure()) return;
   }
 }
 
 // The stages one by one, by plain arithmetic: what the loop hands to the rule and what it keeps for itself.
-TYPED_TEST(Sweep, StagesInKerasOrder) {
-  using R = TypeParam;
-  const Pipe<float>& k = this->pipe_;
+TEST_P(Sweep, StagesInKerasOrder) {
+  const Pipe<float>& k = pipe_;
   Random random(5);
   const Contents c(37, random, true);
-  for (uint32_t stages = 0; stages < Stages::loops; stages++) {
+  for (const uint32_t stages : loop_words()) {
     const Stages s = Stages::of(stages);
     ASSERT_EQ(s.word(), stages);
     GuardedRow got(c, 0);
-    update(this->rule_, got.row(k, this->coef_, stages));
+    step_row(rule_, got.row(k, coef_, stages));
     Contents expected = c;
     for (size_t i = 0; i < c.w.size(); i++) {
       float g = c.g[i];
@@ -90,7 +75,7 @@ TYPED_TEST(Sweep, StagesInKerasOrder) {
         g = g * k.scale;
         if (s.grad == Grad::accumulate) g = (g + c.acc[i]) * k.mean, expected.acc[i] = 0;
         g = g * k.clip;
-        if (s.grad != Grad::scale) g = g / k.divide;
+        if (s.grad != Grad::scale && !s.undivided) g = g / k.divide;
         g = g < k.lo ? k.lo : g > k.hi ? k.hi : g;
       }
       float w = c.w[i];
@@ -98,14 +83,12 @@ TYPED_TEST(Sweep, StagesInKerasOrder) {
         const float part = w * k.decay;
         w = w - part * k.rate;
       }
-      f32x1 x = w, state[R::slots.size()];
-      for (size_t j = 0; j < R::slots.size(); j++) state[j] = c.slot[j][i];
-      R::template update<f32x1>(coefficients<R, f32x1>(this->coef_), x, g, state);
-      expected.w[i] = x.v;
-      for (size_t j = 0; j < R::slots.size(); j++) expected.slot[j][i] = state[j].v;
+      float* const elements[] = {&expected.slot[0][i], &expected.slot[1][i], &expected.slot[2][i]};
+      update_element(rule_, coef_, w, g, elements);
+      expected.w[i] = w;
       if (s.average) {
         const float kept = k.momentum * c.avg[i];
-        expected.avg[i] = kept + k.complement * x.v;
+        expected.avg[i] = kept + k.complement * w;
       }
     }
     GuardedRow wanted(expected, 0);
@@ -114,49 +97,50 @@ TYPED_TEST(Sweep, StagesInKerasOrder) {
 }
 
 // Arrays that no stage needs may be missing, and no array is read past its end.
-TYPED_TEST(Sweep, NeedsOnlyTheArraysOfItsStages) {
-  using R = TypeParam;
+TEST_P(Sweep, NeedsOnlyTheArraysOfItsStages) {
   Random random(6);
   for (const uint32_t n : counts()) {
-    for (uint32_t stages = 0; stages < Stages::loops; stages++) {
+    for (const uint32_t stages : loop_words()) {
       const Contents c(n, random, false);
       const Stages s = Stages::of(stages);
       const uint32_t offset = (n + stages) % 4;
       ExactArray w(c.w, offset), g(c.g, offset), acc(c.acc, offset), avg(c.avg, offset);
       std::vector<ExactArray> slot;
-      for (size_t j = 0; j < R::slots.size(); j++) slot.emplace_back(c.slot[j], offset);
+      for (size_t j = 0; j < slots_; j++) slot.emplace_back(c.slot[j], offset);
       Row r{};
       r.w = w.data(), r.g = g.data(), r.n = n, r.stages = stages;
-      for (size_t j = 0; j < R::slots.size(); j++) r.slot[j] = slot[j].data();
+      for (size_t j = 0; j < slots_; j++) r.slot[j] = slot[j].data();
       if (s.grad == Grad::accumulate) r.acc = acc.data();
       if (s.average) r.avg = avg.data();
-      r.pipe = &this->pipe_, r.coef = this->coef_;
-      update(this->rule_, r);
+      r.pipe = &pipe_, r.coef = coef_;
+      step_row(rule_, r);
       GuardedRow expected(c, 0);
-      update(this->rule_, expected.row(this->pipe_, this->coef_, stages));
+      step_row(rule_, expected.row(pipe_, coef_, stages));
       ASSERT_TRUE(same(w.values(), expected.w.values())) << "n " << n << ", stages " << stages;
     }
   }
 }
 
-TYPED_TEST(Sweep, PartsGiveTheWhole) {
+TEST_P(Sweep, PartsGiveTheWhole) {
   constexpr uint32_t n = 41, stages = Stages{Grad::accumulate, true, true}.word();
   Random random(7);
   const Contents c(n, random, true);
   GuardedRow whole(c, 0);
-  update(this->rule_, whole.row(this->pipe_, this->coef_, stages));
+  step_row(rule_, whole.row(pipe_, coef_, stages));
   for (uint32_t cut = 0; cut <= n; cut++) {
     GuardedRow parts(c, cut);
-    const Row r = parts.row(this->pipe_, this->coef_, stages);
+    const Row r = parts.row(pipe_, coef_, stages);
     // The second part has its weights and its gradient elsewhere.
     Floats gradient(c.g.begin() + cut, c.g.end()), weights(c.w.begin() + cut, c.w.end());
-    update(this->rule_, r.part(0, cut, r.g, r.w));
-    update(this->rule_, r.part(cut, n - cut, gradient.data(), weights.data()));
+    step_row(rule_, r.part(0, cut, r.g, r.w));
+    step_row(rule_, r.part(cut, n - cut, gradient.data(), weights.data()));
     ASSERT_TRUE(same(Floats(parts.w.data() + cut, parts.w.data() + n), Floats(c.w.begin() + cut, c.w.end())));
     std::copy(weights.begin(), weights.end(), parts.w.data() + cut);
     ASSERT_TRUE(parts.same_as(whole)) << "cut at " << cut;
   }
 }
+
+INSTANTIATE_TEST_SUITE_P(Rules, Sweep, ::testing::Range(0u, rule_count), name_of_rule);
 
 }  // namespace
 }  // namespace simdescent::tests

@@ -2,6 +2,8 @@
 // with the bits of arrays that the engine reaches directly.
 #include "driver.h"
 #include "engine/memory.h"
+#include "kernels.h"
+#include "kernels/reduce.h"
 
 namespace simdescent::tests {
 namespace {
@@ -43,7 +45,8 @@ TEST_P(Tiles, EveryPlaceAsResident) {
       Driver foreign[] = {{rule, mix.options, initial, Place::foreign},
                           {rule, mix.options, initial, Place::foreign_weights},
                           {rule, mix.options, initial, Place::foreign_gradient},
-                          {rule, mix.options, initial, Place::elsewhere}};
+                          {rule, mix.options, initial, Place::elsewhere},
+                          {rule, mix.options, initial, Place::parts}};
       for (int call = 0; call < 4; call++) {
         const Gradients gradients = {call == 1 ? std::nullopt : std::optional(random.units(GetParam())),
                                      call == 3 ? std::nullopt : std::optional(random.units(10))};
@@ -71,6 +74,45 @@ TEST_P(Tiles, UpdateOnly) {
     Driver d(1, {}, initial, place);
     d.update_only(0, g, 0.01);
     ASSERT_TRUE(same(state_of(d), state_of(resident))) << int(place);
+  }
+}
+
+// A row of which the engine has no array at all: it plans, and the caller does what touches elements.
+TEST_P(Tiles, RowsElsewhere) {
+  const uint32_t n = GetParam(), rule = 1;
+  for (const Mix& mix : mixes()) {
+    const Options& o = mix.options;
+    Random random(16);
+    const Floats initial = random.units(n);
+    Driver resident(rule, o, {initial});
+    Driver engine(rule, o, {});
+    engine.optimizer.add_elsewhere(n, o.averages);
+    ReferenceVariable v{.w = initial, .acc = Floats(n), .avg = Floats(n), .slots = {3, Floats(n)}};
+    for (int call = 0; call < 4; call++) {
+      const Floats g = random.units(n);
+      resident.optimizer.set_rate(0, 0.01);
+      engine.optimizer.set_rate(0, 0.01);
+      resident.step({g});
+      Entry* list = engine.optimizer.reserve(1);
+      list[0] = {0, nullptr, 0, 0};
+      const auto row = [&] {
+        Row r = engine.optimizer.row(0);
+        r.w = v.w.data(), r.g = g.data(), r.acc = v.acc.data(), r.avg = v.avg.data();
+        for (size_t k = 0; k < v.slots.size(); k++) r.slot[k] = v.slots[k].data();
+        return r;
+      };
+      engine.optimizer.begin(1);
+      list[0].sum_of_squares = sum_of_squares(row());
+      engine.optimizer.plan();
+      step_row(rule, row());
+      if (engine.optimizer.overwriting()) v.w = v.avg;
+      engine.optimizer.end();
+      ASSERT_TRUE(same(v.w, resident.weights[0])) << mix.name << ", call " << call;
+      ASSERT_TRUE(same(v.slots[2], resident.slot(0, 2))) << mix.name << ", call " << call;
+      if (o.averages) {
+        ASSERT_TRUE(same(v.avg, resident.average(0))) << mix.name << ", call " << call;
+      }
+    }
   }
 }
 

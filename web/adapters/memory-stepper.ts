@@ -1,6 +1,7 @@
 // Steps variables whose arrays all lie in another library's WebAssembly memory, where they are: the engine plans
 // a step and computes its scalars, the kernels inside that memory do the work. State lives there as well.
 import type { Engine, EngineOptimizer } from '../engine.js';
+import type { Rows } from '../sparse.js';
 import type { StepOptions, Target } from '../stepper.js';
 import type { Stepping } from '../stepping.js';
 import { kernelsIn, type MemoryHost, Words } from './kernels.js';
@@ -15,6 +16,8 @@ interface StateArrays {
   slots: number[];
   accumulator: number;
   average: number;
+  /** For sparse gradients, made when one comes. */
+  gradient: number;
   /** What was allocated. */
   blocks: number[];
 }
@@ -85,7 +88,9 @@ export class MemoryStepper implements Stepping {
     }
     if (complete) return;
     this.delete();
-    throw new RangeError(`No memory for the optimizer state of ${targets.length} variables in the host's heap.`);
+    throw new RangeError(
+      `No memory for the optimizer state of ${targets.length} variables in the host's heap.`,
+    );
   }
 
   set lossScale(scale: number) {
@@ -122,7 +127,9 @@ export class MemoryStepper implements Stepping {
   constrain(): void {}
 
   updateOnly(): void {
-    throw new Error('updateStep works on Variables and Float32Arrays, not on variables in a memory of others.');
+    throw new Error(
+      'updateStep works on Variables and Float32Arrays, not on variables in a memory of others.',
+    );
   }
 
   isFinite(gradient: unknown): boolean {
@@ -131,23 +138,36 @@ export class MemoryStepper implements Stepping {
   }
 
   values(target: Target): Float32Array {
-    return this.view(this.weights[target.row], target.size);
+    return this.#view(this.weights[target.row], target.size);
   }
 
   averageOf({ row, size }: Target): Float32Array | null {
-    return this.#averages ? this.view(this.#state[row].average, size) : null;
+    return this.#averages ? this.#view(this.#state[row].average, size) : null;
   }
 
   accumulatorOf({ row, size }: Target): Float32Array | null {
-    return this.#accumulates ? this.view(this.#state[row].accumulator, size) : null;
+    return this.#accumulates ? this.#view(this.#state[row].accumulator, size) : null;
   }
 
   slotOf({ row, size }: Target, k: number): Float32Array {
-    return this.view(this.#state[row].slots[k], size);
+    return this.#view(this.#state[row].slots[k], size);
   }
 
-  /** A live view of the library's memory. */
-  view(address: number, size: number): Float32Array {
+  /** A sparse gradient as the dense one that it stands for: its address, good until the next step. */
+  spread({ rows, values, width }: Rows, { row, size }: Target): number {
+    const state = this.#state[row];
+    if (!state.gradient) {
+      state.gradient = this.#host.allocate(size * 4 + 4);
+      if (!state.gradient) throw new RangeError("No memory for a sparse gradient in the host's heap.");
+      state.blocks.push(state.gradient);
+    }
+    const dense = this.#view(state.gradient, size).fill(0);
+    for (let k = 0; k < rows.length; k++)
+      dense.set(values.subarray(k * width, (k + 1) * width), rows[k] * width);
+    return state.gradient;
+  }
+
+  #view(address: number, size: number): Float32Array {
     return new Float32Array(this.#host.memory.buffer, address, size);
   }
 
@@ -172,12 +192,13 @@ export class MemoryStepper implements Stepping {
       slots: Array.from({ length: slotCount(this.#number) }, (_, k) => array(offsets.slots[k])),
       accumulator: this.#accumulates ? array(offsets.accumulator) : 0,
       average: this.#averages ? array(offsets.average) : 0,
+      gradient: 0,
       blocks,
     };
     this.#state.push(state);
     if (blocks.includes(0)) return false;
     for (const address of [...state.slots, state.accumulator, state.average])
-      if (address) this.view(address, size).fill(0);
+      if (address) this.#view(address, size).fill(0);
     return true;
   }
 

@@ -95,6 +95,8 @@ export class Roster<V extends Named, G> implements Selecting {
   select(grads: readonly unknown[], variables?: readonly unknown[]): void {
     if (!variables) throw new Error('This optimizer steps variables of another library; call its adapter.');
     const list = variables as readonly V[];
+    if (this.#optimizer.useEma && list.length < this.targets.length)
+      throw new Error('With useEma every variable is needed at every step, also those without a gradient.');
     const given = grads as readonly (G | null | undefined)[];
     const seen = new Set<number>();
     list.forEach((variable, k) => {

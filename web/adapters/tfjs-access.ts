@@ -4,7 +4,7 @@ import type { Engine } from '../engine.js';
 import { describe, warnOnce } from '../errors.js';
 import { checkRows, rowsFor, SparseGradient } from '../sparse.js';
 import { Stepper, type Target } from '../stepper.js';
-import type { MemoryHost } from './kernels.js';
+import { kernelsIn, type MemoryHost } from './kernels.js';
 import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
 import type { Access } from './roster.js';
 import type { TfBackend, TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
@@ -13,8 +13,8 @@ export type TfGradient = TfTensor | SparseGradient;
 
 export interface TfAccess extends Access<TfVariable, TfGradient> {
   readonly backend: TfBackend;
-  /** After a step: what tfjs has to be told. */
-  finish(): void;
+  /** After a call, whether it was refused or not: what tfjs has to be told. */
+  finish(stepped: boolean): void;
 }
 
 abstract class Base implements TfAccess {
@@ -33,7 +33,9 @@ abstract class Base implements TfAccess {
   check(variable: TfVariable, gradient: TfGradient | null, target: Target): void {
     if (variable.isDisposed) throw new Error(`The variable '${variable.name}' has been disposed.`);
     if (variable.dtype !== 'float32')
-      throw new TypeError(`The variable '${variable.name}' must be float32 to be trained, not ${variable.dtype}.`);
+      throw new TypeError(
+        `The variable '${variable.name}' must be float32 to be trained, not ${variable.dtype}.`,
+      );
     if (String(variable.shape) !== String(target.shape))
       throw new RangeError(
         `The variable '${variable.name}' had shape [${target.shape}], and has [${variable.shape}] now.`,
@@ -49,7 +51,7 @@ abstract class Base implements TfAccess {
       );
   }
 
-  finish(): void {}
+  finish(_stepped: boolean): void {}
 
   /** Gives a variable data of its own. Whoever else holds the old data keeps it as it is. */
   protected replace(variable: TfVariable, values: Float32Array): void {
@@ -64,10 +66,14 @@ interface WasmBackend {
     readonly HEAPU8: Uint8Array;
     readonly wasmMemory?: unknown;
     readonly asm?: { readonly memory?: unknown };
+    readonly tfjs: {
+      registerTensor(id: number, size: number, memoryOffset: number): void;
+      disposeData(id: number): void;
+    };
     _malloc(bytes: number): number;
     _free(address: number): void;
   } | null;
-  readonly dataIdMap: { get(id: object): { memoryOffset: number } };
+  readonly dataIdMap: { get(id: object): { id: number; memoryOffset: number } };
   refCount(id: object): number;
 }
 
@@ -76,6 +82,7 @@ class WasmAccess extends Base {
   readonly #wasm: WasmBackend;
   readonly #host: MemoryHost;
   readonly #gradients: MemoryGradient[] = [];
+  readonly #bound = new Set<TfVariable>();
   #stepper: MemoryStepper | null = null;
 
   constructor(engine: TfEngine, memory: WebAssembly.Memory) {
@@ -97,10 +104,11 @@ class WasmAccess extends Base {
   bind(variable: TfVariable, { row }: Target): void {
     let address = this.#addressOf(variable); // moves the data here if another backend had it
     if (this.#wasm.refCount(variable.dataId) !== 1) {
-      this.replace(variable, Float32Array.from(variable.dataSync()));
+      this.replace(variable, new Float32Array(variable.dataSync()));
       address = this.#addressOf(variable);
     }
     (this.#stepper as MemoryStepper).weights[row] = address;
+    this.#bound.add(variable);
   }
 
   bindGradient(gradient: TfGradient, target: Target): MemoryGradient {
@@ -113,15 +121,30 @@ class WasmAccess extends Base {
     return this.#gradients[row];
   }
 
+  /**
+   * XNNPACK, in tfjs' heap, keeps a packed copy of what it multiplied by, under the tensor's number. Giving up that
+   * number and taking it again drops the copy; the memory itself is not touched by either.
+   */
+  override finish(): void {
+    const tfjs = this.#wasm.wasm?.tfjs;
+    for (const { dataId, size } of this.#bound) {
+      const { id, memoryOffset } = this.#wasm.dataIdMap.get(dataId);
+      tfjs?.disposeData(id);
+      tfjs?.registerTensor(id, size, memoryOffset);
+    }
+    this.#bound.clear();
+  }
+
   #addressOf({ dataId }: TfTensor): number {
     return this.#wasm.dataIdMap.get(dataId).memoryOffset;
   }
 }
 
 /** The memory of a wasm backend, if everything is where it is known to be. */
-function wasmMemory({ backend, backendName }: TfEngine): WebAssembly.Memory | null {
+function wasmMemory({ backend }: TfEngine): WebAssembly.Memory | null {
   const { wasm, dataIdMap, refCount } = backend as Partial<WasmBackend>;
-  if (backendName !== 'wasm' || !wasm?._malloc || !wasm._free || !dataIdMap || !refCount) return null;
+  if (!wasm?._malloc || !wasm._free || !dataIdMap || !refCount) return null;
+  if (!wasm.tfjs?.registerTensor || !wasm.tfjs.disposeData) return null;
   const found = [wasm.wasmMemory, wasm.asm?.memory].find((x) => x instanceof WebAssembly.Memory);
   return (found as WebAssembly.Memory | undefined)?.buffer === wasm.HEAPU8.buffer
     ? (found as WebAssembly.Memory)
@@ -151,7 +174,7 @@ class CpuAccess extends Base {
   bind(variable: TfVariable, target: Target): void {
     let values = this.#valuesOf(variable);
     if (!this.#own.has(variable.dataId) || this.#cpu.refCount(variable.dataId) !== 1) {
-      this.replace(variable, Float32Array.from(values));
+      this.replace(variable, new Float32Array(values));
       this.#own.add(variable.dataId);
       values = this.#valuesOf(variable);
     }
@@ -169,34 +192,30 @@ class CpuAccess extends Base {
 
 /** Any backend: values are read back, stepped on the CPU, and uploaded. */
 class CopyAccess extends Base {
-  #bound: [TfVariable, Target][] = [];
+  readonly #bound = new Map<TfVariable, Target>();
 
   stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
     return arrayStepper(engine, rule, targets, averages, accumulates);
   }
 
-  override check(variable: TfVariable, gradient: TfGradient | null, target: Target): void {
-    this.#bound = [];
-    super.check(variable, gradient, target);
-  }
-
   bind(variable: TfVariable, target: Target): void {
-    setArray(target, Float32Array.from(variable.dataSync()));
-    this.#bound.push([variable, target]);
+    setArray(target, new Float32Array(variable.dataSync()));
+    this.#bound.set(variable, target);
   }
 
   bindGradient(gradient: TfGradient): unknown {
     return gradient instanceof SparseGradient ? gradient : floats(gradient.dataSync());
   }
 
-  override finish(): void {
-    for (const [variable, { array }] of this.#bound) this.replace(variable, array as Float32Array);
-    this.#bound = [];
+  override finish(stepped: boolean): void {
+    for (const [variable, { array }] of this.#bound)
+      if (stepped) this.replace(variable, array as Float32Array);
+    this.#bound.clear();
   }
 }
 
 const floats = (values: ArrayLike<number>): Float32Array =>
-  values instanceof Float32Array ? values : Float32Array.from(values);
+  values instanceof Float32Array ? values : new Float32Array(values);
 
 const nothing = new Float32Array(0);
 
@@ -216,6 +235,7 @@ export function accessTo(engine: TfEngine): TfAccess {
   const memory = wasmMemory(engine);
   if (memory) {
     try {
+      kernelsIn(memory);
       return new WasmAccess(engine, memory);
     } catch (error) {
       warnOnce(`simdescent/tfjs cannot step inside the wasm backend's memory (${describe(error)}).`);

@@ -1,12 +1,14 @@
 // LossScaleOptimizer: dynamic loss scaling round another optimizer, for gradients computed in half precision.
 // It decides whether and with which scale the inner optimizer steps; everything else is the inner one's.
 import type { Kind } from '../configured.js';
+import type { DeviceBuffer, DeviceRange } from '../elsewhere.js';
 import { describe } from '../errors.js';
 import { allFinite, applyScaled, Optimizer, stateOf, stepperOf } from '../optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from '../options.js';
 import type { Parameter } from '../parameters.js';
 import type { LearningRate } from '../rate.js';
 import type { GradientLike } from '../selection.js';
+import { SparseGradient } from '../sparse.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
 import type { Stepping } from '../stepping.js';
 
@@ -124,25 +126,59 @@ export class LossScaleOptimizer extends Optimizer {
     this.#inner.build(variables);
   }
 
-  override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
+  override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
     this.alive();
-    if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return;
+    if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
     const first = !this.built;
-    if (!allFinite(this.#inner, grads, variables)) {
-      this.#steps = 0;
-      this.#scale = Math.fround(this.#scale * 0.5);
-    } else {
-      applyScaled(this.#inner, grads, variables, this.#scale);
-      this.#steps++;
-      if (this.#steps >= this.dynamicGrowthSteps) {
-        this.#steps = 0;
-        this.#scale = Math.fround(this.#scale * 2);
-      }
-    }
+    const finite = allFinite(this.#inner, grads, variables);
     if (first) this.#builtByApply = true;
+    return finite instanceof Promise
+      ? finite.then((known) => this.#stepIf(known, grads, variables))
+      : this.#stepIf(finite, grads, variables);
   }
 
-  override updateStep(gradient: Float32Array, variable: Parameter, rate: number): void {
+  override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
+    this.alive();
+    const isHere = (g: GradientLike) => !g || g instanceof Float32Array || g instanceof SparseGradient;
+    if (Array.isArray(grads) && !grads.every(isHere))
+      throw new Error(
+        'LossScaleOptimizer: whether gradients on the GPU are finite must be waited for, and cannot be recorded; await apply() instead.',
+      );
+    const first = !this.built;
+    const finite = allFinite(this.#inner, grads, variables) as boolean;
+    if (first) this.#builtByApply = true;
+    this.#stepIf(finite, grads, variables, encoder);
+  }
+
+  /** The inner step and a growing scale, or no step and half the scale. */
+  #stepIf(
+    finite: boolean,
+    grads: readonly GradientLike[],
+    variables: readonly Parameter[] | undefined,
+    encoder?: object,
+  ): void | Promise<void> {
+    if (!finite) {
+      this.#steps = 0;
+      this.#scale = Math.fround(this.#scale * 0.5);
+      return undefined;
+    }
+    const waiting = applyScaled(this.#inner, grads, variables, this.#scale, encoder);
+    if (waiting) return waiting.then(() => this.#count());
+    this.#count();
+  }
+
+  #count(): void {
+    this.#steps++;
+    if (this.#steps < this.dynamicGrowthSteps) return;
+    this.#steps = 0;
+    this.#scale = Math.fround(this.#scale * 2);
+  }
+
+  override updateStep(
+    gradient: Float32Array | DeviceBuffer | DeviceRange,
+    variable: Parameter,
+    rate: number,
+  ): void {
     this.#inner.updateStep(gradient, variable, rate);
   }
   override finalizeVariableValues(variables: readonly Parameter[]): void {
@@ -160,7 +196,7 @@ export class LossScaleOptimizer extends Optimizer {
   override get variables(): OptimizerVariable[] {
     // Keras: the slots have the wrapper's prefix if its first apply built them, not if build() did.
     const prefix = this.#builtByApply ? `${this.name}/` : '';
-    return this.entries().map((entry, k) => {
+    return this.present('variables').map((entry, k) => {
       const isSlot = k >= own && entry.shape.length > 0;
       return new OptimizerVariable(isSlot ? { ...entry, path: prefix + entry.path } : entry);
     });

@@ -1,5 +1,6 @@
 // An optimizer's state as one list of entries in Keras' order; everything that reads or writes state goes
 // through it: `variables`, weights, stores, files.
+import type { Elsewhere, Remote } from '../elsewhere.js';
 import type { Engine } from '../engine.js';
 import { describe } from '../errors.js';
 import type { Target } from '../stepper.js';
@@ -13,6 +14,8 @@ export interface StateEntry {
   readonly path: string;
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
+  /** Where it is, if it lives on a GPU: then `read` throws. */
+  readonly remote?: Remote;
   /** A number for a scalar; else a live view. */
   read(): number | Float32Array;
   /** Refuses a value of the right kind. */
@@ -76,6 +79,15 @@ export function arrayEntry(
   };
 }
 
+function remoteEntry(key: string, path: string, shape: readonly number[], remote: Remote): StateEntry {
+  const read = () => {
+    throw new Error(`'${path}' lives on the GPU: await onload() first, or readState().`);
+  };
+  const write = (value: number | ArrayLike<number>) =>
+    remote.write(typeof value === 'number' ? [value] : value);
+  return { key, path, shape, dtype: 'float32', remote, read, write };
+}
+
 export const userEntry = (variable: Variable): StateEntry =>
   arrayEntry(`${variable.name}/user`, variable.path, variable.shape, () => variable.value);
 
@@ -83,27 +95,49 @@ export const userEntry = (variable: Variable): StateEntry =>
 export function slotEntries(engine: Engine, name: string, stepper: Stepping): StateEntry[] {
   const { module } = engine;
   const number = engine.rule(stepper.rule);
-  const { targets } = stepper;
-  const entry = (target: Target, suffix: string, view: () => Float32Array | null): StateEntry =>
-    arrayEntry(
-      `${target.path}/${suffix}`,
-      `${name}/${target.path.replaceAll('/', '_')}_${suffix}`,
-      target.shape,
-      view as () => Float32Array,
-    );
+  const { targets, elsewhere } = stepper;
   const entries: StateEntry[] = [];
+  const add = (
+    target: Target,
+    suffix: string,
+    view: () => Float32Array | null,
+    remoteOf: (away: Elsewhere) => Remote | null,
+  ) => {
+    const key = `${target.path}/${suffix}`;
+    const path = `${name}/${target.path.replaceAll('/', '_')}_${suffix}`;
+    if (!elsewhere?.has(target.row)) {
+      if (view()) entries.push(arrayEntry(key, path, target.shape, view as () => Float32Array));
+      return;
+    }
+    const remote = remoteOf(elsewhere);
+    if (remote) entries.push(remoteEntry(key, path, target.shape, remote));
+  };
   for (const t of targets)
-    if (stepper.averageOf(t)) entries.push(entry(t, 'average', () => stepper.averageOf(t)));
+    add(
+      t,
+      'average',
+      () => stepper.averageOf(t),
+      (away) => away.average(t.row),
+    );
   for (const t of targets)
-    if (stepper.accumulatorOf(t))
-      entries.push(entry(t, 'gradient_accumulator', () => stepper.accumulatorOf(t)));
+    add(
+      t,
+      'gradient_accumulator',
+      () => stepper.accumulatorOf(t),
+      (away) => away.accumulator(t.row),
+    );
   const slots = Array.from({ length: module.slotCount(number) }, (_, k) => k);
   const groups = new Set(slots.map((k) => module.slotGroup(number, k)));
   for (const group of groups)
     for (const t of targets)
       for (const k of slots)
         if (module.slotGroup(number, k) === group)
-          entries.push(entry(t, engine.text(module.slotName(number, k)), () => stepper.slotOf(t, k)));
+          add(
+            t,
+            engine.text(module.slotName(number, k)),
+            () => stepper.slotOf(t, k),
+            (away) => away.slot(t.row, k),
+          );
   return entries;
 }
 

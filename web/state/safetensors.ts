@@ -112,10 +112,19 @@ function names(entries: readonly StateEntry[]): string[] {
   });
 }
 
-export function writeState(entries: readonly StateEntry[]): Uint8Array {
+export const writeState = (entries: readonly StateEntry[]): Uint8Array =>
+  writeEntries(
+    entries,
+    entries.map(({ read }) => read()),
+  );
+
+export function writeEntries(
+  entries: readonly StateEntry[],
+  found: readonly (number | ArrayLike<number>)[],
+): Uint8Array {
   const keys = names(entries);
   return write(
-    entries.map(({ shape, dtype, read }, k) => ({ path: keys[k], shape, dtype, value: read() })),
+    entries.map(({ shape, dtype }, k) => ({ path: keys[k], shape, dtype, value: found[k] })),
     { format },
   );
 }

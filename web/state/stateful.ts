@@ -19,14 +19,25 @@ export abstract class Stateful extends Configured {
   /** @throws Error if nothing was built, or after dispose */
   protected abstract stepper(): unknown;
 
+  /** The state, all of which is in reach. @throws Error if some of it lives on a GPU */
+  protected present(what: string): StateEntry[] {
+    const entries = this.entries();
+    const away = entries.find(({ remote }) => remote);
+    if (away)
+      throw new Error(
+        `${what}: '${away.path}' lives on the GPU; await onload() first${what === 'serializeState' ? ', or readState() instead' : ''}.`,
+      );
+    return entries;
+  }
+
   /** State in Keras' order: iteration, learning_rate (if a number), averages, accumulators, slots, then your own. */
   get variables(): OptimizerVariable[] {
-    return this.entries().map((entry) => new OptimizerVariable(entry));
+    return this.present('variables').map((entry) => new OptimizerVariable(entry));
   }
 
   /** Copies of the values of `variables`. */
   getWeights(): (number | Float32Array)[] {
-    return this.entries().map((entry) => {
+    return this.present('getWeights').map((entry) => {
       const value = entry.read();
       return typeof value === 'number' ? value : value.slice();
     });
@@ -57,7 +68,7 @@ export abstract class Stateful extends Configured {
   /** The whole state as safetensors; after `loadState` the next step has the same bits. */
   serializeState(): Uint8Array {
     this.stepper();
-    return writeState(this.entries());
+    return writeState(this.present('serializeState'));
   }
 
   /** @throws Error if not built; TypeError, RangeError that names the first mismatch: nothing was changed. */

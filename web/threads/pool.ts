@@ -57,7 +57,7 @@ export function availableThreads(): number {
 
 export class ThreadPool implements Pool {
   readonly partSize = 32768;
-  readonly threshold = 1 << 18;
+  readonly threshold = 1 << 19;
   readonly #engine: Engine;
   readonly #control = new Int32Array(new SharedArrayBuffer(4 * Object.keys(Control).length));
   readonly #threads: Thread[] = [];

@@ -1,0 +1,202 @@
+// Our optimizers in models of TensorFlow.js' layers: training by fit, the same losses as tf.train's optimizers
+// under compat 'tfjs', and models saved with their optimizer and loaded back.
+import assert from 'node:assert/strict';
+import { afterEach, before, test } from 'node:test';
+import { Adam, Adamax, AdamMultilr, AdamW, init, LossScaleOptimizer, schedules } from '../../dist/index.js';
+import { registerOptimizer, tfOptimizer } from '../../dist/tfjs.js';
+import { assertSameBits } from './helpers.mjs';
+import { batch, losses, network } from './tfjs/digits.mjs';
+import { backends, layers, tf } from './tfjs/setup.mjs';
+
+before(() => init());
+afterEach(() => tf.disposeVariables());
+
+const pairs = {
+  adam: [() => new Adam({ compat: 'tfjs' }), () => tf.train.adam(0.001)],
+  'adam with another epsilon': [
+    () => new Adam({ compat: 'tfjs', epsilon: 1e-3, learningRate: 0.01 }),
+    () => tf.train.adam(0.01, 0.9, 0.999, 1e-3),
+  ],
+  adamax: [() => new Adamax({ compat: 'tfjs', learningRate: 0.002 }), () => tf.train.adamax(0.002)],
+  'adamax with decay': [
+    () => new Adamax({ compat: 'tfjs', learningRate: 0.01, decay: 0.1 }),
+    () => tf.train.adamax(0.01, 0.9, 0.999, undefined, 0.1),
+  ],
+};
+
+async function assertSameLosses([ours, theirs], size) {
+  const a = await losses(tfOptimizer(ours()), size);
+  const b = await losses(theirs(), size);
+  const apart = Math.max(...a.found.map((loss, k) => Math.abs(loss - b.found[k])));
+  assert.ok(apart <= 1e-4, `the losses are ${apart} apart`);
+  assert.ok(a.found.at(-1) < 0.95 * a.found[0], `no training: ${a.found[0]} to ${a.found.at(-1)}`);
+  return a;
+}
+
+for (const backend of backends) {
+  for (const [name, pair] of Object.entries(pairs))
+    test(`the losses of tf.train.${name} on the digits, 100 steps (${backend})`, async () => {
+      await tf.setBackend(backend);
+      await assertSameLosses(pair, { hidden: [32], steps: 100 });
+    });
+}
+
+// The cpu backend's own layers and optimizer take a second a step: all hundred only when asked for.
+const long = Boolean(process.env.SIMDESCENT_LONG);
+for (const [backend, steps] of [
+  ['wasm', 100],
+  ['cpu', long ? 100 : 4],
+])
+  test(`the losses of tf.train.adam with more than a million parameters, ${steps} steps (${backend})`, async () => {
+    await tf.setBackend(backend);
+    const { parameters } = await assertSameLosses(pairs.adam, { hidden: [1000, 950], steps });
+    assert.ok(parameters > 1e6);
+  });
+
+test('without compat the numbers are those of Keras, which are others', async () => {
+  await tf.setBackend('cpu');
+  const size = { hidden: [8], steps: 20 };
+  const [keras, tfjs] = [await losses(tfOptimizer(new Adam()), size), await losses(tf.train.adam(0.001), size)];
+  assert.ok(keras.found.some((loss, k) => loss !== tfjs.found[k]));
+});
+
+for (const backend of backends)
+  test(`model.fit trains, and leaves no tensor behind (${backend})`, async () => {
+    await tf.setBackend(backend);
+    const { x, y } = batch(0, 512);
+    const model = network([32]);
+    const optimizer = tfOptimizer(new AdamW({ learningRate: 0.01, clipnorm: 1 }));
+    model.compile({ optimizer, loss: 'categoricalCrossentropy', metrics: ['accuracy'] });
+    const fit = (epochs) => model.fit(x, y, { epochs, batchSize: 64, verbose: 0 });
+    await fit(1);
+    const { numTensors } = tf.memory();
+    const { history } = await fit(8);
+    assert.equal(tf.memory().numTensors, numTensors);
+    assert.ok(history.acc.at(-1) > 0.9, String(history.acc));
+    assert.equal(optimizer.iterations, 72);
+    model.dispose();
+    optimizer.dispose();
+  });
+
+const saved = {
+  Adam: () => new Adam({ learningRate: 0.01, amsgrad: true, weightDecay: 0.1 }),
+  Adamax: () => new Adamax({ learningRate: 0.01 }),
+  'Adam of tf.train': () => new Adam({ compat: 'tfjs', epsilon: 1e-5 }),
+  'Adam with a schedule, averages and accumulation': () =>
+    new Adam({
+      learningRate: new schedules.PiecewiseConstantDecay({ boundaries: [2, 4], values: [0.1, 0.01, 0.001] }),
+      useEma: true,
+      gradientAccumulationSteps: 2,
+      name: 'my_adam',
+    }),
+  AdamMultilr: () => new AdamMultilr({ patternLrs: [{ patterns: ['dense_.*bias'], lr: 0.1 }] }),
+  LossScaleOptimizer: () => new LossScaleOptimizer(new Adam(), { initialScale: 8, dynamicGrowthSteps: 2 }),
+};
+
+async function saveAndLoad(model, includeOptimizer = true) {
+  let kept;
+  const handler = tf.io.withSaveHandler(async (artifacts) => {
+    kept = artifacts;
+    return { modelArtifactsInfo: { dateSaved: new Date(), modelTopologyType: 'JSON' } };
+  });
+  await model.save(handler, { includeOptimizer });
+  // As a file would have it.
+  const { weightData, ...json } = kept;
+  return layers.loadLayersModel(tf.io.fromMemory({ ...JSON.parse(JSON.stringify(json)), weightData }));
+}
+
+for (const backend of backends)
+  for (const [name, make] of Object.entries(saved))
+    test(`a model saved with its optimizer goes on with the same bits: ${name} (${backend})`, async () => {
+      await tf.setBackend(backend);
+      registerOptimizer(tf);
+      const model = network([8]);
+      model.compile({ optimizer: tfOptimizer(make()), loss: 'categoricalCrossentropy' });
+      const train = async (m, from) => {
+        for (let k = from; k < from + 3; k++) {
+          const { x, y } = batch(16 * k, 16);
+          await m.trainOnBatch(x, y);
+        }
+      };
+      await train(model, 0);
+      const loaded = await saveAndLoad(model);
+      assert.equal(loaded.optimizer.optimizer.constructor, make().constructor);
+      assert.deepEqual(loaded.optimizer.getConfig(), model.optimizer.getConfig());
+      assert.equal(loaded.optimizer.iterations, 3);
+      await train(model, 3);
+      await train(loaded, 3);
+      const [after, expected] = [loaded, model].map((m) => m.getWeights().map((w) => w.dataSync()));
+      after.forEach((w, k) => {
+        assertSameBits(w, expected[k], `weight ${k}`);
+      });
+    });
+
+test('saving a model over and over does not leak', async () => {
+  await tf.setBackend('cpu');
+  const model = network([8]);
+  model.compile({ optimizer: tfOptimizer(new Adamax()), loss: 'categoricalCrossentropy' });
+  const { x, y } = batch(0, 16);
+  await model.trainOnBatch(x, y);
+  const save = () =>
+    model.save(
+      tf.io.withSaveHandler(async () => ({})),
+      { includeOptimizer: true },
+    );
+  await save();
+  const { numTensors } = tf.memory();
+  for (let k = 0; k < 20; k++) await save();
+  assert.equal(tf.memory().numTensors, numTensors);
+  model.optimizer.dispose();
+  assert.ok(tf.memory().numTensors < numTensors);
+});
+
+test('a state of tf.train.adam goes on here, and one of ours there', async () => {
+  await tf.setBackend('wasm');
+  const make = () => tf.variable(tf.tensor1d([2, 4]), true, 'x');
+  const run = async (first, second) => {
+    const x = make();
+    const step = (optimizer) => optimizer.minimize(() => x.square().sum(), false, [x]);
+    for (let k = 0; k < 5; k++) step(first);
+    const weights = await first.getWeights();
+    assert.deepEqual(
+      weights.map(({ name }) => name),
+      ['iter', 'x/m', 'x/v'],
+    );
+    await second.setWeights(weights.map(({ name, tensor }) => ({ name, tensor: tensor.clone() })));
+    for (let k = 0; k < 5; k++) step(second);
+    assert.equal(second.iterations, 10);
+    const values = [...x.dataSync()];
+    x.dispose();
+    return values;
+  };
+  const ours = () => tfOptimizer(new Adam({ compat: 'tfjs', learningRate: 0.1 }));
+  const theirs = () => tf.train.adam(0.1);
+  const [expected, here, there] = [
+    await run(theirs(), theirs()),
+    await run(theirs(), ours()),
+    await run(ours(), theirs()),
+  ];
+  for (const values of [here, there])
+    values.forEach((value, k) => {
+      assert.ok(Math.abs(value - expected[k]) < 1e-5, `${values} instead of ${expected}`);
+    });
+});
+
+test('a state that does not fit is an error at the first step, and at every one after it', async () => {
+  await tf.setBackend('cpu');
+  const x = tf.variable(tf.tensor1d([2, 4]), true, 'fits/x');
+  const step = (optimizer) => optimizer.minimize(() => x.square().sum(), false, [x]);
+  const adam = tfOptimizer(new Adam());
+  step(adam);
+  const weights = await adam.getWeights();
+  const amsgrad = tfOptimizer(new Adam({ amsgrad: true }));
+  await amsgrad.setWeights(weights);
+  for (let k = 0; k < 2; k++) assert.throws(() => step(amsgrad), { name: 'RangeError', message: /m, v.*vhat/ });
+  const before = tfOptimizer(new Adam());
+  step(before);
+  await assert.rejects(before.setWeights(weights.slice(1)), /iter/);
+  const other = weights.map(({ name, tensor }) => ({ name, tensor: name === 'iter' ? tensor : tf.ones([3]) }));
+  await assert.rejects(before.setWeights(other), { name: 'RangeError', message: /\[3\].*fits\/x.*\[2\]/s });
+  step(before);
+  assert.equal(before.iterations, 2);
+});

@@ -1,0 +1,351 @@
+// Our optimizers under TensorFlow.js, in loops of one's own: on the cpu and wasm backends and on one that the
+// adapter does not know. What it must give is what the same optimizer gives on plain arrays, bit for bit.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { afterEach, before, test } from 'node:test';
+import {
+  Adam,
+  Adamax,
+  AdamMultilr,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  SparseGradient,
+  schedules,
+  Variable,
+} from '../../dist/index.js';
+import { tfOptimizer } from '../../dist/tfjs.js';
+import { assertRefused, assertSameBits, randomFloats, warningsOf } from './helpers.mjs';
+import { backends, tf } from './tfjs/setup.mjs';
+
+const { MathBackendCPU } = createRequire(import.meta.url)('@tensorflow/tfjs-backend-cpu');
+
+before(async () => {
+  await init();
+  // The cpu backend under a name that nobody knows stands for all others.
+  tf.registerBackend('unheard-of', () => new MathBackendCPU());
+  tf.copyRegisteredKernels('cpu', 'unheard-of');
+});
+afterEach(() => tf.disposeVariables());
+
+const everywhere = [...backends, 'unheard-of'];
+/** A test on each backend. */
+function onEach(name, run, list = everywhere) {
+  for (const backend of list)
+    test(`${name} (${backend})`, async () => {
+      await tf.setBackend(backend);
+      await run(backend);
+    });
+}
+
+const sizes = { 'a/kernel': [3, 7], 'a/bias': [7], 'b/kernel': [5000, 4], scalar: [] };
+const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
+const named = () =>
+  Object.entries(sizes).map(([name, shape], k) =>
+    tf.variable(tf.tensor(randomFloats(sizeOf(shape), k), shape), true, name),
+  );
+const gradientsAt = (t) =>
+  Object.fromEntries(
+    Object.entries(sizes).map(([name, shape], k) => [name, randomFloats(sizeOf(shape), 100 * t + k)]),
+  );
+
+/** Steps under tfjs and on plain variables with the same gradients; `missing(t)` names those without one. */
+function assertSameAsPlain(make, { steps = 6, missing = () => [] } = {}) {
+  const variables = named();
+  const plain = variables.map((v) => new Variable(v.dataSync().slice(), { path: v.name, shape: v.shape }));
+  const [ours, optimizer] = [tfOptimizer(make()), make()];
+  ours.build(variables);
+  optimizer.build(plain);
+  for (let t = 0; t < steps; t++) {
+    const all = gradientsAt(t);
+    for (const name of missing(t)) all[name] = null;
+    const tensors = Object.entries(all).map(([name, g]) => ({
+      name,
+      tensor: g && tf.tensor(g, sizes[name]),
+    }));
+    ours.applyGradients(t % 2 ? tensors : Object.fromEntries(tensors.map((x) => [x.name, x.tensor])));
+    tf.dispose(tensors.map(({ tensor }) => tensor));
+    optimizer.apply(
+      plain.map(({ path }) => all[path]),
+      plain,
+    );
+    variables.forEach((v, k) => {
+      assertSameBits(v.dataSync(), plain[k].value, `${v.name} after step ${t + 1}`);
+    });
+  }
+  const [state, expected] = [ours.optimizer, optimizer].map((o) => o.variables);
+  expected.forEach(({ path, value }, k) => {
+    assert.equal(state[k].path, path);
+    if (typeof value === 'number') assert.equal(state[k].value, value, path);
+    else assertSameBits(state[k].value, value, path);
+  });
+  ours.dispose();
+}
+
+const options = {
+  'Adam by default': () => new Adam(),
+  'Adamax by default': () => new Adamax(),
+  amsgrad: () => new Adam({ amsgrad: true }),
+  'a schedule': () =>
+    new Adam({ learningRate: new schedules.ExponentialDecay({ initialLearningRate: 0.1, decaySteps: 2, decayRate: 0.5 }) }),
+  'a function as rate': () => new Adam({ learningRate: (t) => 0.1 / (1 + t) }),
+  clipnorm: () => new Adam({ clipnorm: 0.5 }),
+  clipvalue: () => new Adamax({ clipvalue: 0.1 }),
+  globalClipnorm: () => new AdamW({ globalClipnorm: 1 }),
+  'an average that overwrites': () => new Adam({ useEma: true, emaMomentum: 0.5, emaOverwriteFrequency: 3 }),
+  accumulation: () => new Adam({ gradientAccumulationSteps: 3 }),
+  'a loss scale that is no power of two': () => new Adam({ lossScaleFactor: 3, clipnorm: 0.25 }),
+  'rates by pattern': () => new AdamMultilr({ patternLrs: [{ patterns: ['bias'], lr: 0.5 }] }),
+  'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
+  'decay with exclusions': () => {
+    const optimizer = new AdamW({ weightDecay: 0.1 });
+    optimizer.excludeFromWeightDecay({ varNames: ['bias'] });
+    return optimizer;
+  },
+};
+for (const [name, make] of Object.entries(options)) {
+  onEach(`the bits of plain arrays: ${name}`, () => assertSameAsPlain(make));
+}
+
+const gaps = (t) => (t % 2 ? ['a/bias'] : t % 3 ? ['b/kernel', 'scalar'] : []);
+for (const name of ['Adam by default', 'an average that overwrites', 'accumulation']) {
+  onEach(`the bits of plain arrays without some gradients: ${name}`, () =>
+    assertSameAsPlain(options[name], { steps: 8, missing: gaps }),
+  );
+}
+
+onEach('it is a tf.Optimizer, and minimizes', () => {
+  const optimizer = tfOptimizer(new Adam({ learningRate: 0.1 }));
+  assert.ok(optimizer instanceof tf.Optimizer);
+  const x = tf.variable(tf.tensor1d([2, 4]));
+  const stray = tf.variable(tf.scalar(-1));
+  const fixed = tf.variable(tf.scalar(5), false);
+  const f = () => x.square().sum().add(fixed);
+  const cost = optimizer.minimize(f, true);
+  assert.equal(cost.dataSync()[0], 25);
+  assert.equal(optimizer.minimize(f), null);
+  assert.equal(optimizer.iterations, 2);
+  const { value, grads } = optimizer.computeGradients(f, [x, fixed]);
+  assert.equal(grads[fixed.name], null);
+  optimizer.applyGradients(grads);
+  optimizer.learningRate = 0.5;
+  assert.equal(optimizer.learningRate, 0.5);
+  const before = x.dataSync().slice();
+  optimizer.minimize(f, false, [x]);
+  assert.ok(x.dataSync().every((v, i) => before[i] - v > 0.3));
+  assert.deepEqual([stray.dataSync()[0], fixed.dataSync()[0]], [-1, 5]);
+  tf.dispose([cost, value, grads]);
+});
+
+onEach('a scaled loss gives the same step and the unscaled cost', () => {
+  const results = [new Adam(), new Adam({ lossScaleFactor: 1024 }), new LossScaleOptimizer(new Adam())].map((o) => {
+    const x = tf.variable(tf.tensor1d([2, 4]));
+    const cost = tfOptimizer(o).minimize(() => x.square().sum(), true, [x]);
+    return [...x.dataSync(), cost.dataSync()[0]];
+  });
+  assert.deepEqual(results[1], results[0]);
+  assert.deepEqual(results[2], results[0]);
+});
+
+onEach('state is kept by name: any order, any subset, new variables at any time', () => {
+  const [a, b, c] = [1, 2, 3].map((x, k) => tf.variable(tf.tensor1d([x, x]), true, `by-name/${k}`));
+  const optimizer = tfOptimizer(new Adamax());
+  const plain = [1, 2, 3].map((x, k) => new Variable([x, x], { path: `by-name/${k}` }));
+  const expected = new Adamax();
+  expected.build(plain);
+  const step = (...which) => {
+    const tensors = which.map((k) => ({ name: `by-name/${k}`, tensor: tf.tensor1d(randomFloats(2, k)) }));
+    optimizer.applyGradients(tensors);
+    expected.apply(plain.map((_, k) => (which.includes(k) ? randomFloats(2, k) : null)));
+  };
+  const silent = warningsOf(() => {
+    step(1);
+    step(0, 1);
+    step(1, 0);
+    step(2, 0);
+    step(0, 2, 1);
+  });
+  [a, b, c].forEach((v, k) => {
+    assertSameBits(v.dataSync(), plain[k].value, v.name);
+  });
+  assert.ok(silent.every((text) => !text.includes('by-name/3')));
+});
+
+onEach('nothing leaks in 1,000 steps', () => {
+  const w = tf.variable(tf.ones([20, 10]), true, 'leak/w');
+  const x = tf.ones([4, 20]);
+  const optimizer = tfOptimizer(new Adam({ clipnorm: 1 }));
+  const step = () => optimizer.minimize(() => tf.matMul(x, w).square().mean());
+  step();
+  const { numTensors, numBytes, numDataBuffers } = tf.memory();
+  for (let k = 0; k < 1000; k++) step();
+  const after = tf.memory();
+  assert.deepEqual([after.numTensors, after.numBytes, after.numDataBuffers], [numTensors, numBytes, numDataBuffers]);
+});
+
+onEach('a tidy around a step takes nothing away', () => {
+  const w = tf.variable(tf.ones([3]), true, 'tidy/w');
+  const optimizer = tfOptimizer(new Adam());
+  for (let k = 0; k < 3; k++) tf.tidy(() => optimizer.minimize(() => w.square().sum()));
+  assert.equal(w.isDisposed, false);
+  assert.ok(w.dataSync().every((v) => v < 1 && v > 0.99));
+});
+
+onEach('whoever shares the data of a variable keeps what it had', () => {
+  const given = Float32Array.of(1, 2, 3);
+  const initial = tf.tensor1d(given);
+  const w = tf.variable(initial, true, 'shared/w');
+  const optimizer = tfOptimizer(new Adam());
+  const step = () => optimizer.minimize(() => w.square().sum());
+  step();
+  const clone = w.clone();
+  const reshaped = w.reshape([3, 1]);
+  const then = clone.dataSync().slice();
+  step();
+  assert.deepEqual([...given], [1, 2, 3]);
+  assert.deepEqual([...initial.dataSync()], [1, 2, 3]);
+  assertSameBits(clone.dataSync(), then);
+  assertSameBits(reshaped.dataSync(), then);
+  assert.notDeepEqual([...w.dataSync()], [...then]);
+});
+
+onEach('a variable that was assigned goes on from its new value', () => {
+  const w = tf.variable(tf.tensor1d([1, 1]), true, 'assigned/w');
+  const optimizer = tfOptimizer(new Adam({ learningRate: 0.1 }));
+  optimizer.minimize(() => w.square().sum());
+  const fresh = tf.tensor1d([7, 8]);
+  w.assign(fresh);
+  optimizer.minimize(() => w.square().sum());
+  assert.ok(w.dataSync().every((v, i) => Math.abs(v - (6.9 + i)) < 0.02), String(w.dataSync()));
+  assert.deepEqual([...fresh.dataSync()], [7, 8]);
+});
+
+onEach('rows of a gradient are as good as the dense one they stand for', () => {
+  const [rows, dense] = ['rows', 'dense'].map((name) =>
+    tf.variable(tf.tensor2d(randomFloats(12, 1), [4, 3]), true, name),
+  );
+  const optimizer = tfOptimizer(new Adam({ globalClipnorm: 0.1 }));
+  const other = tfOptimizer(new Adam({ globalClipnorm: 0.1 }));
+  for (let k = 0; k < 3; k++) {
+    const values = randomFloats(9, 10 + k);
+    const sum = new Float32Array(12);
+    values.forEach((v, i) => {
+      const at = [2, 0, 2][Math.floor(i / 3)] * 3 + (i % 3);
+      sum[at] += v;
+    });
+    optimizer.applyGradients([{ name: 'rows', tensor: new SparseGradient({ indices: [2, 0, 2], values }) }]);
+    other.applyGradients({ dense: tf.tensor2d(sum, [4, 3]) });
+    const [a, b] = [rows.dataSync(), dense.dataSync()];
+    assert.ok(a.every((v, i) => Math.abs(v - b[i]) <= 1e-6));
+  }
+});
+
+onEach('what does not fit is refused, and nothing has changed', () => {
+  const w = tf.variable(tf.tensor1d([1, 2]), true, 'refused/w');
+  const whole = tf.variable(tf.tensor1d([1, 2], 'int32'), true, 'refused/int');
+  const optimizer = tfOptimizer(new Adam());
+  optimizer.applyGradients({ 'refused/w': tf.tensor1d([1, 1]) });
+  const before = w.dataSync().slice();
+  const gone = tf.tensor1d([1, 1]);
+  gone.dispose();
+  for (const [Type, gradients, ...patterns] of [
+    [RangeError, { 'refused/w': tf.tensor1d([1, 2, 3]) }, /refused\/w/, /2/, /3/],
+    [TypeError, { 'refused/w': tf.tensor1d([1, 2], 'int32') }, /int32/],
+    [TypeError, { 'refused/int': tf.tensor1d([1, 2]) }, /int32/, /float32/],
+    [Error, { 'refused/w': gone }, /disposed/],
+    [Error, { nobody: tf.tensor1d([1, 2]) }, /nobody/],
+    [RangeError, { 'refused/w': null }, /no gradient/],
+    [RangeError, [1, 2].map(() => ({ name: 'refused/w', tensor: tf.tensor1d([1, 1]) })), /twice/],
+  ])
+    assertRefused(() => optimizer.applyGradients(gradients), Type, ...patterns);
+  assert.equal(optimizer.iterations, 1);
+  assertSameBits(w.dataSync(), before);
+  whole.dispose();
+  assertRefused(() => tfOptimizer(tf.train.adam(0.1)), TypeError, /tfOptimizer takes/);
+  assertRefused(() => optimizer.optimizer.apply([before], [before]), Error, /adapter/);
+  const built = new Adam();
+  built.build([new Variable(1)]);
+  assertRefused(() => tfOptimizer(built).applyGradients({ 'refused/w': tf.tensor1d([1, 1]) }), Error, /built/);
+});
+
+test('a backend that is not known is said once, with what it costs', async () => {
+  await tf.setBackend('unheard-of');
+  const w = tf.variable(tf.ones([3]));
+  const texts = warningsOf(() => {
+    for (let k = 0; k < 3; k++) tfOptimizer(new Adam()).minimize(() => w.square().sum());
+  });
+  assert.ok(texts.length <= 1); // other tests may have had it before
+  for (const text of texts) assert.match(text, /unheard-of.*back.*CPU.*upload/s);
+});
+
+test('state goes along when the backend is changed', async () => {
+  const make = () => tf.variable(tf.tensor1d([1, 2, 3]), true);
+  const run = async (...order) => {
+    await tf.setBackend(order[0]);
+    const w = make();
+    const optimizer = tfOptimizer(new Adam({ learningRate: 0.1 }));
+    for (const backend of order) {
+      await tf.setBackend(backend);
+      optimizer.minimize(() => w.sub(5).square().sum(), false, [w]);
+    }
+    return w.dataSync();
+  };
+  const expected = await run('cpu', 'cpu', 'cpu', 'cpu', 'cpu');
+  assertSameBits(await run('cpu', 'wasm', 'wasm', 'cpu', 'unheard-of'), expected);
+});
+
+test('dispose may be called twice, leaves variables alone, and ends the optimizer', async () => {
+  await tf.setBackend('wasm');
+  const w = tf.variable(tf.ones([3]));
+  const optimizer = tfOptimizer(new Adam());
+  optimizer.minimize(() => w.square().sum(), false, [w]);
+  optimizer.dispose();
+  optimizer.dispose();
+  assert.equal(w.isDisposed, false);
+  assertRefused(() => optimizer.minimize(() => w.square().sum()), Error, /disposed/);
+});
+
+test('dispose gives the memory in the heap back', async () => {
+  await tf.setBackend('wasm');
+  const w = tf.variable(tf.ones([1_000_000]), true, 'heap/w');
+  const g = tf.ones([1_000_000]);
+  const bytes = () => tf.backend().wasm.HEAPU8.length;
+  const once = () => {
+    const optimizer = tfOptimizer(new Adam({ amsgrad: true }));
+    optimizer.applyGradients({ 'heap/w': g });
+    optimizer.dispose();
+  };
+  once();
+  const before = bytes();
+  for (let k = 0; k < 30; k++) once();
+  assert.ok(bytes() - before <= 16e6, `${bytes() - before} bytes more`);
+});
+
+test('two copies of tfjs share one engine, and either is fine', async () => {
+  await tf.setBackend('cpu');
+  const w = tf.variable(tf.ones([2]));
+  const passed = tfOptimizer(new Adam({ learningRate: 0.1 }), { tf });
+  const found = tfOptimizer(new Adam({ learningRate: 0.1 }));
+  passed.minimize(() => w.square().sum(), false, [w]);
+  found.minimize(() => w.square().sum(), false, [w]);
+  assert.ok(w.dataSync().every((v) => Math.abs(v - 0.8) < 1e-4));
+});
+
+test('the averages can be taken at the end', async () => {
+  for (const backend of everywhere) {
+    await tf.setBackend(backend);
+    const w = tf.variable(tf.tensor1d([1, 2]), true, 'final/w');
+    const plain = new Variable([1, 2], { path: 'final/w' });
+    const [ours, expected] = [0, 1].map(() => new Adam({ useEma: true, learningRate: 0.5 }));
+    const optimizer = tfOptimizer(ours);
+    expected.build([plain]);
+    for (let t = 0; t < 3; t++) {
+      optimizer.applyGradients({ 'final/w': tf.tensor1d(randomFloats(2, t)) });
+      expected.apply([randomFloats(2, t)]);
+    }
+    optimizer.finalizeVariableValues();
+    expected.finalizeVariableValues([plain]);
+    assertSameBits(w.dataSync(), plain.value, backend);
+    w.dispose();
+  }
+});

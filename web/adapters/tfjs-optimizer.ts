@@ -1,0 +1,247 @@
+// TfOptimizer: one of our optimizers as TensorFlow.js takes it, in model.compile or a loop of one's own. It
+// finds the variables, hands them to the optimizer where they are, and saves and loads its state with a model.
+import { describe } from '../errors.js';
+import { Optimizer } from '../optimizer.js';
+import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
+import type { LearningRate } from '../rate.js';
+import type { Target } from '../stepper.js';
+import { innermost, Roster } from './roster.js';
+import { accessTo, type TfAccess, type TfGradient } from './tfjs-access.js';
+import {
+  type TfEngine,
+  type TfNamespace,
+  type TfTensor,
+  type TfVariable,
+  tfEngine,
+  variableGrads,
+} from './tfjs-engine.js';
+import { readWeights, SavedWeights } from './tfjs-weights.js';
+
+export interface TfOptimizerOptions {
+  /** The tfjs namespace, where it is not found by itself; then models can be loaded as after `registerOptimizer`. */
+  tf?: TfNamespace;
+}
+
+export interface NamedGradient {
+  name: string;
+  tensor: TfGradient | null | undefined;
+}
+
+type GradientsByName = Readonly<Record<string, TfGradient | null | undefined>>;
+type Grads = Record<string, TfTensor | null>;
+
+export class TfOptimizer {
+  /** What models saved with `includeOptimizer` call it. */
+  static readonly className = 'Simdescent';
+  /** What was given: options, learning rate and state are live there. */
+  readonly optimizer: Optimizer;
+  readonly #tf: TfNamespace | undefined;
+  #roster: Roster<TfVariable, TfGradient> | null = null;
+  #access: TfAccess | null = null;
+  #saved: SavedWeights | null = null;
+  /** Variables whose part of the loaded state has not been put in yet. */
+  #cold: Target[] = [];
+  #given: TfTensor[] = [];
+
+  /** @throws TypeError for what is no optimizer */
+  constructor(optimizer: Optimizer, { tf }: TfOptimizerOptions = {}) {
+    if (!(optimizer instanceof Optimizer))
+      throw new TypeError(`tfOptimizer takes an optimizer, such as new Adam(), got ${describe(optimizer)}.`);
+    this.optimizer = optimizer;
+    this.#tf = tf;
+    if (tf) registerOptimizer(tf);
+  }
+
+  /** Calls so far, as tfjs counts them. */
+  get iterations(): number {
+    return this.#saved && !this.optimizer.built ? this.#saved.iterations : this.optimizer.rawIterations;
+  }
+
+  get learningRate(): number {
+    return this.optimizer.learningRate;
+  }
+  set learningRate(rate: LearningRate) {
+    this.optimizer.learningRate = rate as number;
+  }
+
+  /** One step down the gradient of the scalar that `f` returns, over `varList` or all trainable variables. */
+  minimize(f: () => TfTensor, returnCost = false, varList?: readonly TfVariable[]): TfTensor | null {
+    const engine = this.#engine();
+    const scale = this.optimizer.scaleLoss(1);
+    const scaled = () => (scale === 1 ? f() : byNumber(engine, 'Multiply', f(), scale));
+    const { value, grads } = variableGrads(engine, scaled, varList);
+    try {
+      this.applyGradients(grads);
+    } finally {
+      for (const gradient of Object.values(grads)) gradient?.dispose();
+    }
+    const cost = returnCost && scale !== 1 ? byNumber(engine, 'RealDiv', value, scale) : value;
+    if (cost !== value || !returnCost) value.dispose();
+    return returnCost ? cost : null;
+  }
+
+  /** The loss, and the gradients by variable name: null for variables that are not trained. */
+  computeGradients(f: () => TfTensor, varList?: readonly TfVariable[]): { value: TfTensor; grads: Grads } {
+    return variableGrads(this.#engine(), f, varList);
+  }
+
+  /**
+   * One step, in place, by name; `[{ name, tensor }]` or `{ name: tensor }`. A variable without a gradient is left
+   * alone. @throws TypeError, RangeError, Error; then nothing has changed
+   */
+  applyGradients(gradients: GradientsByName | readonly NamedGradient[]): void {
+    const engine = this.#engine();
+    const given: readonly NamedGradient[] = Array.isArray(gradients)
+      ? gradients
+      : Object.entries(gradients as GradientsByName).map(([name, tensor]) => ({ name, tensor }));
+    const variables: TfVariable[] = [];
+    const grads: (TfGradient | null)[] = [];
+    for (const { name, tensor } of given) {
+      if (!tensor) continue;
+      variables.push(registered(engine, name));
+      grads.push(tensor);
+    }
+    if (grads.length === 0) throw new RangeError('applyGradients: there is no gradient for any variable.');
+    this.build(variables);
+    if (innermost(this.optimizer).useEma) {
+      const names = new Set(variables.map(({ name }) => name));
+      for (const { path } of (this.#roster as Roster<TfVariable, TfGradient>).targets) {
+        if (names.has(path)) continue;
+        variables.push(registered(engine, path)); // averaged as well
+        grads.push(null);
+      }
+    }
+    let stepped = false;
+    try {
+      this.optimizer.apply(grads as never, variables as never);
+      stepped = true;
+    } finally {
+      this.#access?.finish(stepped);
+    }
+  }
+
+  /** Makes the state of variables that have none yet; otherwise the first step with them does. */
+  build(variables: readonly TfVariable[]): void {
+    const engine = this.#engine();
+    if (this.#access?.backend !== engine.backend) {
+      const access = accessTo(engine);
+      this.#roster ??= new Roster(this.optimizer, access);
+      this.#roster.move(access);
+      this.#access = access;
+    }
+    const roster = this.#roster as Roster<TfVariable, TfGradient>;
+    const fresh = variables.filter(({ name }) => !roster.has(name));
+    if (fresh.length) {
+      const known = roster.targets.length;
+      roster.add(fresh);
+      if (this.#saved) this.#cold.push(...roster.targets.slice(known));
+    }
+    if (!this.#saved || this.#cold.length === 0) return;
+    this.#saved.restore(this.optimizer, this.#cold);
+    this.#cold = [];
+    if (!this.#saved.pending) this.#saved = null;
+  }
+
+  /** With `useEma`: every variable becomes its average. */
+  finalizeVariableValues(): void {
+    const engine = this.#engine();
+    const { targets } = this.#roster ?? { targets: [] };
+    const variables = targets.map(({ path }) => registered(engine, path));
+    this.build(variables);
+    for (const [k, target] of targets.entries()) this.#access?.bind(variables[k], target);
+    this.optimizer.finalizeVariableValues(variables as never);
+    this.#access?.finish(true);
+  }
+
+  /**
+   * The state as tfjs names it: `iter`, `x/m`, `x/v`, …, as copies. They belong to this optimizer: the next call, or
+   * `dispose`, disposes them.
+   */
+  async getWeights(): Promise<{ name: string; tensor: TfTensor }[]> {
+    const engine = this.#engine();
+    this.#disposeGiven();
+    const weights = readWeights(this.optimizer).map(({ name, shape, dtype, values }) => {
+      const typed = dtype === 'int32' ? new Int32Array(values) : new Float32Array(values);
+      return { name, tensor: engine.keep(engine.makeTensor(typed, shape, dtype)) };
+    });
+    this.#given = weights.map(({ tensor }) => tensor);
+    return weights;
+  }
+
+  /** A state from `getWeights`, of this class or of tf.train.adam. Variables that are seen later get theirs then. */
+  async setWeights(weights: readonly { name: string; tensor: TfTensor }[]): Promise<void> {
+    const copies = weights.map(async ({ name, tensor }) => {
+      const values = await tensor.data();
+      return {
+        name,
+        shape: [...tensor.shape],
+        dtype: 'float32' as const,
+        values: Array.isArray(values) ? values : new Float32Array(values),
+      };
+    });
+    const saved = new SavedWeights(await Promise.all(copies));
+    const { targets } = this.#roster ?? { targets: [] };
+    saved.restore(this.optimizer, targets);
+    this.#cold = [];
+    this.#saved = saved.pending || !targets.length ? saved : null;
+  }
+
+  getClassName(): string {
+    return TfOptimizer.className;
+  }
+
+  /** Options by name, for reading, and `serialized`, from which `fromConfig` makes the same optimizer again. */
+  getConfig(): Record<string, unknown> {
+    const { config, ...rest } = serialize(this.optimizer);
+    const options: Record<string, unknown> = {};
+    for (const [key, value] of Object.entries(config ?? {}))
+      if (typeof value !== 'object' || value === null) options[camelCase(key)] = value;
+    // tfjs rewrites every text with an underscore in it when it loads a model; an escape has none.
+    const serialized = JSON.stringify({ ...rest, config }).replaceAll('_', '\\u005f');
+    return { ...options, serialized };
+  }
+
+  /** @param cls as tfjs calls it: the class comes first. */
+  static fromConfig(cls: typeof TfOptimizer, config: Record<string, unknown>): TfOptimizer {
+    if (typeof config?.serialized !== 'string')
+      throw new TypeError(`fromConfig takes what getConfig gave, got ${describe(config)}.`);
+    return new cls(deserialize(JSON.parse(config.serialized) as SerializedOptimizer));
+  }
+
+  /** Frees the state, here and of the optimizer given; never the variables. */
+  dispose(): void {
+    this.#disposeGiven();
+    this.optimizer.dispose();
+  }
+
+  #engine(): TfEngine {
+    return tfEngine(this.#tf);
+  }
+
+  #disposeGiven(): void {
+    for (const tensor of this.#given) if (!tensor.isDisposed) tensor.dispose();
+    this.#given = [];
+  }
+}
+
+const camelCase = (key: string) => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
+
+function registered(engine: TfEngine, name: string): TfVariable {
+  const variable = engine.registeredVariables[name];
+  if (!variable) throw new Error(`TensorFlow.js knows no variable '${name}'; has it been disposed?`);
+  return variable;
+}
+
+function byNumber(engine: TfEngine, kernel: string, a: TfTensor, number: number): TfTensor {
+  const b = engine.makeTensor(new Float32Array([number]), [], 'float32');
+  const result = engine.runKernel(kernel, { a, b });
+  if (kernel === 'RealDiv') b.dispose();
+  return result;
+}
+
+/** Lets tfjs load models that were saved with one of our optimizers: tf.loadLayersModel makes it again. */
+export function registerOptimizer(tf: TfNamespace): void {
+  if (!tf?.serialization)
+    throw new TypeError(`registerOptimizer takes the tfjs namespace (tf or tf-core), got ${describe(tf)}.`);
+  tf.serialization.registerClass(TfOptimizer as never);
+}

@@ -1,0 +1,107 @@
+// Blocks: the arrays of the variables that one dispatch can step together. Their weights lie in one buffer; their
+// slots, accumulators, averages and gradients in one buffer each, packed, all at the same places.
+import type { Target } from '../stepper.js';
+import { type Context, type Range, usage } from './context.js';
+
+/** A variable's weights on the GPU, maybe in a buffer that others share. */
+export interface Part {
+  readonly target: Target;
+  readonly weights: Range & { readonly shared: boolean };
+}
+
+/** Which arrays a rule and its options need. */
+export interface Layout {
+  readonly slots: number;
+  readonly averages: boolean;
+  readonly accumulates: boolean;
+}
+
+/** One variable on the GPU: its weights, and where its state starts in the block's arrays, in elements. */
+export interface Member {
+  readonly target: Target;
+  readonly weights: Range;
+  readonly block: Block;
+  readonly at: number;
+}
+
+const flags = usage.storage | usage.copySrc | usage.copyDst;
+let made = 0;
+
+export class Block {
+  readonly id = made++;
+  /** What a shader sees as the weights. */
+  readonly weights: Range;
+  /** Elements that a shader takes at once: 4, or 1 where the weights do not come in fours. */
+  readonly unit: 1 | 4;
+  readonly members: Member[] = [];
+  /** Length of the state arrays. */
+  readonly length: number;
+  readonly slots: readonly GPUBuffer[];
+  readonly accumulator: GPUBuffer | null;
+  readonly average: GPUBuffer | null;
+  readonly #context: Context;
+  #gradient: GPUBuffer | null = null;
+  #packed: Float32Array | null = null;
+
+  /** @throws RangeError for more than one buffer may hold; then nothing was made */
+  constructor(context: Context, parts: readonly Part[], layout: Layout) {
+    this.#context = context;
+    const [{ weights }] = parts;
+    const { shared } = weights;
+    this.unit = weights.size % 16 === 0 || shared ? 4 : 1;
+    this.weights = shared ? { buffer: weights.buffer, offset: 0, size: weights.buffer.size } : weights;
+    let length = 0;
+    for (const part of parts) {
+      this.members.push({ target: part.target, weights: part.weights, block: this, at: length });
+      length += Math.ceil(part.target.size / 4) * 4;
+    }
+    this.length = length;
+    const arrays: GPUBuffer[] = [];
+    const array = (what: string) => {
+      const buffer = context.buffer(`${what} of '${parts[0].target.path}'`, length * 4, flags);
+      arrays.push(buffer);
+      return buffer;
+    };
+    try {
+      this.slots = Array.from({ length: layout.slots }, (_, k) => array(`slot ${k}`));
+      this.accumulator = layout.accumulates ? array('the accumulator') : null;
+      this.average = layout.averages ? array('the average') : null;
+    } catch (error) {
+      for (const buffer of arrays) buffer.destroy();
+      throw error;
+    }
+  }
+
+  /** For gradients that come from elsewhere; made on first use. */
+  get gradient(): GPUBuffer {
+    this.#gradient ??= this.#context.buffer('gradients', this.length * 4, flags);
+    return this.#gradient;
+  }
+
+  /** Where gradients of the JavaScript heap are packed, to be uploaded together. */
+  get packed(): Float32Array {
+    this.#packed ??= new Float32Array(this.length);
+    return this.#packed;
+  }
+
+  destroy(): void {
+    for (const buffer of [...this.slots, this.accumulator, this.average, this.#gradient]) buffer?.destroy();
+  }
+}
+
+/** Variables whose weights share a page share a block. */
+export function blocksFor(context: Context, parts: readonly Part[], layout: Layout): Block[] {
+  const groups = new Map<unknown, (typeof parts)[number][]>();
+  for (const part of parts) {
+    const key = part.weights.shared ? part.weights.buffer : part.target;
+    groups.set(key, [...(groups.get(key) ?? []), part]);
+  }
+  const blocks: Block[] = [];
+  try {
+    for (const group of groups.values()) blocks.push(new Block(context, group, layout));
+  } catch (error) {
+    for (const block of blocks) block.destroy();
+    throw error;
+  }
+  return blocks;
+}

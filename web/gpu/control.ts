@@ -1,0 +1,100 @@
+// The control buffer of a step: what the shaders know beside the arrays. Records of 32 words: two of parameters for
+// the norms, then for each dispatch a head (how many rows, how many workgroups) and its rows; last the table of
+// norms. The scalars of a row are the engine's words, uploaded as they are.
+import type { Engine } from '../engine.js';
+
+export const recordWords = 32;
+export const recordBytes = 4 * recordWords;
+export const none = 0xffffffff;
+
+// Words of a record: first workgroup, count, w, g, state, size, sums, entry, then Pipe and Coef (engine/shader.cc).
+const at = { pipe: 8, coef: 24 } as const;
+const pipeWords = 13;
+const coefWords = 8;
+
+// Words of an engine's row (cpp/kernels/sweep.h).
+export const rowWords = { pipe: 7, coef: 8, stages: 10 } as const;
+
+/** Which elements of which row a dispatch steps, in units of the block. */
+export interface Span {
+  readonly count: number;
+  readonly w: number;
+  readonly g: number;
+  readonly state: number;
+  /** Elements, without padding. */
+  readonly size: number;
+  /** Where its partial sums go, and the norm that clips it; `none` where there is none. */
+  sums: number;
+  entry: number;
+  /** Address of the engine's row, or of one whose scalars serve as well. */
+  readonly words: number;
+}
+
+export class Control {
+  #words = new Uint32Array(64 * recordWords);
+  #records = 0;
+  readonly #engine: Engine;
+
+  constructor(engine: Engine) {
+    this.#engine = engine;
+  }
+
+  get words(): Uint32Array {
+    return this.#words.subarray(0, this.#records * recordWords);
+  }
+  get records(): number {
+    return this.#records;
+  }
+
+  clear(): void {
+    this.#records = 2;
+    this.#words.fill(none, 0, 2 * recordWords);
+  }
+
+  /** One dispatch: returns the byte where its head is and how many workgroups it has. */
+  region(spans: readonly Span[], chunk: number): { offset: number; groups: number } {
+    const head = this.#grow(2 * Math.ceil((1 + spans.length) / 2)); // starts at multiples of 256 bytes
+    const words = this.#words;
+    const memory = new Uint32Array(this.#engine.memory.buffer);
+    let first = 0;
+    spans.forEach((span, k) => {
+      const to = (head + 1 + k) * recordWords;
+      const { count, w, g, state, size, sums, entry } = span;
+      words.set([first, count, w, g, state, size, sums, entry], to);
+      const row = span.words / 4;
+      const pipe = memory[row + rowWords.pipe] / 4;
+      const coef = memory[row + rowWords.coef] / 4;
+      for (let i = 0; i < pipeWords; i++) words[to + at.pipe + i] = memory[pipe + i];
+      if (coef) for (let i = 0; i < coefWords; i++) words[to + at.coef + i] = memory[coef + i];
+      first += Math.ceil(count / chunk);
+    });
+    words[head * recordWords] = spans.length;
+    words[head * recordWords + 1] = first;
+    return { offset: head * recordBytes, groups: first };
+  }
+
+  /** The table of norms: for each the place and the count of its partial sums; and what to make of them. */
+  norms(mode: 'own' | 'global', limit: number, table: readonly (readonly [number, number])[]): void {
+    const records = this.#records;
+    const place = this.#grow(Math.ceil((2 * table.length) / recordWords)) * recordWords;
+    const words = this.#words;
+    table.forEach((pair, k) => {
+      words.set(pair, place + 2 * k);
+    });
+    words.set([records, table.length, place, mode === 'own' ? 1 : 2, 0, 0, 0x7fc00000]);
+    new Float32Array(words.buffer).set([limit, 1 / limit], 4);
+  }
+
+  /** Room for more records, none of them a row. */
+  #grow(records: number): number {
+    const start = this.#records;
+    this.#records += records;
+    if (this.#records * recordWords > this.#words.length) {
+      const larger = new Uint32Array(2 * this.#records * recordWords);
+      larger.set(this.#words);
+      this.#words = larger;
+    }
+    this.#words.fill(none, start * recordWords, this.#records * recordWords);
+    return start;
+  }
+}

@@ -1,0 +1,223 @@
+// A planned step as commands: uploads, copies, one pass of dispatches, what comes after it. Into an encoder of our
+// own, which is submitted at once, or into the caller's, which is submitted later: then everything that the
+// commands read is in a buffer of its own, because the next step may be planned before.
+import { type Context, type Range, usage } from './context.js';
+import { type Control, recordBytes } from './control.js';
+import type { Dispatch, Plan, Upload } from './plan.js';
+import type { Bindings, Program, Programs } from './programs.js';
+
+/** Buffers that live as long as the rows do, and grow. */
+export class Shared {
+  readonly #context: Context;
+  readonly #buffers = new Map<string, GPUBuffer>();
+
+  constructor(context: Context) {
+    this.#context = context;
+  }
+
+  get(name: string, bytes: number): GPUBuffer {
+    const found = this.#buffers.get(name);
+    if (found && found.size >= bytes) return found;
+    found?.destroy();
+    const flags = usage.storage | usage.copySrc | usage.copyDst;
+    const buffer = this.#context.buffer(name, 2 * bytes, flags);
+    this.#buffers.set(name, buffer);
+    return buffer;
+  }
+
+  destroy(): void {
+    for (const buffer of this.#buffers.values()) buffer.destroy();
+    this.#buffers.clear();
+  }
+}
+
+interface Target {
+  readonly context: Context;
+  readonly programs: Programs;
+  readonly rule: number;
+  readonly shared: Shared;
+  readonly control: Control;
+  /** Uniforms of constraints, by row. */
+  readonly bounds: Map<number, GPUBuffer>;
+}
+
+const whole = (buffer: GPUBuffer): Range => ({ buffer, offset: 0, size: buffer.size });
+
+/** A buffer that nobody writes to again. */
+function frozen(context: Context, what: string, data: ArrayBufferView, flags: number): GPUBuffer {
+  const size = Math.max(16, Math.ceil(data.byteLength / 16) * 16);
+  const buffer = context.device.createBuffer({
+    label: `simdescent: ${what}`,
+    size,
+    usage: flags,
+    mappedAtCreation: true,
+  });
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  new Uint8Array(buffer.getMappedRange()).set(bytes);
+  buffer.unmap();
+  return buffer;
+}
+
+export class Encoder {
+  readonly #to: Target;
+  readonly #encoder: GPUCommandEncoder;
+  readonly #recorded: boolean;
+
+  constructor(to: Target, encoder: GPUCommandEncoder, recorded: boolean) {
+    this.#to = to;
+    this.#encoder = encoder;
+    this.#recorded = recorded;
+  }
+
+  /** The whole step. With `onlyNorms`, the sums of squares and nothing after them. */
+  step(plan: Plan, onlyNorms = false): void {
+    const { control, shared } = this.#to;
+    for (const upload of plan.uploads) this.#upload(upload);
+    for (const { from, to, offset } of plan.copies)
+      this.#encoder.copyBufferToBuffer(from.buffer, from.offset, to, offset, from.size);
+    for (const { member, clears } of plan.scatters)
+      if (clears) this.#clear(member.block.gradient, member.at, member.target.size);
+    const words = control.words;
+    const records = this.#recorded
+      ? frozen(this.#to.context, 'a recorded step', words, usage.storage)
+      : shared.get('control', words.byteLength);
+    if (!this.#recorded) this.#to.context.device.queue.writeBuffer(records, 0, words);
+    const pass = this.#encoder.beginComputePass();
+    for (const scatter of plan.scatters) this.#scatter(pass, scatter);
+    const sums = plan.mode ? shared.get('sums', plan.sums * 4) : null;
+    if (sums) this.#norms(pass, plan, records, sums, onlyNorms);
+    if (!onlyNorms) for (const d of plan.dispatches) this.#dispatch(pass, d, records, null);
+    pass.end();
+    if (!onlyNorms) this.#after(plan);
+  }
+
+  #norms(pass: GPUComputePassEncoder, plan: Plan, records: GPUBuffer, sums: GPUBuffer, only: boolean): void {
+    const { programs, control } = this.#to;
+    for (const d of plan.dispatches) if (d.kind === 'step') this.#dispatch(pass, d, records, sums);
+    const bindings: Bindings = [
+      [0, whole(records)],
+      [1, whole(sums)],
+    ];
+    const run = (name: 'join' | 'total' | 'finish', groups: number) => {
+      const program = programs.kernel(name);
+      programs.dispatch(pass, program, programs.group(program, bindings, !this.#recorded), groups);
+    };
+    run('join', plan.norms.length);
+    if (only) return;
+    if (plan.mode === 'global') run('total', 1);
+    run('finish', Math.ceil(control.records / 256));
+  }
+
+  #dispatch(pass: GPUComputePassEncoder, d: Dispatch, records: GPUBuffer, sums: GPUBuffer | null): void {
+    const { programs, rule } = this.#to;
+    const { block, slice, unit, direct } = d;
+    const program: Program = programs.shader(sums ? 'squares' : d.kind, rule, d.stages, unit);
+    const padded = (count: number) => (unit === 4 ? Math.ceil(count / 4) * 16 : count * 4);
+    const range = (buffer: GPUBuffer, offset: number): Range =>
+      slice
+        ? { buffer, offset: offset + slice.from * 4, size: padded(slice.count) }
+        : { buffer, offset, size: buffer.size - offset };
+    const bindings: [number, Range][] = [
+      [0, { buffer: records, offset: d.region.offset, size: (1 + d.spans.length) * recordBytes }],
+    ];
+    if (d.kind !== 'average')
+      bindings.push([
+        2,
+        direct
+          ? {
+              ...direct,
+              offset: direct.offset + (slice?.from ?? 0) * 4,
+              size: slice ? padded(slice.count) : direct.size,
+            }
+          : range(block.gradient, 0),
+      ]);
+    if (block.accumulator) bindings.push([6, range(block.accumulator, 0)]);
+    if (sums) {
+      bindings.push([8, whole(sums)]);
+    } else {
+      const { weights } = block;
+      bindings.push([
+        1,
+        slice
+          ? range(weights.buffer, weights.offset)
+          : { ...weights, size: unit === 4 ? padded(weights.size / 4) : weights.size },
+      ]);
+      block.slots.forEach((slot, k) => {
+        bindings.push([3 + k, range(slot, 0)]);
+      });
+      if (block.average) bindings.push([7, range(block.average, 0)]);
+    }
+    // A gradient's buffer may come once and never again: no bind group is kept that would keep it alive.
+    const kept = !this.#recorded && !(direct && d.kind !== 'average');
+    programs.dispatch(pass, program, programs.group(program, bindings, kept), d.region.groups);
+  }
+
+  #upload({ buffer, offset, data }: Upload): void {
+    if (data.length === 0) return;
+    if (this.#recorded) {
+      const copy = frozen(this.#to.context, 'recorded gradients', data, usage.copySrc);
+      this.#encoder.copyBufferToBuffer(copy, 0, buffer, offset, data.byteLength);
+    } else {
+      this.#to.context.device.queue.writeBuffer(buffer, offset, data as Float32Array<ArrayBuffer>);
+    }
+  }
+
+  #clear(buffer: GPUBuffer, at: number, count: number): void {
+    if (count > 0) this.#encoder.clearBuffer(buffer, at * 4, Math.ceil(count / 4) * 16);
+  }
+
+  #scatter(pass: GPUComputePassEncoder, { member, rows }: Plan['scatters'][number]): void {
+    const { context, programs } = this.#to;
+    if (rows.rows.length === 0 || rows.width === 0) return;
+    const program = programs.kernel('scatter');
+    const place = new Uint32Array([rows.rows.length, rows.width, member.at]);
+    const bindings: Bindings = [
+      [0, whole(frozen(context, 'sparse rows', rows.rows, usage.storage))],
+      [1, whole(frozen(context, 'sparse values', rows.values, usage.storage))],
+      [2, whole(member.block.gradient)],
+      [3, whole(frozen(context, 'sparse', place, usage.uniform))],
+    ];
+    programs.dispatch(pass, program, programs.group(program, bindings, false), rows.rows.length);
+  }
+
+  #after({ resets, overwrites, constraints }: Plan): void {
+    for (const { block, at, target } of resets) this.#clear(block.accumulator as GPUBuffer, at, target.size);
+    for (const { block, at, weights } of overwrites)
+      if (weights.size > 0)
+        this.#encoder.copyBufferToBuffer(
+          block.average as GPUBuffer,
+          at * 4,
+          weights.buffer,
+          weights.offset,
+          weights.size,
+        );
+    if (constraints.length === 0) return;
+    const pass = this.#encoder.beginComputePass();
+    for (const constraint of constraints) this.#constrain(pass, constraint);
+    pass.end();
+  }
+
+  #constrain(pass: GPUComputePassEncoder, { member, projection }: Plan['constraints'][number]): void {
+    const { context, programs, bounds } = this.#to;
+    const { split, range } = projection;
+    const { weights, target } = member;
+    if (target.size === 0) return;
+    const bindings: [number, Range][] = [[0, weights]];
+    if (range === null) {
+      const program = programs.kernel('positive');
+      programs.dispatch(pass, program, programs.group(program, bindings, true), Math.ceil(target.size / 256));
+      return;
+    }
+    let uniform = bounds.get(target.row);
+    if (!uniform) {
+      const [least, most, rate, unit] = range;
+      const words = new Uint32Array([...split, Number(unit), 0, 0, 0, 0]);
+      new Float32Array(words.buffer).set([least, most, rate, 1 - rate], 4);
+      uniform = frozen(context, 'a constraint', words, usage.uniform);
+      bounds.set(target.row, uniform);
+    }
+    bindings.push([1, whole(uniform)]);
+    const program = programs.kernel('constrain');
+    programs.dispatch(pass, program, programs.group(program, bindings, true), split[0] * split[2]);
+  }
+}

@@ -1,0 +1,333 @@
+// The rows of one optimizer that live on the GPU: their state, and their part in a step. What is valid was checked
+// before; what a step does is planned in plan.ts and sent by encode.ts.
+import { projectionOf } from '../constraints.js';
+import type { DeviceRange, Elsewhere, Remote, Residence } from '../elsewhere.js';
+import { clipRows, rowsFor, SparseGradient } from '../sparse.js';
+import type { Gradient, StepOptions, Stepper, Target } from '../stepper.js';
+import type { Block, Member, Part } from './blocks.js';
+import { type Context, type Range, usage } from './context.js';
+import { Control } from './control.js';
+import { Encoder, Shared } from './encode.js';
+import { Plan, rangeOf } from './plan.js';
+import type { Programs } from './programs.js';
+import { Rows } from './rows.js';
+
+/** What becomes of a row's sum of squares: whether it is taken, and whether the row is clipped by it. */
+interface Normed {
+  readonly sums: boolean;
+  readonly clips: boolean;
+}
+
+export class Host implements Elsewhere {
+  readonly #context: Context;
+  readonly #programs: Programs;
+  readonly #stepper: Stepper;
+  readonly #rows: Rows;
+  readonly #control: Control;
+  readonly #shared: Shared;
+  readonly #bounds = new Map<number, GPUBuffer>();
+  /** Sums of squares that the next step was told. */
+  readonly #sums = new Map<number, number>();
+  #plan: Plan | null = null;
+  #waiting: string | null = null;
+
+  constructor(context: Context, programs: Programs, stepper: Stepper) {
+    this.#context = context;
+    this.#programs = programs;
+    this.#stepper = stepper;
+    this.#rows = new Rows(context, stepper);
+    this.#control = new Control(this.#rows.engine);
+    this.#shared = new Shared(context);
+  }
+
+  has(row: number): boolean {
+    return this.#rows.members.has(row);
+  }
+
+  isOn(context: Context): boolean {
+    return context === this.#context;
+  }
+
+  settled(what: string): void {
+    if (this.#waiting)
+      throw new Error(`${what}: ${this.#waiting} has not settled yet; await the Promise that it returned.`);
+  }
+
+  check(what: string): void {
+    this.settled(what);
+    this.#context.alive(what);
+  }
+
+  /** Makes the state of variables that are on the GPU already. @throws Error, RangeError: nothing was made */
+  adopt(parts: readonly Part[]): void {
+    for (const { target } of parts) this.#rows.check(target);
+    this.#context.watched(() => this.#rows.add(this.#rows.make(parts)));
+  }
+
+  /** Moves variables of the engine here; `take` finds a place for their weights. @throws: nothing has moved */
+  offload(
+    targets: readonly Target[],
+    take: (target: Target) => Residence & Pick<Part, 'weights'>,
+  ): Promise<void> {
+    return this.#wait('offload', this.#offload(targets, take));
+  }
+
+  async #offload(
+    targets: readonly Target[],
+    take: (target: Target) => Residence & Pick<Part, 'weights'>,
+  ): Promise<void> {
+    for (const target of targets) this.#rows.check(target);
+    const homes = new Map<Target, Residence & Pick<Part, 'weights'>>();
+    let blocks: Block[] = [];
+    try {
+      const fits = await this.#context.fits(() => {
+        for (const target of targets) homes.set(target, take(target));
+        blocks = this.#rows.make([...homes].map(([target, { weights }]) => ({ target, weights })));
+      });
+      this.#context.alive('offload');
+      if (!fits)
+        throw new RangeError(
+          'offload: the GPU has no memory for the variables and their state; nothing has moved.',
+        );
+    } catch (error) {
+      for (const block of blocks) block.destroy();
+      for (const home of homes.values()) home.free();
+      throw error;
+    }
+    this.#rows.enter(blocks, homes);
+  }
+
+  // One step
+
+  prepare(
+    rows: readonly number[],
+    gradients: readonly Gradient[],
+    count: number,
+    options: StepOptions,
+    encoder?: object,
+  ): Promise<void> | null {
+    const listed = rows.slice(0, count);
+    const ours = listed.filter((row) => this.has(row));
+    const globally = (options.globalClipnorm ?? 0) > 0 && !((options.clipnorm ?? 0) > 0);
+    if (!globally || ours.length === 0 || ours.length === count || !this.#stepper.native.updating())
+      return null;
+    if (encoder)
+      throw new Error(
+        'record: globalClipnorm over variables in the engine and on the GPU must be waited for, and cannot be recorded; await apply() instead.',
+      );
+    this.#stepper.planAhead(ours);
+    const plan = new Plan(this.#context, this.#rows.engine, ours.length);
+    plan.mode = 'own';
+    listed.forEach((row, j) => {
+      if (this.has(row)) this.#add(plan, row, gradients[j], options, { sums: true, clips: false });
+    });
+    plan.write(this.#control, 1);
+    this.#send(plan, undefined, true);
+    const sums = { buffer: this.#shared.get('sums', plan.sums * 4), offset: 4, size: ours.length * 4 };
+    return this.#wait(
+      'apply',
+      this.#context.read('apply', sums).then((found) => {
+        ours.forEach((row, k) => {
+          this.#sums.set(row, found[k]);
+        });
+      }),
+    );
+  }
+
+  sumOf(row: number): number {
+    return this.#sums.get(row) ?? Number.NaN;
+  }
+
+  step(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): void {
+    const { native, averages, accumulates, targets } = this.#stepper;
+    const updating = native.updating();
+    const plan = new Plan(this.#context, this.#rows.engine, count);
+    const own = (options.clipnorm ?? 0) > 0;
+    const known = this.#sums.size > 0;
+    if (updating && !known && (own || (options.globalClipnorm ?? 0) > 0)) plan.mode = own ? 'own' : 'global';
+    const stepped = new Set<number>();
+    for (let j = 0; j < count; j++) {
+      const row = rows[j];
+      if (!this.has(row)) continue;
+      stepped.add(row);
+      const g = gradients[j];
+      const clips = !(g instanceof SparseGradient && g.clip === 'rows');
+      this.#add(plan, row, g, options, { sums: plan.mode !== null, clips });
+    }
+    for (const member of this.#rows.members.values()) {
+      const { row } = member.target;
+      const { constraint, shape } = targets[row];
+      if (averages && native.overwriting()) plan.overwrites.push(member);
+      if (stepped.has(row)) {
+        const projection = constraint && projectionOf(constraint, shape);
+        if (projection) plan.constraints.push({ member, projection });
+        continue;
+      }
+      // Every row's average moves with the same scalars, and one row at least was planned.
+      if (averages) plan.add('average', member, native.rowOf(rows[0]), null, { sums: false, clips: false });
+      if (accumulates && updating) plan.resets.push(member);
+    }
+    if (plan.norms.length === 0) plan.mode = null;
+    plan.write(this.#control, (own ? options.clipnorm : options.globalClipnorm) ?? 0);
+    this.#sums.clear();
+    this.#plan = plan;
+  }
+
+  commit(encoder?: object): void {
+    const plan = this.#plan;
+    this.#plan = null;
+    if (plan) this.#send(plan, encoder);
+  }
+
+  discard(): void {
+    this.#plan = null;
+  }
+
+  /** Adds a row with its gradient. */
+  #add(plan: Plan, row: number, g: Gradient, options: StepOptions, normed: Normed): void {
+    const member = this.#rows.members.get(row) as Member;
+    const words = this.#stepper.native.rowOf(row);
+    if (g instanceof SparseGradient) {
+      const clipped = g.clip === 'rows' ? clipRows(g, options.clipnorm ?? 0, options.clipvalue ?? 0) : g;
+      const rows = rowsFor(clipped, member.target);
+      const { width } = rows;
+      plan.scatters.push({ member, rows, clears: !options.legacySparse });
+      if (!options.legacySparse) plan.add('step', member, words, null, normed);
+      else
+        for (const first of rows.rows)
+          plan.add('step', member, words, null, normed, { from: first * width, count: width });
+      return;
+    }
+    let direct: Range | null = null;
+    if (g instanceof Float32Array) plan.upload(member, g);
+    else direct = plan.place(member, rangeOf(g as DeviceRange, member.target.size));
+    plan.add('step', member, words, direct, normed);
+  }
+
+  #send(plan: Plan, given?: object, onlyNorms = false): void {
+    const context = this.#context;
+    const to = {
+      context,
+      programs: this.#programs,
+      rule: this.#rows.rule,
+      shared: this.#shared,
+      control: this.#control,
+      bounds: this.#bounds,
+    };
+    context.watched(() => {
+      const encoder = (given as GPUCommandEncoder | undefined) ?? context.device.createCommandEncoder();
+      new Encoder(to, encoder, given !== undefined).step(plan, onlyNorms);
+      if (!given) context.device.queue.submit([encoder.finish()]);
+    });
+  }
+
+  /** Nothing else may be asked for until `work` settles. */
+  async #wait<T>(what: string, work: Promise<T>): Promise<T> {
+    this.#waiting = what;
+    try {
+      return await work;
+    } finally {
+      this.#waiting = null;
+    }
+  }
+
+  finite(rows: readonly number[], gradients: readonly Gradient[], count: number): Promise<boolean> | null {
+    const ranges: Range[] = [];
+    for (let j = 0; j < count; j++) {
+      const g = gradients[j];
+      if (g instanceof Float32Array || g instanceof SparseGradient) continue;
+      ranges.push(rangeOf(g as DeviceRange, this.#stepper.targets[rows[j]].size));
+    }
+    if (ranges.length === 0) return null;
+    const { device } = this.#context;
+    const flag = this.#context.buffer('the finite check', 16, usage.storage | usage.copySrc);
+    this.#context.watched(() => {
+      const encoder = device.createCommandEncoder();
+      const program = this.#programs.kernel('finite');
+      const parts = ranges.flatMap((range) => this.#bindable(encoder, range));
+      const pass = encoder.beginComputePass();
+      for (const part of parts) {
+        const group = this.#programs.group(
+          program,
+          [
+            [0, part],
+            [1, { buffer: flag, offset: 0, size: 4 }],
+          ],
+          false,
+        );
+        this.#programs.dispatch(pass, program, group, Math.ceil(part.size / 4 / 4096));
+      }
+      pass.end();
+      device.queue.submit([encoder.finish()]);
+    });
+    const bits = this.#context.read('apply', { buffer: flag, offset: 0, size: 4 });
+    return this.#wait(
+      'apply',
+      bits.then((found) => {
+        flag.destroy();
+        return new Uint32Array(found.buffer)[0] === 0;
+      }),
+    );
+  }
+
+  /** A gradient in parts that a shader can bind, copied if need be. */
+  #bindable(encoder: GPUCommandEncoder, range: Range): Range[] {
+    const { alignment, maxBindingSize } = this.#context;
+    let { buffer, offset } = range;
+    if (offset % alignment !== 0 || !(buffer.usage & usage.storage)) {
+      const copy = this.#context.buffer('a gradient', range.size, usage.storage | usage.copyDst);
+      encoder.copyBufferToBuffer(buffer, offset, copy, 0, range.size);
+      [buffer, offset] = [copy, 0];
+    }
+    const parts: Range[] = [];
+    for (let at = 0; at < range.size; at += maxBindingSize)
+      parts.push({ buffer, offset: offset + at, size: Math.min(maxBindingSize, range.size - at) });
+    return parts;
+  }
+
+  updateOnly({ row }: Target, g: Gradient, rate: number): void {
+    this.#stepper.native.planOnly(row, rate);
+    const plan = new Plan(this.#context, this.#rows.engine, 0);
+    const none = { clipnorm: null, clipvalue: null, globalClipnorm: null };
+    this.#add(plan, row, g, none, { sums: false, clips: false });
+    plan.write(this.#control, 0);
+    this.#send(plan);
+  }
+
+  overwrite(row: number): void {
+    const plan = new Plan(this.#context, this.#rows.engine, 0);
+    plan.overwrites.push(this.#rows.members.get(row) as Member);
+    plan.write(this.#control, 0);
+    this.#send(plan);
+  }
+
+  // State
+
+  average(row: number): Remote | null {
+    return this.#rows.remote(row, ({ average }) => average);
+  }
+  accumulator(row: number): Remote | null {
+    return this.#rows.remote(row, ({ accumulator }) => accumulator);
+  }
+  slot(row: number, k: number): Remote {
+    return this.#rows.remote(row, ({ slots }) => slots[k]) as Remote;
+  }
+
+  onload(): Promise<void> {
+    return this.#wait('onload', this.#rows.leave()).finally(() => this.#release());
+  }
+
+  delete(): void {
+    this.#rows.destroy();
+    this.#release();
+  }
+
+  /** What only serves rows, if there are none any more. */
+  #release(): void {
+    if (this.#rows.members.size > 0) return;
+    this.#shared.destroy();
+    for (const buffer of this.#bounds.values()) buffer.destroy();
+    this.#bounds.clear();
+    this.#programs.forget();
+  }
+}

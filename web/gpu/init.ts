@@ -1,0 +1,64 @@
+// initWebGPU: finds an adapter and a device with its limits, or takes the caller's device.
+import { describe } from '../errors.js';
+import { init } from '../load.js';
+import { type DeviceLike, WebGPU } from './webgpu.js';
+
+export interface WebGPUOptions {
+  /** A GPUDevice that you have already, such as your ML library's. It is never destroyed. Default: one of our own. */
+  device?: DeviceLike;
+  /** Where adapters come from. Default `navigator.gpu`; in Node, npm `webgpu`'s `create([])`. */
+  gpu?: object;
+  /** Resolve to null where there is no adapter, instead of throwing. */
+  optional?: boolean;
+  powerPreference?: 'low-power' | 'high-performance';
+}
+
+/** The limits that matter here; storage buffers per stage are never more than the default 8. */
+const wanted = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
+
+/**
+ * WebGPU for variables and optimizers. Loads the engine as well, if `init` was not called.
+ * @throws TypeError for unknown options; Error if there is no adapter, or it refuses a device
+ */
+export async function initWebGPU(options: WebGPUOptions & { optional: true }): Promise<WebGPU | null>;
+export async function initWebGPU(options?: WebGPUOptions): Promise<WebGPU>;
+export async function initWebGPU(options: WebGPUOptions = {}): Promise<WebGPU | null> {
+  const { device: given, gpu, optional, powerPreference, ...rest } = options ?? {};
+  const unknown = Object.keys(rest)[0];
+  if (unknown)
+    throw new TypeError(
+      `initWebGPU: unknown option '${unknown}'; device, gpu, optional and powerPreference are accepted.`,
+    );
+  if (given !== undefined) checkDevice(given);
+  await init();
+  if (given) return new WebGPU(given, infoOf((given as Partial<GPUDevice>).adapterInfo), false);
+  const entry = (gpu ?? globalThis.navigator?.gpu) as GPU | undefined;
+  const adapter = await entry?.requestAdapter({ powerPreference });
+  if (!adapter) {
+    if (optional) return null;
+    throw new Error(
+      entry
+        ? 'initWebGPU: this machine offers no WebGPU adapter. With { optional: true } the result is null instead.'
+        : 'initWebGPU: there is no WebGPU here (navigator.gpu). In Node pass { gpu: create([]) } of npm webgpu; with { optional: true } the result is null instead.',
+    );
+  }
+  const limits = Object.fromEntries(wanted.map((name) => [name, adapter.limits[name]]));
+  let device: GPUDevice;
+  try {
+    device = await adapter.requestDevice({ label: 'simdescent', requiredLimits: limits });
+  } catch (cause) {
+    throw new Error(`initWebGPU: the adapter refused a device: ${(cause as Error).message}`, { cause });
+  }
+  return new WebGPU(device as unknown as DeviceLike, infoOf(adapter.info), true);
+}
+
+function checkDevice(device: unknown): void {
+  const found = device as Partial<GPUDevice> | null;
+  if (typeof found !== 'object' || typeof found?.createComputePipeline !== 'function' || !found.queue)
+    throw new TypeError(`initWebGPU: device must be a GPUDevice, got ${describe(device)}.`);
+}
+
+function infoOf(info: Partial<GPUAdapterInfo> | undefined): WebGPU['info'] {
+  const { vendor = '', architecture = '', description = '' } = info ?? {};
+  return { vendor, architecture, description };
+}

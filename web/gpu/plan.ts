@@ -1,0 +1,192 @@
+// The plan of one step on the GPU: which spans of which rows go into which dispatch, and how their gradients get
+// there. It reads the engine's rows and writes the control words; it sends nothing.
+import type { Projection } from '../constraints.js';
+import type { DeviceRange } from '../elsewhere.js';
+import type { Engine } from '../engine.js';
+import type { Rows } from '../sparse.js';
+import type { Block, Member } from './blocks.js';
+import type { Context, Range } from './context.js';
+import { type Control, none, rowWords, type Span } from './control.js';
+import type { ShaderKind } from './programs.js';
+
+/** Elements (in lanes) of one workgroup: cpp/engine/shader.cc. */
+const chunk = 1024;
+
+/** Spans that one dispatch steps: of one block, through the same stages. */
+export interface Dispatch {
+  readonly kind: ShaderKind;
+  readonly stages: number;
+  readonly block: Block;
+  readonly unit: 1 | 4;
+  /** Of a variable larger than a binding: the elements that this dispatch sees. */
+  readonly slice: Slice | null;
+  /** Gradients that are read where they are. */
+  readonly direct: Range | null;
+  readonly spans: Span[];
+  region: { offset: number; groups: number };
+}
+
+interface Slice {
+  readonly from: number;
+  readonly count: number;
+}
+
+export interface Upload {
+  readonly buffer: GPUBuffer;
+  readonly offset: number;
+  readonly data: Float32Array;
+}
+
+export class Plan {
+  readonly dispatches: Dispatch[] = [];
+  /** From the JavaScript heap or the engine, from other buffers, and rows of sparse gradients. */
+  readonly uploads: Upload[] = [];
+  readonly copies: { from: Range; to: GPUBuffer; offset: number }[] = [];
+  readonly scatters: { member: Member; rows: Rows; clears: boolean }[] = [];
+  /** Afterwards. */
+  readonly overwrites: Member[] = [];
+  readonly resets: Member[] = [];
+  readonly constraints: { member: Member; projection: Projection }[] = [];
+  /** Norms: each the place and count of its partial sums. */
+  readonly norms: [number, number][] = [];
+  mode: 'own' | 'global' | null = null;
+  readonly #context: Context;
+  readonly #memory: Uint32Array;
+  readonly #byKey = new Map<string, Dispatch>();
+  readonly #packed = new Set<Block>();
+  #sums: number;
+
+  /** @param entries how many norms there will be at most */
+  constructor(context: Context, engine: Engine, entries: number) {
+    this.#context = context;
+    this.#memory = new Uint32Array(engine.memory.buffer);
+    this.#sums = 1 + entries;
+  }
+
+  /** Floats of the buffer for sums. */
+  get sums(): number {
+    return this.#sums;
+  }
+
+  stagesAt(words: number): number {
+    return this.#memory[words / 4 + rowWords.stages];
+  }
+
+  /** A row's update, gathering or average; `range` for a part of it. */
+  add(
+    kind: ShaderKind,
+    member: Member,
+    words: number,
+    direct: Range | null,
+    normed: { sums: boolean; clips: boolean },
+    range?: Slice,
+  ): void {
+    const { block, target } = member;
+    const stages = kind === 'average' ? 0 : this.stagesAt(words);
+    const { from, count } = range ?? { from: 0, count: target.size };
+    const whole = from + count === target.size;
+    const unit = from % block.unit === 0 && (whole || count % block.unit === 0) ? block.unit : 1;
+    const most = this.#context.maxBindingSize / 4;
+    const sliced = target.size > most;
+    const entry = normed.sums ? this.#entry(member, range) : none;
+    for (let at = from; at < from + count; ) {
+      const base = sliced ? Math.floor(at / most) * most : 0;
+      const end = Math.min(from + count, sliced ? base + most : from + count);
+      const slice = sliced ? { from: base, count: Math.min(most, target.size - base) } : null;
+      const dispatch = this.#dispatch(kind, stages, block, unit, slice, direct);
+      const inState = member.at + at - base;
+      const inWeights = (member.weights.offset - block.weights.offset) / 4 + at - base;
+      const span = {
+        count: Math.ceil((end - at) / unit),
+        w: inWeights / unit,
+        g: (direct ? at - base : inState) / unit,
+        state: inState / unit,
+        size: end - at,
+        sums: this.#sums,
+        entry: normed.clips ? entry : none,
+        words,
+      };
+      dispatch.spans.push(span);
+      if (normed.sums) {
+        const partials = Math.ceil(span.count / chunk);
+        this.norms[entry][1] += partials;
+        this.#sums += partials;
+      }
+      at = end;
+    }
+  }
+
+  /** A gradient of the JavaScript heap or the engine's memory. */
+  upload(member: Member, g: Float32Array): void {
+    const { block, at } = member;
+    if (block.members.length === 1) {
+      this.uploads.push({ buffer: block.gradient, offset: 0, data: g });
+      return;
+    }
+    const packed = block.packed;
+    if (!this.#packed.has(block)) {
+      this.#packed.add(block);
+      this.uploads.push({ buffer: block.gradient, offset: 0, data: packed });
+    }
+    packed.set(g, at);
+  }
+
+  /** A gradient that is on the GPU: where it is, or null once it is going to be copied to the others. */
+  place(member: Member, from: Range): Range | null {
+    const { block, at, target } = member;
+    if (readsInPlace(this.#context, member, from)) return from;
+    if (target.size > 0) this.copies.push({ from, to: block.gradient, offset: at * 4 });
+    return null;
+  }
+
+  /** Writes the control words; nothing can be added afterwards. */
+  write(control: Control, limit: number): void {
+    control.clear();
+    for (const dispatch of this.dispatches) dispatch.region = control.region(dispatch.spans, chunk);
+    if (this.mode) control.norms(this.mode, limit, this.norms);
+  }
+
+  #entry(member: Member, range: Slice | undefined): number {
+    // The parts of a row follow one another and have one norm.
+    if (range && range.from !== 0 && this.#last === member) return this.norms.length - 1;
+    this.#last = member;
+    return this.norms.push([this.#sums, 0]) - 1;
+  }
+  #last: Member | null = null;
+
+  #dispatch(
+    kind: ShaderKind,
+    stages: number,
+    block: Block,
+    unit: 1 | 4,
+    slice: Slice | null,
+    direct: Range | null,
+  ): Dispatch {
+    // One row has a gradient of its own: a block with several is never read in place.
+    const key = `${kind} ${stages} ${block.id} ${unit} ${slice?.from ?? 0}`;
+    let found = this.#byKey.get(key);
+    if (!found) {
+      found = { kind, stages, block, unit, slice, direct, spans: [], region: { offset: 0, groups: 0 } };
+      this.#byKey.set(key, found);
+      this.dispatches.push(found);
+    }
+    return found;
+  }
+}
+
+/** Whether a shader can read a gradient where it is: alone in its block, aligned, and in fours if need be. */
+export function readsInPlace(context: Context, { block, target }: Member, from: Range): boolean {
+  const storage = 128;
+  return (
+    block.members.length === 1 &&
+    (from.buffer.usage & storage) !== 0 &&
+    from.offset % context.alignment === 0 &&
+    target.size % block.unit === 0
+  );
+}
+
+/** A GPUBuffer or a part of one as a range of `elements` floats. */
+export function rangeOf(g: DeviceRange | { size: number }, elements: number): Range {
+  const { buffer, offset = 0 } = 'buffer' in g ? g : { buffer: g };
+  return { buffer: buffer as unknown as GPUBuffer, offset, size: elements * 4 };
+}

@@ -1,0 +1,161 @@
+// Which rows of an optimizer live on the GPU, their state arrays, and the ways there and back. A move happens as a
+// whole or not at all; what a step does with the rows is host.ts.
+import { projectionOf } from '../constraints.js';
+import type { Remote, Residence } from '../elsewhere.js';
+import { type Engine, engine } from '../engine.js';
+import type { Stepper, Target } from '../stepper.js';
+import { addressOf, claimsOf, relocate, residenceOf, type Variable } from '../variable.js';
+import { type Block, blocksFor, type Member, type Part } from './blocks.js';
+import type { Context, Range } from './context.js';
+
+export class Rows {
+  readonly members = new Map<number, Member>();
+  readonly engine: Engine = engine('The GPU');
+  readonly rule: number;
+  readonly #context: Context;
+  readonly #stepper: Stepper;
+
+  constructor(context: Context, stepper: Stepper) {
+    this.#context = context;
+    this.#stepper = stepper;
+    this.rule = this.engine.rule(stepper.rule);
+  }
+
+  /** State arrays, zeroed, for weights that are on the GPU; they count once they are `added`. @throws RangeError */
+  make(parts: readonly Part[]): Block[] {
+    const layout = {
+      slots: this.engine.module.slotCount(this.rule),
+      averages: this.#stepper.averages,
+      accumulates: this.#stepper.accumulates,
+    };
+    return blocksFor(this.#context, parts, layout);
+  }
+
+  add(blocks: readonly Block[]): void {
+    for (const { members } of blocks)
+      for (const member of members) this.members.set(member.target.row, member);
+    this.#stepper.forget();
+  }
+
+  /** @throws Error, RangeError for a variable that cannot live on the GPU */
+  check({ constraint, path, shape, size }: Target): void {
+    if (!constraint) return;
+    if (!projectionOf(constraint, shape))
+      throw new Error(
+        `'${path}' has a constraint of your own, which runs on the CPU: it cannot live on the GPU.`,
+      );
+    const { maxBindingSize } = this.#context;
+    if (size * 4 > maxBindingSize)
+      throw new RangeError(
+        `'${path}' has a constraint and ${size * 4} bytes; with one, this GPU allows ${maxBindingSize} (gpu.limits.maxBindingSize).`,
+      );
+  }
+
+  /** A state array of a row: `of` picks it among those of its block. */
+  remote(row: number, of: (block: Block) => GPUBuffer | null): Remote | null {
+    const { block, at, target } = this.members.get(row) as Member;
+    const buffer = of(block);
+    if (!buffer) return null;
+    const range = { buffer, offset: at * 4, size: target.size * 4 };
+    return {
+      read: () => this.#context.read('readState', range),
+      write: (values) => this.#context.write('setting state', range, values),
+    };
+  }
+
+  /** Weights and state of engine-resident rows to arrays that `make` has made, which are added; cannot fail. */
+  enter(blocks: readonly Block[], homes: ReadonlyMap<Target, Residence>): void {
+    for (const { members } of blocks)
+      for (const member of members) {
+        const { target } = member;
+        const arrays = this.#arraysOf(target);
+        this.#rangesOf(member).forEach((range, k) => {
+          const values = arrays[k];
+          if (range && values) this.#context.write('offload', range, values);
+        });
+        this.#stepper.native.evict(target.row);
+        relocate(target.variable as Variable, homes.get(target) as Residence);
+      }
+    this.add(blocks);
+  }
+
+  /**
+   * All rows back into the engine. @throws RangeError if there is no memory, Error if reading fails: nothing has
+   * moved; Error if the device is lost: all has moved, with zeros, and the message says so
+   */
+  async leave(): Promise<void> {
+    const members = [...this.members.values()];
+    for (const { target } of members) checkUnshared('onload', target);
+    const all: (Float32Array | null)[][] = [];
+    const lost = this.#context.isLost;
+    if (!lost)
+      for (const member of members) {
+        const reads = this.#rangesOf(member).map((range) => range && this.#context.read('onload', range));
+        all.push(await Promise.all(reads));
+      }
+    const homes = this.#moveIn(members);
+    all.forEach((found, k) => {
+      const arrays = this.#arraysOf(members[k].target);
+      found.forEach((values, i) => {
+        if (values) arrays[i]?.set(values);
+      });
+    });
+    for (const home of homes) home.free();
+    this.destroy();
+    if (!lost) return;
+    const paths = members.map(({ target }) => `'${target.path}'`).join(', ');
+    throw new Error(
+      `onload: the GPU device was lost. The values and the optimizer state of ${paths} were on it and are gone: they ` +
+        'are zero now. Everything else is as it was, the counters included. Restore them with assign() and loadState().',
+    );
+  }
+
+  /** Zeroed arrays in the engine for all rows; returns where the variables lived. @throws RangeError: nothing has moved */
+  #moveIn(members: readonly Member[]): Residence[] {
+    const { native, accumulates } = this.#stepper;
+    const homes = members.map(({ target }) => residenceOf(target.variable as Variable) as Residence);
+    let moved = 0;
+    try {
+      for (const { target } of members) {
+        const variable = target.variable as Variable;
+        relocate(variable, null);
+        moved++;
+        if (!native.place(target.row, addressOf(variable), accumulates))
+          throw this.engine.outOfMemory(target.size * 8, `the optimizer state of '${target.path}'`);
+      }
+    } catch (error) {
+      members.slice(0, moved).forEach(({ target }, k) => {
+        native.evict(target.row);
+        relocate(target.variable as Variable, homes[k]);
+      });
+      throw error;
+    }
+    return homes;
+  }
+
+  /** Weights, slots, accumulator, average: in the engine, and on the GPU. */
+  #arraysOf(target: Target): (Float32Array | null)[] {
+    const stepper = this.#stepper;
+    const count = this.engine.module.slotCount(this.rule);
+    const slots = Array.from({ length: count }, (_, k) => stepper.slotOf(target, k));
+    return [stepper.values(target), ...slots, stepper.accumulatorOf(target), stepper.averageOf(target)];
+  }
+  #rangesOf({ weights, block, at, target }: Member): (Range | null)[] {
+    const range = (buffer: GPUBuffer | null) => buffer && { buffer, offset: at * 4, size: target.size * 4 };
+    return [weights, ...[...block.slots, block.accumulator, block.average].map(range)];
+  }
+
+  destroy(): void {
+    for (const block of new Set([...this.members.values()].map(({ block }) => block))) block.destroy();
+    this.members.clear();
+    this.#stepper.forget();
+  }
+}
+
+/** A variable that another optimizer knows cannot move: that one's rows would point to where it was. */
+export function checkUnshared(what: string, { variable, path }: Target): void {
+  if (variable && claimsOf(variable).size > 1)
+    throw new Error(
+      `${what}: '${path}' is built into ${claimsOf(variable).size} optimizers, and cannot move; dispose the others first.`,
+    );
+}

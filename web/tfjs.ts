@@ -1,0 +1,26 @@
+// simdescent/tfjs: our optimizers for models of TensorFlow.js. Only public names and their types; the work is in
+// adapters/tfjs-*.ts.
+import type * as tf from '@tensorflow/tfjs-core';
+import {
+  registerOptimizer as register,
+  TfOptimizer,
+  type TfOptimizerOptions,
+} from './adapters/tfjs-optimizer.js';
+import type { Optimizer } from './optimizer.js';
+
+export type { TfOptimizerOptions };
+
+/** A `tf.Optimizer`, with the optimizer that was given as its property `optimizer`. */
+export type TfjsOptimizer = TfOptimizer & tf.Optimizer;
+
+/**
+ * One of our optimizers for `model.compile({ optimizer })` and for loops of your own: `minimize`, `applyGradients`.
+ * It steps variables in place, where their backend keeps them.
+ */
+export function tfOptimizer(optimizer: Optimizer, options?: TfOptimizerOptions): TfjsOptimizer {
+  return new TfOptimizer(optimizer, options) as unknown as TfjsOptimizer;
+}
+
+/** Lets `tf.loadLayersModel` load models that were saved with one of our optimizers. Once per copy of tfjs. */
+export const registerOptimizer: (namespace: { engine(): unknown; serialization?: object }) => void =
+  register as never;

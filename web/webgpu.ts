@@ -1,0 +1,5 @@
+// simdescent/webgpu: variables and optimizer steps on the GPU. The public names and nothing else.
+export type { DeviceBuffer, DeviceRange } from './elsewhere.js';
+export type { Calibration } from './gpu/calibrate.js';
+export { initWebGPU, type WebGPUOptions } from './gpu/init.js';
+export type { DeviceLike, WebGPU, WrapOptions } from './gpu/webgpu.js';
