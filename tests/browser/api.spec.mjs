@@ -1,23 +1,23 @@
 // The built package in a bare page: no server, no bundler, a strict Content-Security-Policy; its README example,
 // and the same bits as in Node.
 import { readFile } from 'node:fs/promises';
-import { expect, type Page, test } from '@playwright/test';
+import { expect, test } from '@playwright/test';
 import * as library from '../../dist/index.js';
 import { fingerprints } from './bits.mjs';
 
 const root = new URL('../../', import.meta.url);
-const types: Record<string, string> = {
+const types = {
   js: 'text/javascript',
   mjs: 'text/javascript',
   wasm: 'application/wasm',
 };
-const html = (body: string) =>
+const html = (body) =>
   `<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,">` +
   `<script type="importmap">{"imports":{"simdescent":"/dist/index.js"}}</script>${body}`;
 
 /** A page of these bytes on a host that exists only here; other paths are files of the repository. */
-async function open(page: Page, body: string, policy: string) {
-  const problems: string[] = [];
+async function open(page, body, policy) {
+  const problems = [];
   page.on(
     'console',
     (message) => ['error', 'warning'].includes(message.type()) && problems.push(message.text()),
@@ -33,7 +33,7 @@ async function open(page: Page, body: string, policy: string) {
     const content = await readFile(new URL(path, root));
     return route.fulfill({
       body: content,
-      contentType: types[path.split('.').pop() as string] ?? 'text/plain',
+      contentType: types[path.split('.').pop()] ?? 'text/plain',
     });
   });
   await page.goto('http://bare.test/');
@@ -45,12 +45,10 @@ const strict = "default-src 'self' data:; script-src 'self' 'unsafe-inline' 'was
 
 test("the README's example runs in a bare page under a strict policy", async ({ page }) => {
   const readme = await readFile(new URL('README.md', root), 'utf8');
-  const example = /```js\n([\s\S]*?)```/.exec(readme)?.[1] as string;
+  const example = /```js\n([\s\S]*?)```/.exec(readme)[1];
   const logged = page.waitForEvent('console');
   const problems = await open(page, `<script type="module">${example}</script>`, strict);
-  const [value] = await Promise.all(
-    (await logged).args().map((arg) => arg.evaluate((x) => Array.from(x as Float32Array))),
-  );
+  const [value] = await Promise.all((await logged).args().map((arg) => arg.evaluate((x) => Array.from(x))));
   expect(value[0]).toBeCloseTo(2, 3);
   expect(value[1]).toBeCloseTo(1, 3);
   expect(problems).toEqual([]);
@@ -58,14 +56,14 @@ test("the README's example runs in a bare page under a strict policy", async ({ 
 
 test('without permission to compile wasm, init() rejects with the reason', async ({ page }) => {
   await open(page, '', "default-src 'self'; script-src 'self' 'unsafe-inline'");
-  const refused = page.evaluate(() => import('/dist/index.js' as string).then(({ init }) => init()));
+  const refused = page.evaluate(() => import('/dist/index.js').then(({ init }) => init()));
   await expect(refused).rejects.toThrow(/wasm-unsafe-eval|Content Security Policy/i);
 });
 
 test('the wasm can come from its own file', async ({ page }) => {
   await open(page, '', strict);
   const info = await page.evaluate(async () => {
-    const { init } = await import('/dist/index.js' as string);
+    const { init } = await import('/dist/index.js');
     return init({ wasm: new URL('/dist/simdescent.wasm', location.href) });
   });
   expect(info.variant).toBe('simd128');
@@ -74,8 +72,8 @@ test('the wasm can come from its own file', async ({ page }) => {
 test('the page leaves the same bits as Node', async ({ page }) => {
   await open(page, '', strict);
   const found = await page.evaluate(async () => {
-    const bits = await import('/tests/browser/bits.mjs' as string);
-    return bits.fingerprints(await import('/dist/index.js' as string));
+    const bits = await import('/tests/browser/bits.mjs');
+    return bits.fingerprints(await import('/dist/index.js'));
   });
   expect(found).toEqual(await fingerprints(library));
   expect(new Set(Object.values(found)).size).toBe(4);

@@ -1,1 +1,0 @@
-export function fingerprints(library: typeof import('../../dist/index.js')): Promise<Record<string, string>>;
