@@ -55,3 +55,18 @@ endfunction()
 add_memoryless_module(kernels cpp/bindings/kernels_exports.cc -msimd128 -mbulk-memory)
 add_memoryless_module(kernels-scalar cpp/bindings/kernels_exports.cc -mbulk-memory)
 add_memoryless_module(yardsticks tests/bench/yardsticks.cc -msimd128)
+
+# The shader module needs a runtime (strings), but nothing from outside.
+add_executable(shaders cpp/bindings/shaders_exports.cc)
+target_link_libraries(shaders PRIVATE simdescent_shaders)
+target_compile_options(shaders PRIVATE ${warnings})
+set_target_properties(shaders PROPERTIES SUFFIX .wasm)
+target_link_options(
+  shaders
+  PRIVATE
+  -Os
+  -sSTANDALONE_WASM
+  -sFILESYSTEM=0
+  -sMALLOC=emmalloc
+  -sINITIAL_MEMORY=1MB
+  --no-entry)

@@ -25,15 +25,16 @@ const entryPoints = {
   keras: 'web/keras.ts',
   torch: 'web/torch.ts',
   tfjs: 'web/tfjs.ts',
+  jax: 'web/jax.ts',
   memory: 'web/memory.ts',
   webgpu: 'web/webgpu.ts',
 };
 
 /** Optional peer dependencies, which are never bundled. */
-const external = ['h5wasm', 'fflate'];
+const external = ['@jax-js/jax', 'h5wasm', 'fflate'];
 
 /** What CMake makes, in build/wasm. The first two belong to the package, the third to the benchmark. */
-const wasmTargets = ['simdescent', 'kernels', 'kernels-scalar'];
+const wasmTargets = ['simdescent', 'kernels', 'kernels-scalar', 'shaders'];
 const shippedWasm = ['simdescent.wasm', 'kernels.wasm'];
 
 const at = (...names) => join(root, ...names);
@@ -104,7 +105,7 @@ function packageInputs() {
     'package-lock.json',
     'scripts/build.mjs',
   ];
-  const made = ['simdescent.mjs', ...shippedWasm].map((name) => join('build', 'wasm', name));
+  const made = ['simdescent.mjs', 'shaders.wasm', ...shippedWasm].map((name) => join('build', 'wasm', name));
   const hash = createHash('sha256');
   for (const file of [...listed.sort(), ...[...others, ...made].map((name) => at(name))]) {
     hash.update(`${file}\0`).update(readFileSync(file)).update('\0');

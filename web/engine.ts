@@ -72,8 +72,6 @@ export interface EngineModule {
     unit: boolean,
   ): void;
   ruleCount: number;
-  /** The text of a shader (cpp/engine/shader.h): an address, until the next one is asked for. */
-  wgsl(kind: number, rule: number, stages: number, lanes: number): number;
   /** Names are addresses of texts that end in 0: see `Engine.text`. */
   ruleName(rule: number): number;
   slotCount(rule: number): number;

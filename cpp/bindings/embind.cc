@@ -6,7 +6,6 @@
 #include "engine/memory.h"
 #include "engine/optimizer.h"
 #include "engine/schedules.h"
-#include "engine/shader.h"
 #include "kernels/constrain.h"
 #include "kernels/reduce.h"
 
@@ -55,12 +54,7 @@ void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float
   constrain_norm(floats(w), outer, axis, inner, {least, most, rate, unit}, gradient_tile(), tile_size);
 }
 
-// Names are given as addresses of texts that end in 0; a shader's text lasts until the next one is asked for.
-uint32_t wgsl(uint32_t kind, uint32_t rule, uint32_t stages, uint32_t lanes) {
-  static std::string text;
-  text = shader(Shader(kind), rule, stages, lanes);
-  return address(text.data());
-}
+// Names are given as addresses of texts that end in 0.
 uint32_t slot_name(uint32_t rule, uint32_t k) { return address(slots(rule)[k].name.data()); }
 uint32_t slot_group(uint32_t rule, uint32_t k) { return slots(rule)[k].group; }
 uint32_t slot_count(uint32_t rule) { return uint32_t(slots(rule).size()); }
@@ -120,7 +114,6 @@ EMSCRIPTEN_BINDINGS(simdescent) {
   emscripten::function("finite", &finite_floats);
   emscripten::function("nonNegative", &non_negative);
   emscripten::function("boundNorm", &bound_norm);
-  emscripten::function("wgsl", &wgsl);
   emscripten::function("ruleName", &name_of_rule);
   emscripten::function("slotCount", &slot_count);
   emscripten::function("slotName", &slot_name);

@@ -72,7 +72,9 @@ void Optimizer::set_group(uint32_t row, uint32_t group) {
   if (group >= groups_.size()) groups_.resize(group + 1);
 }
 
-void Optimizer::set_rate(uint32_t group, double rate) { groups_[group].rate = rate; }
+void Optimizer::set_rate(uint32_t group, double rate) {
+  if (group < groups_.size()) groups_[group].rate = rate;  // a group may have no variable
+}
 
 Entry* Optimizer::reserve(uint32_t count) {
   if (list_.size() < count) list_.resize(count), sums_.resize(count);

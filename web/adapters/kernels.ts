@@ -19,15 +19,15 @@ interface Kernels {
   all_finite(address: number, size: number): number;
 }
 
-/** A memory without a maximum fits an import without one: its bytes become a longer spelling of the minimum. */
-function withoutMaximum(module: Uint8Array): Uint8Array {
+/** A copy of the module that takes any unshared memory: no maximum, and a long spelling of a minimum of 0. */
+function withoutLimits(module: Uint8Array): Uint8Array {
   const copy = module.slice();
-  const { at, initial } = importedMemory(module);
-  copy[at] = 0;
+  const { at } = importedMemory(module);
   let end = at + 1;
   for (let numbers = 0; numbers < 2; end++) if (module[end] < 0x80) numbers++;
-  for (let k = at + 1, rest = initial; k < end; k++, rest >>>= 7)
-    copy[k] = (rest & 0x7f) | (k < end - 1 ? 0x80 : 0);
+  copy[at] = 0;
+  copy.fill(0x80, at + 1, end - 1);
+  copy[end - 1] = 0;
   return copy;
 }
 
@@ -40,7 +40,7 @@ export function kernelsIn(memory: WebAssembly.Memory): Kernels {
   const compile = (change: (module: Uint8Array) => Uint8Array) =>
     new WebAssembly.Module(change(bytes) as BufferSource);
   if (isShared) shared ??= compile(withSharedMemory);
-  else plain ??= compile(withoutMaximum);
+  else plain ??= compile(withoutLimits);
   const module = (isShared ? shared : plain) as WebAssembly.Module;
   return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
 }

@@ -1,6 +1,7 @@
 // initWebGPU: finds an adapter and a device with its limits, or takes the caller's device.
 import { describe } from '../errors.js';
 import { init } from '../load.js';
+import { loadShaders } from './shader-text.js';
 import { type DeviceLike, WebGPU } from './webgpu.js';
 
 export interface WebGPUOptions {
@@ -30,7 +31,7 @@ export async function initWebGPU(options: WebGPUOptions = {}): Promise<WebGPU | 
       `initWebGPU: unknown option '${unknown}'; device, gpu, optional and powerPreference are accepted.`,
     );
   if (given !== undefined) checkDevice(given);
-  await init();
+  await Promise.all([init(), loadShaders()]);
   if (given) return new WebGPU(given, infoOf((given as Partial<GPUDevice>).adapterInfo), false);
   const entry = (gpu ?? globalThis.navigator?.gpu) as GPU | undefined;
   const adapter = await entry?.requestAdapter({ powerPreference });

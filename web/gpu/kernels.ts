@@ -104,9 +104,9 @@ struct Where { rows: u32, width: u32, at: u32 }
 @group(0) @binding(3) var<uniform> place: Where;
 ${main}
   if (group >= place.rows) { return; }
-  let from = group * place.width;
+  let first = group * place.width;
   let to = place.at + rows[group] * place.width;
-  for (var i = thread; i < place.width; i += threads) { g[to + i] = values[from + i]; }
+  for (var i = thread; i < place.width; i += threads) { g[to + i] = values[first + i]; }
 }`;
 
 /** cpp/kernels/constrain.h: one workgroup for each norm over the axis of [outer, axis, inner]. */

@@ -1,7 +1,7 @@
 // Pipelines and bind groups of one device, made once and kept, and dispatches of any number of workgroups.
-import type { Engine } from '../engine.js';
 import type { Context, Range } from './context.js';
 import { kernels } from './kernels.js';
+import { shaderText } from './shader-text.js';
 
 /** cpp/engine/shader.h */
 export const Shader = { step: 0, average: 1, squares: 2 } as const;
@@ -21,15 +21,13 @@ const mostGroups = 4096; // of bind groups kept: a loop that never repeats its b
 
 export class Programs {
   readonly #context: Context;
-  readonly #engine: Engine;
   readonly #programs = new Map<string, Program>();
   readonly #groups = new Map<string, GPUBindGroup>();
   readonly #ids = new WeakMap<GPUBuffer, number>();
   #count = 0;
 
-  constructor(context: Context, engine: Engine) {
+  constructor(context: Context) {
     this.#context = context;
-    this.#engine = engine;
   }
 
   kernel(name: keyof typeof kernels): Program {
@@ -38,7 +36,7 @@ export class Programs {
 
   shader(kind: ShaderKind, rule: number, stages: number, unit: number): Program {
     return this.#program(`${kind} ${rule} ${stages} ${unit}`, () =>
-      this.#engine.text(this.#engine.module.wgsl(Shader[kind], rule, stages, unit)),
+      shaderText(Shader[kind], rule, stages, unit),
     );
   }
 

@@ -1,7 +1,6 @@
 // WebGPU: what initWebGPU gives. Variables are made or wrapped here, and optimizers moved; the caller's device and
 // buffers are used as they are. The public face: how a step runs is host.ts and what it uses.
 import type { DeviceBuffer, Elsewhere, Place } from '../elsewhere.js';
-import { engine } from '../engine.js';
 import type { Stepper, Target } from '../stepper.js';
 import { makeElsewhere, residenceOf, type Variable, type VariableOptions } from '../variable.js';
 import { type Calibration, measure } from './calibrate.js';
@@ -50,7 +49,7 @@ export class WebGPU implements Place {
     this.#owned = owned;
     this.#context = new Context(device as unknown as GPUDevice);
     this.#pages = new Pages(this.#context);
-    this.#programs = new Programs(this.#context, engine('WebGPU'));
+    this.#programs = new Programs(this.#context);
     const { maxBufferSize, maxBindingSize } = this.#context;
     this.limits = { maxBufferSize, maxBindingSize };
   }

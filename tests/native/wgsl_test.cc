@@ -1,0 +1,236 @@
+// The shader text: what is written between the loads and the stores, evaluated here line by line in float32,
+// leaves the bits of the kernels, for every rule and every kind of stages; and is, spelled out, the formula.
+// Whether a GPU takes the text and how it rounds is tests/gpu's business.
+#include <map>
+#include <sstream>
+
+#include "engine/shader.h"
+#include "floats.h"
+#include "kernels/reduce.h"
+#include "kernels/table.h"
+
+namespace simdescent::tests {
+namespace {
+
+constexpr const char* array_names[] = {"w", "g", "s0", "s1", "s2", "acc", "avg"};
+
+// `name = expression;` for each line of the loop of main: loads, operations, stores.
+struct Line {
+  std::string name, op;
+  std::vector<std::string> operands;  // of an operation; a load has one, a store the value that is stored
+};
+
+std::vector<Line> lines_of(const std::string& text) {
+  std::vector<Line> lines;
+  std::istringstream in(text.substr(text.find("var e: Element;\n") + 16));
+  for (std::string line; std::getline(in, line) && line.find('}') == std::string::npos;) {
+    const size_t equals = line.find(" = "), start = line.find_first_not_of(' ');
+    if (equals == std::string::npos) break;  // the sum of a norm
+    std::string name = line.substr(start, equals - start);
+    if (name.starts_with("let ")) name = name.substr(4);
+    const std::string value = line.substr(equals + 3, line.find(';') - equals - 3);
+    const size_t call = value.find('('), space = value.find(' ');
+    if (name[0] != 't') {  // e.w = a_w[r.w + i], a_w[r.w + i] = t3
+      lines.push_back({name, "", {value}});
+    } else if (call != std::string::npos && value[0] != 'T' && call < space) {
+      std::string inside = value.substr(call + 1, value.size() - call - 2);
+      const size_t comma = inside.find(", ");
+      Line l{name, value.substr(0, call), {inside.substr(0, comma)}};
+      if (comma != std::string::npos) l.operands.push_back(inside.substr(comma + 2));
+      lines.push_back(l);
+    } else {
+      lines.push_back({name, value.substr(space + 1, 1), {value.substr(0, space), value.substr(space + 3)}});
+    }
+  }
+  return lines;
+}
+
+float evaluate(const Line& l, const std::vector<f32x1>& x) {
+  if (l.op == "+") return (x[0] + x[1]).v;
+  if (l.op == "-") return (x[0] - x[1]).v;
+  if (l.op == "*") return (x[0] * x[1]).v;
+  if (l.op == "/") return (x[0] / x[1]).v;
+  if (l.op == "sqrt") return sqrt(x[0]).v;
+  if (l.op == "abs") return abs(x[0]).v;
+  if (l.op == "at_least") return at_least(x[0], x[1]).v;
+  if (l.op == "at_most") return at_most(x[0], x[1]).v;
+  if (l.op == "max_magnitude") return max_magnitude(x[0], x[1]).v;
+  ADD_FAILURE() << "no operation " << l.op;
+  return 0;
+}
+
+using Values = std::map<std::string, float>;
+
+// One element through the text: `scalars` are T(r.pipe.…) and T(r.coef.…); `element` is in and out, by array.
+void run(const std::vector<Line>& lines, Values values, std::map<std::string, float>& element) {
+  values["T(0.0)"] = 0;
+  for (const Line& l : lines) {
+    if (l.name.starts_with("e.")) {
+      values[l.name] = element.at(l.name.substr(2));
+    } else if (l.op.empty()) {
+      ASSERT_TRUE(values.contains(l.operands[0])) << l.operands[0];
+      element[l.name.substr(2, l.name.find('[') - 2)] = values[l.operands[0]];
+    } else {
+      std::vector<f32x1> operands;
+      for (const std::string& o : l.operands) {
+        ASSERT_TRUE(values.contains(o)) << o;
+        operands.push_back(values[o]);
+      }
+      values[l.name] = evaluate(l, operands);
+    }
+  }
+}
+
+Values scalars_of(const Pipe<float>& k) {
+  return {{"T(r.pipe.scale)", k.scale},
+          {"T(r.pipe.mean)", k.mean},
+          {"T(r.pipe.clip)", k.clip},
+          {"T(r.pipe.divide)", k.divide},
+          {"T(r.pipe.lo)", k.lo},
+          {"T(r.pipe.hi)", k.hi},
+          {"T(r.pipe.decay)", k.decay},
+          {"T(r.pipe.rate)", k.rate},
+          {"T(r.pipe.momentum)", k.momentum},
+          {"T(r.pipe.complement)", k.complement},
+          {"T(r.pipe.unscale)", k.unscale},
+          {"T(r.pipe.steps)", k.steps},
+          {"T(r.pipe.l2)", k.l2}};
+}
+
+constexpr Pipe<float> usual{.scale = 0.25f,
+                            .mean = 0.5f,
+                            .clip = 0.7f,
+                            .divide = 1.3f,
+                            .lo = -0.3f,
+                            .hi = 0.4f,
+                            .decay = 0.01f,
+                            .rate = 0.1f,
+                            .momentum = 0.9f,
+                            .complement = 0.1f,
+                            .unscale = 3,
+                            .steps = 5,
+                            .l2 = 0.02f};
+
+std::vector<Stages> all_stages() {
+  std::vector<Stages> list;
+  for (uint32_t i = 0; i < loop_count; i++) list.push_back(loop_stages(i));
+  for (uint32_t bits = 0; bits < 32; bits++) {
+    const auto bit = [bits](uint32_t k) { return (bits >> k & 1) != 0; };
+    list.push_back({.grad = Grad::general,
+                    .decay = bit(0),
+                    .average = bit(1),
+                    .gathered = bit(2),
+                    .clamp_first = bit(3),
+                    .l2 = bit(4)});
+  }
+  for (uint32_t bits = 0; bits < 4; bits++)
+    list.push_back({.average = (bits & 1) != 0, .micro = true, .exact = (bits & 2) != 0});
+  return list;
+}
+
+class Text : public ::testing::TestWithParam<uint32_t> {};
+
+TEST_P(Text, LeavesTheBitsOfTheKernels) {
+  const uint32_t rule = GetParam(), n = 300;
+  static Scratch scratch;
+  Hyper hyper;
+  float coef[max_coefs];
+  coefficients(rule, hyper, 0.01, 3, coef);
+  Values scalars = scalars_of(usual);
+  with_rule(rule, [&]<Rule R> {
+    for (size_t k = 0; k < R::coefs.size(); k++)
+      scalars["T(r.coef." + std::string(R::coefs[k]) + ")"] = coef[k];
+  });
+  Random random(7);
+  for (const Stages s : all_stages()) {
+    std::map<std::string, Floats> arrays;
+    for (const char* name : array_names) arrays[name] = random.mixed(n);
+    const auto before = arrays;
+    const auto at = [&](const char* name) { return arrays[name].data(); };
+    const Row row{at("w"), at("g"), {at("s0"), at("s1"), at("s2")}, at("acc"), at("avg"), &usual, coef,
+                  n,       s.word()};
+    step(rule, row, scratch);
+    const auto lines = lines_of(shader(Shader::step, rule, s.word(), 4));
+    ASSERT_FALSE(lines.empty());
+    for (uint32_t i = 0; i < n; i++) {
+      std::map<std::string, float> element;
+      for (const auto& [name, values] : before) element[name] = values[i];
+      run(lines, scalars, element);
+      for (const auto& [name, values] : arrays)
+        ASSERT_TRUE(same(element[name], values[i]))
+            << name << "[" << i << "], stages " << s.word() << ": got " << shown(element[name])
+            << ", the kernel has " << shown(values[i]);
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Rules, Text, ::testing::Range(0u, rule_count),
+                         [](const auto& info) { return std::string(rule_name(info.param)); });
+
+TEST(Shader, AveragesAndSquaresAreTheKernels) {
+  const Values scalars = scalars_of(usual);
+  const auto averaging = lines_of(shader(Shader::average, 0, 0, 1));
+  Random random(8);
+  for (int i = 0; i < 1000; i++) {
+    std::map<std::string, float> element{{"w", random.any()}, {"avg", random.any()}};
+    const float expected = average<f32x1>(broadcast<f32x1>(usual), element["avg"], element["w"]).v;
+    run(averaging, scalars, element);
+    ASSERT_TRUE(same(element["avg"], expected)) << shown(element["avg"]);
+  }
+  const std::string squares = shader(Shader::squares, 0, Stages{.grad = Grad::accumulate}.word(), 4);
+  EXPECT_NE(squares.find("let t0 = e.g * T(r.pipe.scale);"), std::string::npos) << squares;
+  EXPECT_NE(squares.find("let t1 = t0 + e.acc;"), std::string::npos);
+  EXPECT_NE(squares.find("let t2 = t1 * T(r.pipe.mean);"), std::string::npos);
+  EXPECT_NE(squares.find("select(T(0.0), t2 * t2, i * 4u + vec4u(0u, 1u, 2u, 3u) < U(r.size))"),
+            std::string::npos);
+}
+
+// The stored values with every constant replaced by its expression: the order of the lines does not show.
+std::map<std::string, std::string> spelled(const std::string& text) {
+  std::map<std::string, std::string> known, stored;
+  const auto of = [&](const std::string& o) { return known.contains(o) ? known[o] : o; };
+  for (const Line& l : lines_of(text)) {
+    if (l.op.empty()) {
+      if (!l.name.starts_with("e.")) stored[l.name.substr(2, l.name.find('[') - 2)] = of(l.operands[0]);
+    } else if (std::isalpha(l.op[0])) {
+      known[l.name] =
+          l.op + "(" + of(l.operands[0]) + (l.operands.size() > 1 ? ", " + of(l.operands[1]) : "") + ")";
+    } else {
+      known[l.name] = "(" + of(l.operands[0]) + " " + l.op + " " + of(l.operands[1]) + ")";
+    }
+  }
+  return stored;
+}
+
+TEST(Shader, SpellsOutTheFormula) {
+  const auto adam = spelled(shader(Shader::step, 0, Stages{.decay = true}.word(), 4));
+  const std::string m = "(e.s0 + ((e.g - e.s0) * T(r.coef.one_minus_beta1)))",
+                    v = "(e.s1 + (((e.g * e.g) - e.s1) * T(r.coef.one_minus_beta2)))";
+  EXPECT_EQ(adam.at("s0"), m);
+  EXPECT_EQ(adam.at("s1"), v);
+  EXPECT_EQ(adam.at("w"), "((e.w - ((e.w * T(r.pipe.decay)) * T(r.pipe.rate))) - ((" + m +
+                              " * T(r.coef.alpha)) / (sqrt(" + v + ") + T(r.coef.epsilon))))");
+  EXPECT_EQ(adam.size(), 3u);
+
+  const auto adamax = spelled(shader(Shader::step, 2, Stages{.grad = Grad::scale}.word(), 4));
+  EXPECT_EQ(adamax.at("s1"),
+            "max_magnitude((T(r.coef.beta2) * e.s1), at_most(at_least(((e.g * T(r.pipe.scale)) * "
+            "T(r.pipe.clip)), T(r.pipe.lo)), T(r.pipe.hi)))");
+}
+
+TEST(Shader, UsesEightStorageBuffersAtMost) {
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    for (const Stages s : all_stages()) {
+      for (const uint32_t lanes : {1u, 4u}) {
+        const std::string text = shader(Shader::step, rule, s.word(), lanes);
+        uint32_t buffers = 0;
+        for (size_t at = 0; (at = text.find("var<storage", at)) != std::string::npos; at++) buffers++;
+        EXPECT_LE(buffers, 8u);
+        EXPECT_NE(text.find(lanes == 4 ? "alias T = vec4f;" : "alias T = f32;"), std::string::npos);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace simdescent::tests

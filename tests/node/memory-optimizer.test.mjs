@@ -1,0 +1,148 @@
+// simdescent/memory: optimizers inside a WebAssembly memory of somebody else's, unshared or shared, while it grows.
+// What it must give is what the same optimizer gives on variables of its own, bit for bit.
+import assert from 'node:assert/strict';
+import { before, test } from 'node:test';
+import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import { memoryOptimizer } from '../../dist/memory.js';
+import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
+
+before(() => init());
+
+/** A library's memory, with an allocator that counts what it gave and hands out addresses that only 4 divides. */
+function library(memory = new WebAssembly.Memory({ initial: 1 })) {
+  let end = 2052;
+  const given = new Set();
+  return {
+    given,
+    memory,
+    allocate(bytes) {
+      const address = end;
+      end += Math.ceil(bytes / 4) * 4 + 4;
+      const missing = Math.ceil((end - memory.buffer.byteLength) / 65536);
+      if (missing > 0) memory.grow(missing);
+      given.add(address);
+      return address;
+    },
+    free(address) {
+      assert.ok(given.delete(address), `${address} was not allocated, or freed twice`);
+    },
+    floats: (address, size) => new Float32Array(memory.buffer, address, size),
+  };
+}
+
+const memories = {
+  'without a maximum': () => new WebAssembly.Memory({ initial: 1 }),
+  'with a maximum': () => new WebAssembly.Memory({ initial: 1, maximum: 100 }),
+  shared: () => new WebAssembly.Memory({ initial: 2, maximum: 4096, shared: true }),
+};
+
+const sizes = [1, 7, 4096, 70001];
+const options = {
+  Adam: () => new Adam(),
+  'Adam with everything': () =>
+    new Adam({
+      amsgrad: true,
+      weightDecay: 0.1,
+      clipnorm: 0.5,
+      useEma: true,
+      emaOverwriteFrequency: 2,
+      gradientAccumulationSteps: 3,
+      lossScaleFactor: 3,
+    }),
+  'AdamW by the global norm': () => new AdamW({ globalClipnorm: 1, lossScaleFactor: 8 }),
+  Adamax: () => new Adamax({ clipvalue: 0.2 }),
+  'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
+};
+
+for (const [kind, makeMemory] of Object.entries(memories))
+  for (const [name, make] of Object.entries(options))
+    test(`the bits of variables of our own: ${name}, a memory ${kind}`, () => {
+      const host = library(makeMemory());
+      const [ours, expected] = [memoryOptimizer(make(), host), make()];
+      const variables = sizes.map((n, k) => new Variable(randomFloats(n, k), { path: `v${k}` }));
+      expected.build(variables);
+      const places = sizes.map((n, k) => {
+        const [weights, gradient] = [host.allocate(4 * n), host.allocate(4 * n)];
+        host.floats(weights, n).set(variables[k].value);
+        return { name: `v${k}`, shape: [n], weights, gradient };
+      });
+      const own = host.given.size;
+      for (let t = 0; t < 7; t++) {
+        const gradients = sizes.map((n, k) => (t === 2 && k === 1 ? null : randomFloats(n, 100 * t + k)));
+        gradients.forEach((g, k) => g && host.floats(places[k].gradient, sizes[k]).set(g));
+        ours.apply(places.map((place, k) => (gradients[k] ? place : { ...place, gradient: null })));
+        expected.apply(gradients);
+        places.forEach(({ weights }, k) => {
+          assertSameBits(host.floats(weights, sizes[k]), variables[k].value, `v${k} after step ${t + 1}`);
+        });
+      }
+      if (!(expected instanceof LossScaleOptimizer)) {
+        const bytes = ours.optimizer.serializeState();
+        expected.loadState(bytes); // the state is an ordinary one
+      }
+      ours.dispose();
+      assert.equal(host.given.size, own, 'everything that was allocated has been freed');
+    });
+
+test('arrays may move, and variables may come later', () => {
+  const host = library();
+  const ours = memoryOptimizer(new Adam(), host);
+  const [first, second] = [new Variable([1, 1], { path: 'first' }), new Variable([2], { path: 'second' })];
+  const expected = new Adam();
+  expected.build([first, second]);
+  const place = (name, values) => {
+    const [weights, gradient] = [0, 1].map(() => host.allocate(4 * values.length));
+    host.floats(weights, values.length).set(values);
+    host.floats(gradient, values.length).fill(0.5);
+    return { name, shape: [values.length], weights, gradient };
+  };
+  let a = place('first', [1, 1]);
+  const b = place('second', [2]);
+  ours.apply([a]);
+  expected.apply([Float32Array.of(0.5, 0.5), null]);
+  a = place('first', host.floats(a.weights, 2));
+  ours.apply([b, a]);
+  expected.apply([Float32Array.of(0.5, 0.5), Float32Array.of(0.5)]);
+  assertSameBits(host.floats(a.weights, 2), first.value);
+  assertSameBits(host.floats(b.weights, 1), second.value);
+});
+
+test('what does not fit is refused, and nothing has changed', () => {
+  const host = library();
+  const ours = memoryOptimizer(new Adam(), host);
+  const weights = host.allocate(8);
+  const place = { name: 'w', shape: [2], weights, gradient: host.allocate(8) };
+  ours.apply([place]);
+  const before = host.floats(weights, 2).slice();
+  const end = host.memory.buffer.byteLength;
+  for (const [wrong, Type, pattern] of [
+    [{ weights: weights + 2 }, RangeError, /weights.*w/],
+    [{ weights: end - 4 }, RangeError, /do not lie in the memory/],
+    [{ gradient: -4 }, RangeError, /gradient/],
+    [{ shape: [3] }, RangeError, /2.*3/],
+    [{ gradient: null }, RangeError, /No gradients/],
+  ])
+    assertRefused(() => ours.apply([{ ...place, ...wrong }]), Type, pattern);
+  assertRefused(() => ours.apply([place, place]), RangeError, /twice/);
+  assertSameBits(host.floats(weights, 2), before);
+  assert.equal(ours.optimizer.iterations, 1);
+  assertRefused(() => memoryOptimizer({}, host), TypeError, /optimizer/);
+  assertRefused(() => memoryOptimizer(new Adam(), { memory: {} }), TypeError, /host/);
+  assertRefused(() => ours.optimizer.apply([new Float32Array(1)]), Error, /adapter/);
+});
+
+test('an allocator that has nothing left is an error, and what it gave goes back', () => {
+  const host = library();
+  let left = 3;
+  const { allocate } = host;
+  const poor = { ...host, allocate: (bytes) => (left-- > 0 ? allocate(bytes) : 0) };
+  const ours = memoryOptimizer(new Adam(), poor);
+  const place = { name: 'w', shape: [2], weights: allocate(8), gradient: allocate(8) };
+  left = 2;
+  const before = host.given.size;
+  assertRefused(() => ours.apply([place]), RangeError, /memory/i);
+  assert.equal(host.given.size, before);
+  left = 100;
+  ours.apply([place]);
+  assert.equal(ours.optimizer.iterations, 1);
+});

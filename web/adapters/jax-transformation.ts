@@ -1,0 +1,176 @@
+// One of our optimizers as jax-js takes it: an Optax-shaped pair of init and update over pytrees. Values pass
+// through the engine and back into arrays of jax-js; what may be stepped in place is jax-device.ts.
+import { numpy as np, tree } from '@jax-js/jax';
+import { describe, warnOnce } from '../errors.js';
+import { Optimizer } from '../optimizer.js';
+import type { OptimizerVariable } from '../state/entries.js';
+import { Variable } from '../variable.js';
+import { innermost } from './roster.js';
+
+type JaxArray = np.Array;
+export type Tree = Parameters<typeof tree.flatten<JaxArray>>[0];
+type TreeDef = ReturnType<typeof tree.structure>;
+
+/** Where each leaf hangs: `layers/0/w`. Leaves that are one array have the first place. */
+function pathsOf(params: Tree): string[] {
+  const visit = (value: Tree, path: string): string[] => {
+    if (Array.isArray(value)) return value.flatMap((part, k) => visit(part, `${path}/${k}`));
+    if (typeof value !== 'object' || value === null || value.constructor !== Object) return [path];
+    return Object.entries(value).flatMap(([key, part]) => visit(part as Tree, `${path}/${key}`));
+  };
+  return visit(params, '').map((path) => path.slice(1) || 'params');
+}
+
+function checkLeaf(what: string, leaf: JaxArray, { path, shape }: { path: string; shape: readonly number[] }): void {
+  if (typeof leaf?.dataSync !== 'function')
+    throw new TypeError(`${what}: '${path}' must be an array with values, got ${describe(leaf)}; jit and grad have none.`);
+  if (leaf.dtype !== 'float32') throw new TypeError(`${what}: '${path}' must be float32, not ${leaf.dtype}.`);
+  if (String(leaf.shape) !== String(shape))
+    throw new RangeError(`${what}: '${path}' has shape [${shape}], got [${leaf.shape}].`);
+}
+
+/** Copies a leaf's values out, and gives up the reference that came with it. */
+const take = (leaf: JaxArray): Float32Array => leaf.dataSync() as Float32Array;
+
+/** An Optax-shaped gradient transformation. As everywhere in jax-js, arguments are consumed: keep with `.ref`. */
+export class JaxTransformation {
+  /** What was given, with its live properties. The state of the last update is in it; the one that counts is yours. */
+  readonly optimizer: Optimizer;
+  #variables: Variable[] = [];
+  #structure: TreeDef | null = null;
+  /** The state that the optimizer holds already, as it was given out. */
+  #held: JaxArray | null = null;
+  #initial: (number | Float32Array<ArrayBuffer>)[] = [];
+
+  /** @throws TypeError for what is no optimizer */
+  constructor(optimizer: Optimizer) {
+    if (!(optimizer instanceof Optimizer))
+      throw new TypeError(`jaxOptimizer takes an optimizer, such as new Adam(), got ${describe(optimizer)}.`);
+    if (optimizer.built)
+      throw new Error(`The optimizer '${optimizer.name}' is built already; give the adapter a fresh one.`);
+    this.optimizer = optimizer;
+    // Optax calls these detached, as in chain().
+    this.init = this.init.bind(this);
+    this.update = this.update.bind(this);
+  }
+
+  /** The state of parameters that have not been stepped yet: a list of arrays. Consumes `params`. */
+  init(params: Tree): JaxArray[] {
+    const [leaves, structure] = tree.flatten<JaxArray>(params);
+    if (!this.#structure) {
+      const paths = pathsOf(params);
+      leaves.forEach((leaf, k) => {
+        checkLeaf('init', leaf, { path: paths[k], shape: leaf.shape });
+      });
+      this.#variables = leaves.map(
+        ({ shape, size }, k) => new Variable(size, { path: paths[k], name: paths[k].split('/').pop(), shape }),
+      );
+      this.optimizer.build(this.#variables);
+      this.#initial = this.#values();
+      this.#structure = structure;
+    } else {
+      this.#checkTree('init', leaves, structure);
+    }
+    const device = leaves[0]?.device;
+    tree.dispose(params);
+    return this.#state(this.#initial, device);
+  }
+
+  /**
+   * What to add to the parameters (optax.applyUpdates), and the next state. Consumes all three; `params` are only
+   * needed with weight decay or moving averages.
+   */
+  update(grads: Tree, state: readonly JaxArray[], params?: Tree): [updates: Tree, state: JaxArray[]] {
+    const [leaves, structure] = tree.flatten<JaxArray>(grads);
+    this.#checkTree('update', leaves, structure);
+    const { weightDecay, useEma } = innermost(this.optimizer);
+    const needed = weightDecay !== null || useEma;
+    if (needed && params === undefined)
+      throw new TypeError('update: params are needed with weightDecay or useEma: update(grads, state, params.ref).');
+    const weights = params === undefined ? [] : tree.leaves<JaxArray>(params);
+    if (params !== undefined) this.#checkTree('update', weights, tree.structure(params));
+    this.#checkState(state);
+    const device = leaves[0]?.device;
+    if (device === 'webgpu')
+      warnOnce(
+        'simdescent/jax: update() reads gradients back from the GPU and uploads the result; step() works on the GPU, in place.',
+      );
+    this.#load(state);
+    // From zeros the step itself comes out, to the last bit; where the values matter, a difference.
+    const before = needed ? weights.map(take) : [];
+    if (!needed) tree.dispose(params as Tree);
+    this.#variables.forEach((variable, k) => {
+      if (needed) variable.assign(before[k]);
+      else variable.value.fill(0);
+    });
+    this.optimizer.apply(leaves.map(take));
+    const updates = this.#variables.map((variable, k) => {
+      const values = new Float32Array(variable.value);
+      if (needed) for (let i = 0; i < values.length; i++) values[i] -= before[k][i];
+      return np.array(values, { shape: [...variable.shape], device });
+    });
+    const next = this.#state(this.#values(), device);
+    this.#held = next[0];
+    return [tree.unflatten(structure, updates), next];
+  }
+
+  /** Frees what the engine holds. States and parameters are yours. */
+  dispose(): void {
+    this.optimizer.dispose();
+    for (const variable of this.#variables) variable.dispose();
+  }
+
+  /** All state but the learning rate, which stays settable. */
+  #stateVariables(): OptimizerVariable[] {
+    return this.optimizer.variables.filter(({ path }) => !path.endsWith('/learning_rate'));
+  }
+
+  #values(): (number | Float32Array<ArrayBuffer>)[] {
+    return this.#stateVariables().map(({ value }) =>
+      typeof value === 'number' ? value : new Float32Array(value),
+    );
+  }
+
+  #state(values: readonly (number | Float32Array<ArrayBuffer>)[], device: JaxArray['device'] | undefined): JaxArray[] {
+    const variables = this.#stateVariables();
+    return values.map((value, k) =>
+      typeof value === 'number'
+        ? np.array(value, { dtype: variables[k].dtype as never, device })
+        : np.array(value, { shape: [...variables[k].shape], device }),
+    );
+  }
+
+  /** Consumes a state; the optimizer has it afterwards. */
+  #load(state: readonly JaxArray[]): void {
+    const held = this.#held;
+    this.#held = null;
+    if (state[0] === held) {
+      for (const array of state) array.dispose();
+      return;
+    }
+    const values = state.map((array) => array.dataSync() as ArrayLike<number>);
+    let k = 0;
+    this.optimizer.setWeights(
+      this.optimizer.variables.map(({ path, value }) => (path.endsWith('/learning_rate') ? value : values[k++])),
+    );
+  }
+
+  #checkTree(what: string, leaves: readonly JaxArray[], structure: TreeDef): void {
+    if (!this.#structure) throw new Error(`${what}: call init(params) first.`);
+    if (String(structure) !== String(this.#structure))
+      throw new RangeError(`${what}: the tree is ${structure}, and was ${this.#structure} at init.`);
+    leaves.forEach((leaf, k) => {
+      checkLeaf(what, leaf, this.#variables[k]);
+    });
+  }
+
+  #checkState(state: readonly JaxArray[]): void {
+    const variables = this.#stateVariables();
+    if (!Array.isArray(state) || state.length !== variables.length)
+      throw new RangeError(`update: the state has ${variables.length} arrays, got ${describe(state)}.`);
+    variables.forEach(({ path, shape }, k) => {
+      if (String(state[k].shape) !== String(shape))
+        throw new RangeError(`update: the state's '${path}' has shape [${shape}], got [${state[k].shape}].`);
+    });
+  }
+}

@@ -1,0 +1,27 @@
+// The WGSL texts, from the shader module (cpp/bindings/shaders_exports.cc): the C++ kernels, run on a lane whose
+// values are text. Loaded once, when WebGPU is asked for.
+import bytes from '../../build/wasm/shaders.wasm';
+
+interface Shaders {
+  readonly memory: WebAssembly.Memory;
+  _initialize?(): void;
+  wgsl(kind: number, rule: number, stages: number, lanes: number): number;
+}
+
+let shaders: Shaders | undefined;
+let loading: Promise<void> | undefined;
+
+export function loadShaders(): Promise<void> {
+  loading ??= WebAssembly.instantiate(bytes as BufferSource, {}).then(({ instance }) => {
+    shaders = instance.exports as unknown as Shaders;
+    shaders._initialize?.();
+  });
+  return loading;
+}
+
+/** The shader of cpp/engine/shader.h; only after `loadShaders`. */
+export function shaderText(kind: number, rule: number, stages: number, lanes: number): string {
+  const { memory, wgsl } = shaders as Shaders;
+  const text = new Uint8Array(memory.buffer, wgsl(kind, rule, stages, lanes));
+  return new TextDecoder().decode(text.slice(0, text.indexOf(0)));
+}
