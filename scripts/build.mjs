@@ -134,7 +134,7 @@ async function bundle(outdir) {
     platform: 'neutral',
     external,
     target: 'es2022',
-    loader: { '.wasm': 'binary' },
+    loader: { '.wasm': 'base64' },
     minifyWhitespace: true, // identifiers stay: class names are read in errors and configs
     minifySyntax: true,
     sourcemap: true,

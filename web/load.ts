@@ -3,6 +3,7 @@
 
 import createModule from '../build/wasm/simdescent.mjs';
 import inlined from '../build/wasm/simdescent.wasm';
+import { decode } from './bytes.js';
 import { Engine, type EngineModule, setEngine } from './engine.js';
 import { describe, oneOf } from './errors.js';
 
@@ -50,7 +51,7 @@ function checkOptions(options: InitOptions): void {
 
 /** The bytes of the engine, or a module that somebody compiled. */
 async function fetchEngine(source: InitOptions['wasm']): Promise<Uint8Array | WebAssembly.Module> {
-  if (source === undefined) return inlined;
+  if (source === undefined) return decode(inlined);
   if (source instanceof WebAssembly.Module) return source;
   if (typeof source === 'string' || source instanceof URL) source = await fetch(source);
   if (typeof Response !== 'undefined' && source instanceof Response) {

@@ -285,6 +285,7 @@ export abstract class Optimizer extends Placed {
     trainableVariables: readonly Numbers[],
   ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
     const stepper = this.stepper();
+    this.present('statelessApply');
     const { targets } = stepper;
     if (!Array.isArray(trainableVariables) || trainableVariables.length !== targets.length)
       throw new RangeError(
@@ -296,7 +297,6 @@ export abstract class Optimizer extends Placed {
           `statelessApply: '${t.path}' has ${t.size} elements, got ${describe(trainableVariables[k])}.`,
         );
     });
-    this.present('statelessApply');
     const restore = this.#snapshot(stepper);
     try {
       assignAll('statelessApply: optimizerVariables', this.entries(), optimizerVariables);

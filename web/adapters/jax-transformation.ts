@@ -21,9 +21,15 @@ function pathsOf(params: Tree): string[] {
   return visit(params, '').map((path) => path.slice(1) || 'params');
 }
 
-function checkLeaf(what: string, leaf: JaxArray, { path, shape }: { path: string; shape: readonly number[] }): void {
+function checkLeaf(
+  what: string,
+  leaf: JaxArray,
+  { path, shape }: { path: string; shape: readonly number[] },
+): void {
   if (typeof leaf?.dataSync !== 'function')
-    throw new TypeError(`${what}: '${path}' must be an array with values, got ${describe(leaf)}; jit and grad have none.`);
+    throw new TypeError(
+      `${what}: '${path}' must be an array with values, got ${describe(leaf)}; jit and grad have none.`,
+    );
   if (leaf.dtype !== 'float32') throw new TypeError(`${what}: '${path}' must be float32, not ${leaf.dtype}.`);
   if (String(leaf.shape) !== String(shape))
     throw new RangeError(`${what}: '${path}' has shape [${shape}], got [${leaf.shape}].`);
@@ -63,7 +69,8 @@ export class JaxTransformation {
         checkLeaf('init', leaf, { path: paths[k], shape: leaf.shape });
       });
       this.#variables = leaves.map(
-        ({ shape, size }, k) => new Variable(size, { path: paths[k], name: paths[k].split('/').pop(), shape }),
+        ({ shape, size }, k) =>
+          new Variable(size, { path: paths[k], name: paths[k].split('/').pop(), shape }),
       );
       this.optimizer.build(this.#variables);
       this.#initial = this.#values();
@@ -86,7 +93,9 @@ export class JaxTransformation {
     const { weightDecay, useEma } = innermost(this.optimizer);
     const needed = weightDecay !== null || useEma;
     if (needed && params === undefined)
-      throw new TypeError('update: params are needed with weightDecay or useEma: update(grads, state, params.ref).');
+      throw new TypeError(
+        'update: params are needed with weightDecay or useEma: update(grads, state, params.ref).',
+      );
     const weights = params === undefined ? [] : tree.leaves<JaxArray>(params);
     if (params !== undefined) this.#checkTree('update', weights, tree.structure(params));
     this.#checkState(state);
@@ -131,7 +140,10 @@ export class JaxTransformation {
     );
   }
 
-  #state(values: readonly (number | Float32Array<ArrayBuffer>)[], device: JaxArray['device'] | undefined): JaxArray[] {
+  #state(
+    values: readonly (number | Float32Array<ArrayBuffer>)[],
+    device: JaxArray['device'] | undefined,
+  ): JaxArray[] {
     const variables = this.#stateVariables();
     return values.map((value, k) =>
       typeof value === 'number'
@@ -151,7 +163,9 @@ export class JaxTransformation {
     const values = state.map((array) => array.dataSync() as ArrayLike<number>);
     let k = 0;
     this.optimizer.setWeights(
-      this.optimizer.variables.map(({ path, value }) => (path.endsWith('/learning_rate') ? value : values[k++])),
+      this.optimizer.variables.map(({ path, value }) =>
+        path.endsWith('/learning_rate') ? value : values[k++],
+      ),
     );
   }
 

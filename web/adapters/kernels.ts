@@ -1,6 +1,7 @@
 // The memory-less kernel module inside a memory that another library owns, and the numbers that the two
 // memories exchange: scalars that the engine has computed, copied into a block beside the library's arrays.
-import bytes from '../../build/wasm/kernels.wasm';
+import kernels from '../../build/wasm/kernels.wasm';
+import { decode } from '../bytes.js';
 import { importedMemory, withSharedMemory } from '../threads/shared.js';
 
 /** A library's own WebAssembly memory, and its allocator. */
@@ -38,7 +39,7 @@ let shared: WebAssembly.Module | undefined;
 export function kernelsIn(memory: WebAssembly.Memory): Kernels {
   const isShared = !(memory.buffer instanceof ArrayBuffer);
   const compile = (change: (module: Uint8Array) => Uint8Array) =>
-    new WebAssembly.Module(change(bytes) as BufferSource);
+    new WebAssembly.Module(change(decode(kernels)) as BufferSource);
   if (isShared) shared ??= compile(withSharedMemory);
   else plain ??= compile(withoutLimits);
   const module = (isShared ? shared : plain) as WebAssembly.Module;

@@ -6,7 +6,8 @@ import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/
 import type { LearningRate } from '../rate.js';
 import type { Target } from '../stepper.js';
 import { innermost, Roster } from './roster.js';
-import { accessTo, type TfAccess, type TfGradient } from './tfjs-access.js';
+import { accessTo } from './tfjs-access.js';
+import type { TfAccess, TfGradient } from './tfjs-base.js';
 import {
   type TfEngine,
   type TfNamespace,
@@ -15,11 +16,14 @@ import {
   tfEngine,
   variableGrads,
 } from './tfjs-engine.js';
+import { type Gpu, WebGpuAccess } from './tfjs-webgpu.js';
 import { readWeights, SavedWeights } from './tfjs-weights.js';
 
 export interface TfOptimizerOptions {
   /** The tfjs namespace, where it is not found by itself; then models can be loaded as after `registerOptimizer`. */
   tf?: TfNamespace;
+  /** For tfjs' webgpu backend: what `initWebGPU({ device: tf.backend().device })` gave. */
+  gpu?: Gpu;
 }
 
 export interface NamedGradient {
@@ -36,6 +40,7 @@ export class TfOptimizer {
   /** What was given: options, learning rate and state are live there. */
   readonly optimizer: Optimizer;
   readonly #tf: TfNamespace | undefined;
+  readonly #gpu: Gpu | undefined;
   #roster: Roster<TfVariable, TfGradient> | null = null;
   #access: TfAccess | null = null;
   #saved: SavedWeights | null = null;
@@ -44,11 +49,12 @@ export class TfOptimizer {
   #given: TfTensor[] = [];
 
   /** @throws TypeError for what is no optimizer */
-  constructor(optimizer: Optimizer, { tf }: TfOptimizerOptions = {}) {
+  constructor(optimizer: Optimizer, { tf, gpu }: TfOptimizerOptions = {}) {
     if (!(optimizer instanceof Optimizer))
       throw new TypeError(`tfOptimizer takes an optimizer, such as new Adam(), got ${describe(optimizer)}.`);
     this.optimizer = optimizer;
     this.#tf = tf;
+    this.#gpu = gpu;
     if (tf) registerOptimizer(tf);
   }
 
@@ -124,7 +130,11 @@ export class TfOptimizer {
   build(variables: readonly TfVariable[]): void {
     const engine = this.#engine();
     if (this.#access?.backend !== engine.backend) {
-      const access = accessTo(engine);
+      const access = accessTo(engine, this.#gpu);
+      if (access instanceof WebGpuAccess && innermost(this.optimizer) !== this.optimizer)
+        throw new Error(
+          'LossScaleOptimizer has to wait for the GPU, and tfjs does not: use lossScaleFactor on the webgpu backend.',
+        );
       this.#roster ??= new Roster(this.optimizer, access);
       this.#roster.move(access);
       this.#access = access;
@@ -160,7 +170,7 @@ export class TfOptimizer {
   async getWeights(): Promise<{ name: string; tensor: TfTensor }[]> {
     const engine = this.#engine();
     this.#disposeGiven();
-    const weights = readWeights(this.optimizer).map(({ name, shape, dtype, values }) => {
+    const weights = (await readWeights(this.optimizer)).map(({ name, shape, dtype, values }) => {
       const typed = dtype === 'int32' ? new Int32Array(values) : new Float32Array(values);
       return { name, tensor: engine.keep(engine.makeTensor(typed, shape, dtype)) };
     });

@@ -17,22 +17,23 @@ const slotNames = ['m', 'v', 'vhat'];
 
 interface ArrayKind {
   readonly suffix: string;
-  view(target: Target): Float32Array;
+  of(target: Target): StateEntry;
 }
 
 /** The state arrays that each variable has, in the order of the file. */
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
-  const stepper = stepperOf(optimizer);
   const found = engine('the optimizer');
-  const all: ArrayKind[] = slotNames
-    .slice(0, found.module.slotCount(found.rule(stepper.rule)))
-    .map((suffix, k) => ({ suffix, view: (target) => stepper.slotOf(target, k) }));
-  const [first] = stepper.targets;
-  if (stepper.accumulatorOf(first))
-    all.push({ suffix: 'accumulator', view: (target) => stepper.accumulatorOf(target) as Float32Array });
-  if (stepper.averageOf(first))
-    all.push({ suffix: 'average', view: (target) => stepper.averageOf(target) as Float32Array });
-  return all;
+  const { rule, targets } = stepperOf(optimizer);
+  const entries = new Map(stateOf(innermost(optimizer)).map((entry) => [entry.key, entry]));
+  const number = found.rule(rule);
+  const all = Array.from({ length: found.module.slotCount(number) }, (_, k) => [
+    slotNames[k],
+    found.text(found.module.slotName(number, k)),
+  ]);
+  all.push(['accumulator', 'gradient_accumulator'], ['average', 'average']);
+  return all
+    .filter(([, ours]) => entries.has(`${targets[0].path}/${ours}`))
+    .map(([suffix, ours]) => ({ suffix, of: ({ path }) => entries.get(`${path}/${ours}`) as StateEntry }));
 }
 
 /** The count of calls. The learning rate is config. */
@@ -42,24 +43,19 @@ const iterationOf = (optimizer: Optimizer): StateEntry => stateOf(innermost(opti
 const scalingOf = (optimizer: Optimizer): StateEntry[] =>
   stateOf(optimizer).filter(({ key }) => key === 'step_counter' || key === 'dynamic_scale');
 
-export function readWeights(optimizer: Optimizer): NamedValues[] {
-  const number = (name: string, { dtype, read }: StateEntry): NamedValues => ({
-    name,
-    shape: [],
-    dtype,
-    values: [read() as number],
-  });
-  const iteration = number('iter', iterationOf(optimizer));
-  const scaling = scalingOf(optimizer).map((entry) => number(entry.key, entry));
-  if (!optimizer.built) return [iteration, ...scaling];
-  const { targets } = stepperOf(optimizer);
-  const arrays = arrayKinds(optimizer).flatMap(({ suffix, view }) =>
-    targets.map((target): NamedValues => {
-      const { path, shape } = target;
-      return { name: `${path}/${suffix}`, shape, dtype: 'float32', values: view(target) };
-    }),
-  );
-  return [iteration, ...arrays, ...scaling];
+/** Copies, from wherever the state lives. */
+export async function readWeights(optimizer: Optimizer): Promise<NamedValues[]> {
+  const read = async (name: string, { shape, dtype, remote, read }: StateEntry): Promise<NamedValues> => {
+    const values = remote ? await remote.read() : read();
+    return { name, shape, dtype, values: typeof values === 'number' ? [values] : values.slice() };
+  };
+  const list = [read('iter', iterationOf(optimizer))];
+  if (optimizer.built)
+    for (const { suffix, of } of arrayKinds(optimizer))
+      for (const target of stepperOf(optimizer).targets)
+        list.push(read(`${target.path}/${suffix}`, of(target)));
+  for (const entry of scalingOf(optimizer)) list.push(read(entry.key, entry));
+  return Promise.all(list);
 }
 
 /** tfjs appends `_1`, `_2`, … to a name that is taken, as when a model is loaded beside its original. */
@@ -114,7 +110,7 @@ export class SavedWeights {
       this.#counted = true;
     }
     targets.forEach((target, k) => {
-      for (const { suffix, view } of wanted) view(target).set((found[k].get(suffix) as NamedValues).values);
+      for (const { suffix, of } of wanted) of(target).write((found[k].get(suffix) as NamedValues).values);
       this.#arrays.delete(paths[k]);
     });
   }

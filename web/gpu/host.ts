@@ -69,7 +69,7 @@ export class Host implements Elsewhere {
     targets: readonly Target[],
     take: (target: Target) => Residence & Pick<Part, 'weights'>,
   ): Promise<void> {
-    return this.#wait('offload', this.#offload(targets, take));
+    return this.#wait('offload', this.#offload(targets, take)).finally(() => this.#release());
   }
 
   async #offload(
@@ -325,6 +325,7 @@ export class Host implements Elsewhere {
   /** What only serves rows, if there are none any more. */
   #release(): void {
     if (this.#rows.members.size > 0) return;
+    this.#stepper.elsewhere = null;
     this.#shared.destroy();
     for (const buffer of this.#bounds.values()) buffer.destroy();
     this.#bounds.clear();

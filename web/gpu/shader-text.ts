@@ -1,6 +1,7 @@
 // The WGSL texts, from the shader module (cpp/bindings/shaders_exports.cc): the C++ kernels, run on a lane whose
 // values are text. Loaded once, when WebGPU is asked for.
-import bytes from '../../build/wasm/shaders.wasm';
+import shaderModule from '../../build/wasm/shaders.wasm';
+import { decode } from '../bytes.js';
 
 interface Shaders {
   readonly memory: WebAssembly.Memory;
@@ -12,7 +13,7 @@ let shaders: Shaders | undefined;
 let loading: Promise<void> | undefined;
 
 export function loadShaders(): Promise<void> {
-  loading ??= WebAssembly.instantiate(bytes as BufferSource, {}).then(({ instance }) => {
+  loading ??= WebAssembly.instantiate(decode(shaderModule) as BufferSource, {}).then(({ instance }) => {
     shaders = instance.exports as unknown as Shaders;
     shaders._initialize?.();
   });

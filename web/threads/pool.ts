@@ -1,6 +1,7 @@
 // The thread pool: workers with the memory-less kernel module on the engine's shared memory. The caller's thread
 // posts the parts of a step, takes its share, and waits for the last part only. Loaded only when asked for.
 import kernels from '../../build/wasm/kernels.wasm';
+import { decode } from '../bytes.js';
 import { type Engine, type Pool, Role } from '../engine.js';
 import { withSharedMemory } from './shared.js';
 import { type WorkerData, work } from './worker.js';
@@ -69,7 +70,7 @@ export class ThreadPool implements Pool {
   constructor(engine: Engine, threads: number) {
     this.#engine = engine;
     const { module, memory } = engine;
-    const compiled = new WebAssembly.Module(withSharedMemory(kernels) as BufferSource);
+    const compiled = new WebAssembly.Module(withSharedMemory(decode(kernels)) as BufferSource);
     const own = new WebAssembly.Instance(compiled, { env: { memory } });
     this.#step = own.exports.step as Step;
     const { scratchBytes, rowBytes } = module;

@@ -1,0 +1,58 @@
+// What every way into the memory of TensorFlow.js has in common: the checks of a call, and how a variable gets data of
+// its own.
+import { checkRows, SparseGradient } from '../sparse.js';
+import type { Target } from '../stepper.js';
+import type { Access } from './roster.js';
+import type { TfBackend, TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
+
+export type TfGradient = TfTensor | SparseGradient;
+
+export interface TfAccess extends Access<TfVariable, TfGradient> {
+  readonly backend: TfBackend;
+  /** After a call, whether it was refused or not: what tfjs has to be told. */
+  finish(stepped: boolean): void;
+}
+
+export abstract class Base implements TfAccess {
+  readonly backend: TfBackend;
+  protected readonly engine: TfEngine;
+
+  constructor(engine: TfEngine) {
+    this.engine = engine;
+    this.backend = engine.backend;
+  }
+
+  abstract stepper(...args: Parameters<TfAccess['stepper']>): ReturnType<TfAccess['stepper']>;
+  abstract bind(variable: TfVariable, target: Target): void;
+  abstract bindGradient(gradient: TfGradient, target: Target): unknown;
+
+  check(variable: TfVariable, gradient: TfGradient | null, target: Target): void {
+    if (variable.isDisposed) throw new Error(`The variable '${variable.name}' has been disposed.`);
+    if (variable.dtype !== 'float32')
+      throw new TypeError(
+        `The variable '${variable.name}' must be float32 to be trained, not ${variable.dtype}.`,
+      );
+    if (String(variable.shape) !== String(target.shape))
+      throw new RangeError(
+        `The variable '${variable.name}' had shape [${target.shape}], and has [${variable.shape}] now.`,
+      );
+    if (!gradient) return;
+    if (gradient instanceof SparseGradient) return checkRows(gradient, target);
+    if (gradient.isDisposed) throw new Error(`The gradient of '${variable.name}' has been disposed.`);
+    if (gradient.dtype !== 'float32')
+      throw new TypeError(`The gradient of '${variable.name}' must be float32, not ${gradient.dtype}.`);
+    if (String(gradient.shape) !== String(target.shape))
+      throw new RangeError(
+        `The gradient of '${variable.name}' must have its shape [${target.shape}], got [${gradient.shape}].`,
+      );
+  }
+
+  finish(_stepped: boolean): void {}
+
+  /** Gives a variable data of its own. Whoever else holds the old data keeps it as it is. */
+  protected replace(variable: TfVariable, values: Float32Array): void {
+    const tensor = this.engine.makeTensor(values, variable.shape, 'float32');
+    variable.assign(tensor);
+    tensor.dispose();
+  }
+}

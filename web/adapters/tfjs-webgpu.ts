@@ -1,0 +1,155 @@
+// tfjs' webgpu backend: variables get GPUBuffers of their own, which tfjs sees without a copy and our shaders step in
+// place, on tfjs' device. Gradients are read where tfjs computed them. Nothing is read back.
+import type { DeviceBuffer, DeviceRange } from '../elsewhere.js';
+import type { Engine } from '../engine.js';
+import { SparseGradient } from '../sparse.js';
+import { Stepper, type Target } from '../stepper.js';
+import type { Variable, VariableOptions } from '../variable.js';
+import { Base, type TfGradient } from './tfjs-base.js';
+import type { TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
+
+/** What `initWebGPU` gives, as far as it is used here: so that no GPU code comes along with the adapter. */
+export interface Gpu {
+  readonly device: object;
+  wrap(buffer: DeviceBuffer, options?: VariableOptions): Variable;
+}
+
+interface TensorData {
+  resource: DeviceBuffer;
+  values: unknown;
+  external?: boolean;
+}
+
+interface WebGpuBackend {
+  readonly device: {
+    readonly queue: { submit(commands: object[]): void };
+    createBuffer(descriptor: object): DeviceBuffer;
+    createCommandEncoder(): {
+      copyBufferToBuffer(from: object, fromOffset: number, to: object, toOffset: number, bytes: number): void;
+      finish(): object;
+    };
+  };
+  readonly commandEncoder: object | null;
+  readonly tensorMap: { get(id: object): TensorData };
+  readonly bufferManager: { acquireBuffer(bytes: number, usage: number): DeviceBuffer };
+  refCount(id: object): number;
+  uploadToGPU(id: object): void;
+  ensureCommandEncoderReady(): void;
+  endComputePassEncoder(): void;
+  submitQueue(): void;
+  createTensorFromGPUData(
+    data: { buffer: DeviceBuffer; zeroCopy: true },
+    shape: readonly number[],
+    dtype: string,
+  ): TfTensor;
+}
+
+const usage = 0x80 | 0x08 | 0x04; // STORAGE, COPY_DST, COPY_SRC: those of tfjs' own buffers
+
+interface Own {
+  readonly buffer: DeviceBuffer;
+  /** The data of the variable, while it is in that buffer. */
+  dataId: object | null;
+}
+
+export class WebGpuAccess extends Base {
+  readonly #gpu: Gpu;
+  readonly #tfjs: WebGpuBackend;
+  readonly #own: Own[] = [];
+  readonly #bound = new Set<TfVariable>();
+
+  /** @throws Error if the backend is on another device */
+  constructor(engine: TfEngine, gpu: Gpu) {
+    super(engine);
+    this.#tfjs = engine.backend as WebGpuBackend;
+    this.#gpu = gpu;
+    if (this.#tfjs.device !== gpu.device)
+      throw new Error(
+        "tfOptimizer: { gpu } is on another device than tfjs' webgpu backend: initWebGPU({ device: tf.backend().device }).",
+      );
+  }
+
+  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    if (this.#own.length)
+      throw new Error(
+        'On the webgpu backend every variable must be known at the first step: build(variables) with all of them first.',
+      );
+    const variables = targets.map(({ path, name, shape, size }) => {
+      const bytes = Math.max(16, Math.ceil(size / 4) * 16); // shaders go by fours
+      const buffer = this.#tfjs.device.createBuffer({ size: bytes, usage });
+      this.#own.push({ buffer, dataId: null });
+      return this.#gpu.wrap(buffer, { path, name, shape });
+    });
+    targets.forEach((target, k) => {
+      (target as { variable: Variable }).variable = variables[k];
+    });
+    return new Stepper(engine, rule, targets, averages, accumulates);
+  }
+
+  bind(variable: TfVariable, { row, size }: Target): void {
+    const own = this.#own[row];
+    const { dataId } = variable;
+    const isOwn = own.dataId === dataId;
+    this.#bound.add(variable);
+    if (isOwn && this.#tfjs.refCount(dataId) === 1) return;
+    if (isOwn) {
+      // Somebody else has the data, too: they go on with a copy.
+      const data = this.#tfjs.tensorMap.get(dataId);
+      const copy = this.#tfjs.bufferManager.acquireBuffer(4 * size, usage);
+      this.#copy(own.buffer, copy, size);
+      data.resource = copy;
+      data.external = false;
+    } else {
+      this.#copy(this.#bufferOf(variable), own.buffer, size);
+    }
+    const tensor = this.#tfjs.createTensorFromGPUData(
+      { buffer: own.buffer, zeroCopy: true },
+      variable.shape,
+      'float32',
+    );
+    variable.assign(tensor);
+    tensor.dispose();
+    own.dataId = variable.dataId;
+  }
+
+  bindGradient(gradient: TfGradient): SparseGradient | DeviceRange {
+    if (gradient instanceof SparseGradient) return gradient;
+    const buffer = this.#bufferOf(gradient);
+    this.#flush();
+    return { buffer, offset: 0 }; // tfjs' buffers may be longer than the tensor
+  }
+
+  override finish(): void {
+    // What tfjs has read back is of yesterday.
+    for (const { dataId } of this.#bound) this.#tfjs.tensorMap.get(dataId).values = null;
+    this.#bound.clear();
+  }
+
+  #bufferOf({ dataId }: TfTensor): DeviceBuffer {
+    this.#tfjs.uploadToGPU(dataId);
+    return this.#tfjs.tensorMap.get(dataId).resource;
+  }
+
+  #copy(from: DeviceBuffer, to: DeviceBuffer, size: number): void {
+    this.#flush();
+    const encoder = this.#tfjs.device.createCommandEncoder();
+    encoder.copyBufferToBuffer(from, 0, to, 0, 4 * size);
+    this.#tfjs.device.queue.submit([encoder.finish()]);
+  }
+
+  /** Submits what tfjs has recorded so far: our commands come after it. */
+  #flush(): void {
+    if (!this.#tfjs.commandEncoder) return;
+    this.#tfjs.endComputePassEncoder();
+    this.#tfjs.submitQueue();
+  }
+}
+
+/** Whether a backend is tfjs' webgpu backend, with the inside that is needed here. */
+export function isWebGpu({ backend }: TfEngine): boolean {
+  const { device, tensorMap, bufferManager, uploadToGPU, submitQueue, createTensorFromGPUData } =
+    backend as Partial<WebGpuBackend>;
+  return Boolean(
+    device && tensorMap && bufferManager && uploadToGPU && submitQueue && createTensorFromGPUData,
+  );
+}

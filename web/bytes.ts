@@ -1,0 +1,16 @@
+// The wasm files are inlined as base64 text and decoded when they are needed, by whatever is native here: a loop
+// in JavaScript over a hundred thousand characters would take longer than compiling the module.
+
+interface Native {
+  Uint8Array: { fromBase64?(text: string): Uint8Array };
+  Buffer?: { from(text: string, encoding: 'base64'): Uint8Array };
+}
+
+export function decode(base64: string): Uint8Array {
+  const { Uint8Array: bytes, Buffer: node } = globalThis as unknown as Native;
+  return (
+    bytes.fromBase64?.(base64) ??
+    node?.from(base64, 'base64') ??
+    Uint8Array.from(atob(base64), (character) => character.charCodeAt(0))
+  );
+}
