@@ -12,4 +12,4 @@ export function filesBelow(folder, pattern) {
   return found.sort().map((name) => join(folder, name));
 }
 
-export const cppFiles = () => ['cpp', 'tests/native'].flatMap((folder) => filesBelow(folder, /\.(h|cc)$/));
+export const cppFiles = () => ['cpp', 'tests'].flatMap((folder) => filesBelow(folder, /\.(h|cc)$/));
