@@ -38,6 +38,15 @@ export default defineConfig({
   cacheDir: here('build/vite'),
   resolve: { alias },
   plugins: [includes],
+  // Found only when somebody asks for them: prepared beforehand, or the server would reload the page just then.
+  optimizeDeps: {
+    include: [
+      '@tensorflow/tfjs-backend-cpu',
+      '@tensorflow/tfjs-backend-wasm',
+      '@tensorflow/tfjs-core',
+      '@tensorflow/tfjs-core/dist/register_all_gradients',
+    ],
+  },
   worker: { format: 'es' },
   server: {
     host: '127.0.0.1',

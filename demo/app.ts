@@ -1,9 +1,12 @@
-// Brings the page to life once the library is there: says what engine is running, starts both halves, and
+// Brings the page to life once the library is there: says what engine is running, starts its parts, and
 // puts the library on the console for the curious.
 import * as simdescent from 'simdescent';
-import { startDigits } from './digits-panel.ts';
-import { element } from './dom.ts';
-import { startRace } from './race-panel.ts';
+import { startDigits } from './digits/digits-panel.ts';
+import { startMaps } from './maps/maps-panel.ts';
+import { element } from './page/dom.ts';
+import { followLinks } from './page/link.ts';
+import { startRace } from './race/race-panel.ts';
+import { startSpeed } from './speed/speed-panel.ts';
 
 export async function start(): Promise<void> {
   const { variant, threads } = await simdescent.init();
@@ -11,6 +14,8 @@ export async function start(): Promise<void> {
   element('engine', HTMLElement).textContent =
     `${engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   Object.assign(globalThis, { simdescent });
-  startRace();
+  followLinks();
+  startMaps(startRace());
+  startSpeed();
   await startDigits();
 }

@@ -1,10 +1,12 @@
-// The demo's own arithmetic, without a page: gradients against finite differences, minima, and the digit
-// network with the library's optimizers against losses recorded from Keras.
+// The demo's own arithmetic, without a page: formulas, gradients against finite differences and against their
+// compiled kernels, minima, and the digit network with the library's optimizers against losses recorded from Keras.
 import { expect, test } from '@playwright/test';
 import * as simdescent from 'simdescent';
-import { splitDigits } from '../../demo/digits.ts';
-import { Network, type Tensors, tensors } from '../../demo/network.ts';
-import { surfaces } from '../../demo/surfaces.ts';
+import { splitDigits } from '../../demo/digits/digits.ts';
+import { Network, type Tensors, tensors } from '../../demo/digits/network.ts';
+import { FormulaError } from '../../demo/surfaces/parse.ts';
+import { lossAt, ownSurface, surfaces } from '../../demo/surfaces/surfaces.ts';
+import { Formula } from '../../demo/surfaces/tape.ts';
 import vectors from '../vectors/digits-mlp.json' with { type: 'json' };
 
 for (const surface of surfaces) {
@@ -13,20 +15,95 @@ for (const surface of surfaces) {
     for (let index = 0; index < 200; index++) {
       const x = surface.x[0] + ((index * 0.137) % 1) * (surface.x[1] - surface.x[0]);
       const y = surface.y[0] + ((index * 0.291) % 1) * (surface.y[1] - surface.y[0]);
+      const { formula } = surface;
       const slopes = [
-        (surface.loss(x + nudge, y) - surface.loss(x - nudge, y)) / (2 * nudge),
-        (surface.loss(x, y + nudge) - surface.loss(x, y - nudge)) / (2 * nudge),
+        (formula.loss(x + nudge, y) - formula.loss(x - nudge, y)) / (2 * nudge),
+        (formula.loss(x, y + nudge) - formula.loss(x, y - nudge)) / (2 * nudge),
       ];
-      surface.gradient(x, y).forEach((value, axis) => {
+      formula.gradient(x, y).forEach((value, axis) => {
         expect(Math.abs(value - slopes[axis])).toBeLessThan(1e-4 * Math.max(1, Math.abs(slopes[axis])));
       });
     }
     for (const minimum of surface.minima) {
-      expect(surface.loss(...minimum)).toBeLessThan(1e-20);
-      for (const slope of surface.gradient(...minimum)) expect(Math.abs(slope)).toBeLessThan(1e-9);
+      expect(lossAt(surface, minimum)).toBeLessThan(1e-20);
+      for (const slope of surface.formula.gradient(...minimum)) expect(Math.abs(slope)).toBeLessThan(1e-9);
     }
   });
 }
+
+/** Formulas as people type them, and the same in JavaScript. */
+const typed: [string, (x: number, y: number) => number][] = [
+  ['-x^2 + 2xy', (x, y) => -(x ** 2) + 2 * x * y],
+  ['2^-x · y²', (x, y) => 2 ** -x * y * y],
+  ['2^3^0.5 x', (x) => 2 ** (3 ** 0.5) * x],
+  ['sin(x)cos(y)/(1+x^2)', (x, y) => (Math.sin(x) * Math.cos(y)) / (1 + x * x)],
+  ['exp(-x^2-y^2) − tanh(3x)', (x, y) => Math.exp(-x * x - y * y) - Math.tanh(3 * x)],
+  ['sqrt(1 + abs(x y)) + log(2 + x^2)', (x, y) => Math.sqrt(1 + Math.abs(x * y)) + Math.log(2 + x * x)],
+  ['(x - 1.5e-1)^7 / 3 - pi y', (x, y) => (x - 0.15) ** 7 / 3 - Math.PI * y],
+  ['(1.2+y^2)^x', (x, y) => (1.2 + y * y) ** x],
+];
+
+for (const [text, meant] of typed) {
+  test(`${text} means what it says; its gradient is the slope, its kernel has the same bits`, () => {
+    const formula = new Formula(text);
+    const { shared, loss, dx, dy } = formula.source;
+    const written = new Function('x', 'y', `${shared.join('\n')} return [${loss}, ${dx}, ${dy}];`);
+    const points = Float32Array.from({ length: 2 * 9001 }, (_, index) => 1.9 * Math.sin(index * index));
+    const gradients = new Float32Array(points.length);
+    formula.gradients(points, gradients);
+    const losses = new Float32Array(points.length / 2);
+    formula.losses(points, losses);
+    for (let index = 0; index < 9001; index++) {
+      const [x, y] = points.subarray(2 * index);
+      const exact = formula.gradient(x, y);
+      const same = exact.every((value, axis) => Object.is(Math.fround(value), gradients[2 * index + axis]));
+      if (!same || index % 100 === 0) expect([x, y, same]).toEqual([x, y, true]);
+      if (index % 100 !== 0) continue;
+      expect(written(x, y)).toEqual([formula.loss(x, y), ...exact]);
+      expect(formula.loss(x, y)).toBeCloseTo(meant(x, y), 9);
+      expect(losses[index]).toBe(Math.fround(formula.loss(x, y)));
+      const nudge = 1e-6;
+      const slope = [
+        (meant(x + nudge, y) - meant(x - nudge, y)) / (2 * nudge),
+        (meant(x, y + nudge) - meant(x, y - nudge)) / (2 * nudge),
+      ];
+      for (const axis of [0, 1]) {
+        expect(Math.abs(exact[axis] - slope[axis])).toBeLessThan(1e-5 * Math.max(1, Math.abs(slope[axis])));
+      }
+    }
+  });
+}
+
+test('what is not a formula is refused with a reason', () => {
+  for (const nonsense of [
+    '',
+    'x +',
+    '(x',
+    'x)',
+    'foo(x)',
+    'x $ y',
+    'sin x',
+    '1..2',
+    'x'.repeat(401),
+    'alert(1)',
+  ]) {
+    expect(() => new Formula(nonsense), nonsense).toThrow(FormulaError);
+  }
+});
+
+test('the lowest points of an own formula are found', async () => {
+  await simdescent.init();
+  const window = { x: [-3, 3], y: [-3, 3], start: [1, 1] } as const;
+  const wells = ownSurface('(x^2 - 1)^2 + (y - 0.5)^2 - 7', window);
+  expect(wells.floor).toBeCloseTo(-7, 9);
+  const found = [...wells.minima].sort(([a], [b]) => a - b);
+  expect(found).toHaveLength(2);
+  for (const [index, x] of [-1, 1].entries()) {
+    expect(found[index][0]).toBeCloseTo(x, 3);
+    expect(found[index][1]).toBeCloseTo(0.5, 3);
+  }
+  expect(ownSurface('x + y', window).minima).toEqual([]);
+});
 
 const bytesOf = ({ base64 }: { base64: string }) =>
   Uint8Array.from(atob(base64), (letter) => letter.charCodeAt(0));

@@ -1,0 +1,39 @@
+// How numbers are written on the page: fixed widths, so that running figures do not jump about.
+
+export const formatLoss = (loss: number): string => withMinus(loss.toExponential(3));
+
+/** Three digits, however large or small. */
+export function formatShort(value: number): string {
+  const size = Math.abs(value);
+  if (size !== 0 && (size < 0.001 || size >= 10_000)) return withMinus(value.toExponential(1));
+  return withMinus(value.toPrecision(3));
+}
+
+/** Thousands, millions and so on: 123 M. */
+export function formatCount(count: number): string {
+  const units = ['', ' k', ' M', ' G'];
+  const unit = Math.max(0, Math.min(units.length - 1, Math.floor(Math.log10(Math.max(1, count)) / 3)));
+  const scaled = count / 1000 ** unit;
+  return `${scaled >= 100 || unit === 0 ? Math.round(scaled) : scaled.toPrecision(2)}${units[unit]}`;
+}
+
+/** Four decimals; what rounds to zero has no sign. */
+export const formatCoordinate = (value: number): string =>
+  withMinus(value.toFixed(4).replace(/^-(?=[0.]*$)/, ''));
+
+export const formatPercent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
+
+export const formatMilliseconds = (ms: number | null): string => (ms === null ? '–' : `${ms.toFixed(3)} ms`);
+
+const superscripts: Record<string, string> = { '-': '⁻' };
+for (const [digit, raised] of [...'⁰¹²³⁴⁵⁶⁷⁸⁹'].entries()) superscripts[String(digit)] = raised;
+
+/** A power of ten as an axis shows it: 10⁻³. */
+export function formatPowerOfTen(value: number): string {
+  const exponent = String(Math.round(Math.log10(value)));
+  return `10${[...exponent].map((character) => superscripts[character]).join('')}`;
+}
+
+function withMinus(text: string): string {
+  return text.replace('-', '−');
+}

@@ -1,0 +1,68 @@
+// The race on the page as a program that anybody can run: the surface, its gradient, and a runner for each that
+// takes part. It makes the same steps with the same package.
+import type { RunnerId, Settings } from '../optimizers.ts';
+import { runners } from '../optimizers.ts';
+import type { Point, Surface } from '../surfaces/surfaces.ts';
+import { type Disturbance, disturbances } from './gradients.ts';
+import { rateSource, type ScheduleId } from './rates.ts';
+
+export interface Written {
+  surface: Surface;
+  start: Point;
+  steps: number;
+  schedule: { id: ScheduleId; steps: number };
+  disturbance: { kind: Disturbance; amount: number };
+  runners: readonly (readonly [RunnerId, Settings & { learningRate: number }])[];
+}
+
+export function raceProgram({ surface, start, steps, schedule, disturbance, runners: who }: Written): string {
+  const { shared, loss, dx, dy } = surface.formula.source;
+  const classes = new Set(who.map(([id]) => runners[id].className));
+  const names = ['init', 'Variable', ...classes, ...(schedule.id === 'constant' ? [] : ['schedules'])];
+  const optimizers = who.map(
+    ([id, settings]) => `  ${runners[id].name}: ${constructorCall(id, settings, schedule)},`,
+  );
+  const exact = disturbance.kind === 'exact';
+  return `import { ${names.join(', ')} } from 'simdescent';
+
+await init();
+
+// ${surface.label}: ${surface.text}
+function evaluate(x, y) {
+${shared.map((line) => `  ${line}\n`).join('')}  return { loss: ${loss}${surface.floor === 0 ? '' : ` - ${bracketed(surface.floor)}`}, gradient: [${dx}, ${dy}] };
+}
+${exact ? '' : `// The page disturbs these gradients (${disturbances[disturbance.kind].label}, ${disturbance.amount}); this program does not.\n`}
+const optimizers = {
+${optimizers.join('\n')}
+};
+
+for (const [name, optimizer] of Object.entries(optimizers)) {
+  const position = new Variable([${start.join(', ')}], { name: 'position' });
+  optimizer.build([position]);
+  for (let step = 0; step < ${steps}; step++) {
+    position.gradient.set(evaluate(...position.value).gradient);
+    optimizer.step();
+  }
+  console.log(name, ...position.value, evaluate(...position.value).loss);
+}
+`;
+}
+
+function constructorCall(
+  id: RunnerId,
+  settings: Settings & { learningRate: number },
+  schedule: Written['schedule'],
+): string {
+  const { className, extra, decays } = runners[id];
+  const options = [
+    `learningRate: ${rateSource(schedule.id, settings.learningRate, schedule.steps)}`,
+    ...(settings.beta1 === 0.9 ? [] : [`beta1: ${settings.beta1}`]),
+    ...(settings.beta2 === 0.999 ? [] : [`beta2: ${settings.beta2}`]),
+    ...(settings.epsilon === 1e-7 ? [] : [`epsilon: ${settings.epsilon}`]),
+    ...(decays ? [`weightDecay: ${settings.weightDecay}`] : []),
+    ...Object.entries(extra).map(([key, value]) => `${key}: ${value}`),
+  ];
+  return `new ${className}({ ${options.join(', ')} })`;
+}
+
+const bracketed = (value: number) => (value < 0 ? `(${value})` : String(value));

@@ -1,0 +1,60 @@
+// Where a visitor's own formula is lowest inside its window: the library's Adam walks from a grid of starts,
+// all in one Variable, with a rate that falls to nothing. It finds what these starts lead to, no more.
+import { Adam, schedules, Variable } from 'simdescent';
+import type { Point, Range } from './surfaces.ts';
+import type { Formula } from './tape.ts';
+
+const SIDE = 24;
+export const STARTS = SIDE * SIDE;
+const STEPS = 900;
+/** End points nearer than this share of the window are one minimum. */
+const SAME = 0.01;
+/** End points higher than the lowest by more than this share of the surface's range are not minima of it. */
+const AS_LOW = 1e-6;
+const MOST = 8;
+
+export function findMinima(formula: Formula, x: Range, y: Range): { minima: Point[]; lowest: number } {
+  const starts = new Float32Array(2 * STARTS);
+  for (let index = 0; index < STARTS; index++) {
+    starts[2 * index] = x[0] + (((index % SIDE) + 0.5) / SIDE) * (x[1] - x[0]);
+    starts[2 * index + 1] = y[0] + ((Math.floor(index / SIDE) + 0.5) / SIDE) * (y[1] - y[0]);
+  }
+  const points = new Variable(starts, { name: 'starts' });
+  const initialLearningRate = 0.01 * (x[1] - x[0]);
+  const optimizer = new Adam({
+    learningRate: new schedules.CosineDecay({ initialLearningRate, decaySteps: STEPS }),
+    beta2: 0.99,
+  });
+  optimizer.build([points]);
+  for (let step = 0; step < STEPS; step++) {
+    formula.gradients(points.value, points.gradient);
+    optimizer.step();
+  }
+  const ends = points.value.slice();
+  optimizer.dispose();
+  points.dispose();
+
+  const lossesAt = (points: Float32Array) =>
+    Array.from({ length: STARTS }, (_, index) => formula.loss(points[2 * index], points[2 * index + 1]));
+  const losses = lossesAt(ends);
+  const inside = (index: number) =>
+    within(ends[2 * index], x) && within(ends[2 * index + 1], y) && Number.isFinite(losses[index]);
+  const seen = [...lossesAt(starts), ...losses.filter((_, index) => inside(index))].filter(Number.isFinite);
+  const lowest = seen.reduce((low, loss) => Math.min(low, loss), Number.POSITIVE_INFINITY);
+  const highest = seen.reduce((high, loss) => Math.max(high, loss), Number.NEGATIVE_INFINITY);
+  if (lowest === Number.POSITIVE_INFINITY) return { minima: [], lowest: 0 };
+
+  const minima: Point[] = [];
+  const byLoss = Array.from({ length: STARTS }, (_, index) => index)
+    .filter((index) => inside(index) && losses[index] <= lowest + AS_LOW * (highest - lowest))
+    .sort((a, b) => losses[a] - losses[b]);
+  for (const index of byLoss) {
+    const end: Point = [ends[2 * index], ends[2 * index + 1]];
+    const known = minima.some(([mx, my]) => Math.hypot(end[0] - mx, end[1] - my) < SAME * (x[1] - x[0]));
+    if (!known && minima.length < MOST) minima.push(end);
+  }
+  return { minima, lowest };
+}
+
+/** A point on the very edge is where the window ends, not a minimum. */
+const within = (value: number, [low, high]: Range) => value > low && value < high;

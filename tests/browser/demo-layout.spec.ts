@@ -1,0 +1,89 @@
+// The page as a whole: nothing sticks out or jumps at any width, everything has a name, axe finds nothing to
+// complain about, dark and light, and it says so when something cannot be loaded.
+import AxeBuilder from '@axe-core/playwright';
+import { expect, test } from '@playwright/test';
+import { openPage, pressStep, watchPage } from './demo-page.ts';
+
+test.use({ viewport: { width: 1280, height: 1000 } });
+watchPage();
+
+for (const colorScheme of ['light', 'dark'] as const) {
+  for (const width of [390, 1280]) {
+    test(`axe finds nothing at a width of ${width} pixels, ${colorScheme}`, async ({ page }) => {
+      await page.emulateMedia({ colorScheme });
+      await page.setViewportSize({ width, height: 840 });
+      await openPage(page);
+      await page.locator('.more summary').click();
+      await page.locator('#race-code summary').click();
+      const { violations } = await new AxeBuilder({ page }).analyze();
+      expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual(
+        [],
+      );
+    });
+  }
+}
+
+for (const width of [360, 390, 820, 1440]) {
+  test(`at a width of ${width} pixels nothing sticks out and nothing jumps`, async ({ page }) => {
+    await page.setViewportSize({ width, height: 840 });
+    await page.addInitScript(() => {
+      globalThis.shifts = [];
+      new PerformanceObserver((list) => {
+        for (const entry of list.getEntries())
+          globalThis.shifts.push((entry as PerformanceEntry & { value: number }).value);
+      }).observe({ type: 'layout-shift', buffered: true });
+    });
+    await openPage(page);
+    const layout = () =>
+      page.evaluate(() => ({
+        overflow: document.documentElement.scrollWidth - innerWidth,
+        height: document.documentElement.scrollHeight,
+        button: document.querySelector('#race-play')?.getBoundingClientRect().top,
+      }));
+    const before = await layout();
+    expect(before.overflow).toBe(0);
+    await page.evaluate(() => scrollTo(0, 0));
+    await page.locator('#race-adamax-rate').fill('nonsense');
+    await page.locator('#race-formula').fill('nonsense');
+    await pressStep(page, 1);
+    await page.locator('#digits-step').click();
+    await page.evaluate(() => scrollTo(0, 0));
+    expect(await layout()).toEqual(before);
+    const shifts = await page.evaluate(() => globalThis.shifts);
+    expect(shifts.reduce((sum, value) => sum + value, 0)).toBeLessThan(0.02);
+  });
+}
+
+test('the map follows the system from light to dark', async ({ page }) => {
+  await page.emulateMedia({ colorScheme: 'light' });
+  await openPage(page);
+  const brightness = () =>
+    page.locator('#race-ground').evaluate((canvas: HTMLCanvasElement) => {
+      const data = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data;
+      return data
+        ? data.reduce((sum, value, index) => (index % 4 < 3 ? sum + value : sum), 0) / data.length
+        : -1;
+    });
+  const light = await brightness();
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await expect.poll(brightness).toBeLessThan(light / 2);
+});
+
+test('says so on the page when the library or the digits cannot be loaded', async ({ page }) => {
+  await page.route('**/digits*.bin*', (route) => route.fulfill({ status: 404 }));
+  await page.goto('./');
+  await expect(page.locator('#error')).toContainText('digits');
+  await expect(page.locator('#race-play')).toBeEnabled();
+  await page.route('**/dist/index.js*', (route) => route.abort());
+  await page.goto('./');
+  await expect(page.locator('#error')).toBeVisible();
+  await expect(page.locator('#error-text')).toHaveText(/\w/);
+  await expect(page.locator('#race-play')).toBeDisabled();
+});
+test('every control has a name', async ({ page }) => {
+  await openPage(page);
+  for (const summary of await page.locator('summary').all()) await summary.click();
+  for (const control of await page.locator('button, input, select, [tabindex]').all()) {
+    await expect(control).toHaveAccessibleName(/\S/);
+  }
+});

@@ -1,0 +1,46 @@
+// What the tests of the demo have in common: opening it quietly, reading its figures, and noticing complaints.
+import { expect, type Locator, type Page, test } from '@playwright/test';
+
+declare global {
+  var simdescent: typeof import('simdescent');
+  var shifts: number[];
+}
+
+/** What the page complained about in the running test. */
+export const problems: string[] = [];
+
+/** Collects complaints, and lets nothing move by itself: each test decides what runs. */
+export function watchPage(): void {
+  test.beforeEach(async ({ page }) => {
+    problems.length = 0;
+    page.on('console', (message) => {
+      if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
+    });
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('requestfailed', (request) => problems.push(`failed: ${request.url()}`));
+    await page.emulateMedia({ reducedMotion: 'reduce' });
+  });
+}
+
+export async function openPage(page: Page, hash = '', base = './'): Promise<void> {
+  // Another hash alone would not load the page anew.
+  if (page.url() !== 'about:blank') await page.goto('about:blank');
+  await page.goto(`${base}${hash}`);
+  await expect(page.locator('#race-play')).toBeEnabled();
+  await expect(page.locator('#digits-play')).toBeEnabled();
+}
+
+/** A figure of the page as a number: minus signs, units and the like removed. */
+export async function figure(cell: Locator): Promise<number> {
+  const text = await cell.innerText();
+  return Number.parseFloat(text.replace('−', '-').replace('e−', 'e-'));
+}
+
+export async function startPoint(page: Page): Promise<number[]> {
+  const text = (await page.locator('#race-start').innerText()).replaceAll('−', '-');
+  return JSON.parse(text.replace('(', '[').replace(')', ']'));
+}
+
+export const pressStep = async (page: Page, times: number) => {
+  for (let count = 0; count < times; count++) await page.locator('#race-step').click();
+};

@@ -1,0 +1,50 @@
+// The static build of the demo, as any file host would serve it: under a path of its own and without the headers
+// that isolate a page. `npm run build:demo` makes it; this test builds it anew.
+import { readFile } from 'node:fs/promises';
+import { expect, test } from '@playwright/test';
+import { build } from 'vite';
+import { openPage, problems, watchPage } from './demo-page.ts';
+
+watchPage();
+
+const root = new URL('../../', import.meta.url);
+const types: Record<string, string> = {
+  html: 'text/html',
+  js: 'text/javascript',
+  css: 'text/css',
+  svg: 'image/svg+xml',
+  wasm: 'application/wasm',
+};
+
+test('works from any path, without special headers and under its own policy', async ({ page }) => {
+  test.setTimeout(90_000);
+  await build({ configFile: new URL('vite.config.js', root).pathname, logLevel: 'error' });
+  const asked: string[] = [];
+  await page.route('http://files.test/**', async (route) => {
+    const path = new URL(route.request().url()).pathname;
+    if (!path.startsWith('/some/folder/')) return route.fulfill({ status: 404 });
+    const name = path.slice('/some/folder/'.length) || 'index.html';
+    asked.push(name);
+    const body = await readFile(new URL(`build/demo/${name}`, root));
+    await route.fulfill({
+      body,
+      contentType: types[name.split('.').pop() ?? ''] ?? 'application/octet-stream',
+    });
+  });
+  await openPage(page, '', 'http://files.test/some/folder/');
+  expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  await page.locator('#race-step').click();
+  await expect(page.locator('#race-steps')).toHaveText('1');
+  // The first sight does not wait for what few will ask for.
+  expect(asked.filter((name) => /tensorflow|tfjs/.test(name))).toEqual([]);
+  await page.locator('#basin-side').selectOption('128');
+  await page.locator('#basin-maps').scrollIntoViewIfNeeded();
+  await expect(page.locator('#basin-state')).toHaveText('Complete', { timeout: 30_000 });
+  await page.locator('#digits-tfjs').click();
+  await expect(page.locator('#digits-tfjs')).toHaveText('TensorFlow.js takes part', { timeout: 30_000 });
+  await page.locator('#speed-size').selectOption('16384');
+  await page.locator('#speed-run').click();
+  await expect(page.locator('#speed-state')).toHaveText('Complete', { timeout: 30_000 });
+  await expect(page.locator('#speed-threads-note')).toContainText('not cross-origin isolated');
+  expect(problems).toEqual([]);
+});
