@@ -33,6 +33,8 @@ export interface Residence extends Remote {
 
 /** What can hold variables: the object that `initWebGPU` gives. */
 export interface Place {
+  /** Variables of at least so many elements are worth moving there. */
+  readonly minSize: number;
   /** @internal The rows of an optimizer that live here; makes the state of those that are built here. */
   host(stepper: Stepper): Elsewhere;
   /** @internal Moves variables here, with their state. */

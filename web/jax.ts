@@ -1,13 +1,13 @@
 // simdescent/jax: our optimizers for jax-js. Only public names; the work is in adapters/jax-*.ts.
-import { JaxTransformation } from './adapters/jax-transformation.js';
+import { type JaxOptions, JaxTransformation } from './adapters/jax-transformation.js';
 import type { Optimizer } from './optimizer.js';
 
-export type { JaxTransformation };
+export type { JaxOptions, JaxTransformation };
 
 /**
  * One of our optimizers as an Optax-shaped gradient transformation: `init(params)`, `update(grads, state, params)`.
- * For one tree of parameters; jax-js' rules of ownership hold: arguments are consumed, `.ref` keeps them.
+ * For one tree of parameters. With `{ gpu }` also `step(params, grads)`, in place on the WebGPU device; jax-js' rules of ownership hold: arguments are consumed, `.ref` keeps them.
  */
-export function jaxOptimizer(optimizer: Optimizer): JaxTransformation {
-  return new JaxTransformation(optimizer);
+export function jaxOptimizer(optimizer: Optimizer, options?: JaxOptions): JaxTransformation {
+  return new JaxTransformation(optimizer, options);
 }

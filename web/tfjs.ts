@@ -11,7 +11,7 @@ import type { Optimizer } from './optimizer.js';
 export type { TfOptimizerOptions };
 
 /** A `tf.Optimizer`, with the optimizer that was given as its property `optimizer`. */
-export type TfjsOptimizer = TfOptimizer & tf.Optimizer;
+export type TfjsOptimizer = tf.Optimizer & TfOptimizer;
 
 /**
  * One of our optimizers for `model.compile({ optimizer })` and for loops of your own: `minimize`, `applyGradients`.

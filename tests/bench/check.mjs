@@ -4,7 +4,7 @@
 import { loop } from './variants/javascript.mjs';
 import { plainArrays, plainGradients, resident } from './variants/library.mjs';
 import { moduleVariants } from './variants/modules.mjs';
-import { tfjs } from './variants/tfjs.mjs';
+import { oursInTfjs, tfjs } from './variants/tfjs.mjs';
 
 const size = 1003;
 const steps = 3;
@@ -16,7 +16,8 @@ export async function checkAgreement(rules, backends) {
     const expected = loop(rule, size);
     for (let k = 0; k < steps; k++) expected.run();
     const makers = [resident, plainGradients, plainArrays].map((make) => () => make(rule, size));
-    makers.push(...backends.map((backend) => () => tfjs(backend, rule, size)));
+    for (const make of [tfjs, oursInTfjs])
+      makers.push(...backends.map((backend) => () => make(backend, rule, size)));
     for (const make of makers) await check(rule, await make(), expected.values());
     for (const variant of moduleVariants(rule, size))
       if (variant.restart) await check(rule, variant, expected.values());

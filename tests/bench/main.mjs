@@ -6,8 +6,8 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const groups = ['steps', 'options', 'small', 'threads', 'start'];
-const help = `npm run bench -- [options]
+const groups = ['steps', 'options', 'small', 'threads', 'addresses', 'start'];
+const help = `npm run bench -- [options], or npm run bench -- gpu [--quick] for the table of WebGPU
   --only ${groups.join(',')}   some of the tables
   --sizes 1Ki,128Ki,16Mi      other sizes for the tables of steps and options
   --rules adam,adamax         one rule only
@@ -58,6 +58,7 @@ function parse() {
   }
 }
 
+if (process.argv[2] === 'gpu') await import('./gpu.mjs'); // ends the process
 const values = parse();
 if (values.help) {
   process.stdout.write(`${help}\n`);

@@ -1,4 +1,5 @@
 // One run: the check that all variants agree, then the tables asked for, printed as they come.
+import { addresses } from './addresses.mjs';
 import { checkAgreement } from './check.mjs';
 import { optionSizes, options } from './options.mjs';
 import { machine, print, table, withRatios } from './report.mjs';
@@ -57,6 +58,12 @@ export async function run(wanted) {
       const own = rows.filter((row) => row.rule === rule);
       if (own.length) say(table(`${title[rule]}, threads, ns per parameter`, own, ({ ns }) => ns, 3));
     }
+    report.rows.push(...rows);
+  }
+  if (only.includes('addresses')) {
+    const rows = await addresses({ quick });
+    const lines = rows.map(({ variant, ns, ratios }) => [variant, ns.toFixed(2), ratios.best.toFixed(2)]);
+    say(print('addresses', ['ns per parameter', 'times the best'], lines));
     report.rows.push(...rows);
   }
   if (only.includes('start')) {

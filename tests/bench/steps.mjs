@@ -4,7 +4,7 @@ import { measure } from './timing.mjs';
 import { loop } from './variants/javascript.mjs';
 import { plainArrays, plainGradients, resident } from './variants/library.mjs';
 import { moduleVariants } from './variants/modules.mjs';
-import { tfjs } from './variants/tfjs.mjs';
+import { oursInTfjs, tfjs } from './variants/tfjs.mjs';
 
 export const stepSizes = [2 ** 10, 2 ** 17, 2 ** 20, 2 ** 22, 2 ** 24];
 
@@ -19,7 +19,8 @@ export async function* steps({ rules, sizes, backends, timing }) {
         ...moduleVariants(rule, size),
         loop(rule, size),
       ];
-      for (const backend of backends) variants.push(await tfjs(backend, rule, size));
+      for (const backend of backends)
+        variants.push(await tfjs(backend, rule, size), await oursInTfjs(backend, rule, size));
       yield* await rowsOf({ group: 'steps', rule, size }, variants, size, timing);
     }
   }

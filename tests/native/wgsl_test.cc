@@ -192,11 +192,13 @@ std::map<std::string, std::string> spelled(const std::string& text) {
   for (const Line& l : lines_of(text)) {
     if (l.op.empty()) {
       if (!l.name.starts_with("e.")) stored[l.name.substr(2, l.name.find('[') - 2)] = of(l.operands[0]);
-    } else if (std::isalpha(l.op[0])) {
-      known[l.name] =
-          l.op + "(" + of(l.operands[0]) + (l.operands.size() > 1 ? ", " + of(l.operands[1]) : "") + ")";
     } else {
-      known[l.name] = "(" + of(l.operands[0]) + " " + l.op + " " + of(l.operands[1]) + ")";
+      std::ostringstream out;
+      const bool call = std::isalpha(l.op[0]);
+      out << (call ? l.op : "") << '(' << of(l.operands[0]);
+      if (l.operands.size() > 1) out << (call ? ", " : ' ' + l.op + ' ') << of(l.operands[1]);
+      out << ')';
+      known[l.name] = out.str();
     }
   }
   return stored;

@@ -13,7 +13,11 @@ const total = sizes.reduce((a, b) => a + b);
 /** One buffer, and its parts. */
 function flat(values = new Float32Array(total)) {
   let end = 0;
-  return { all: values, parts: sizes.map((size) => values.subarray(end, (end += size))) };
+  const parts = sizes.map((size) => {
+    end += size;
+    return values.subarray(end - size, end);
+  });
+  return { all: values, parts };
 }
 
 const optimizers = {
@@ -144,7 +148,9 @@ for (const [name, make] of Object.entries(optimizers))
 
 /** The server of federated averaging with an optimizer: its gradient is what it has less what the clients have. */
 function serverRound(optimizer, server, clients) {
-  const pseudo = server.map((x, i) => x - clients.reduce((sum, client) => sum + client[i], 0) / clients.length);
+  const pseudo = server.map(
+    (x, i) => x - clients.reduce((sum, client) => sum + client[i], 0) / clients.length,
+  );
   optimizer.apply([pseudo], [server]);
 }
 
@@ -168,7 +174,9 @@ for (const [name, make] of [
 test('the first round of FedAdam is the formula of the paper, with the bias correction', () => {
   const [eta, tau, beta1, beta2] = [0.1, 1e-3, 0.9, 0.99];
   const server = Float32Array.of(1, 1);
-  serverRound(new Adam({ learningRate: eta, epsilon: tau, beta1, beta2 }), server, [Float32Array.of(1.5, 0.9)]);
+  serverRound(new Adam({ learningRate: eta, epsilon: tau, beta1, beta2 }), server, [
+    Float32Array.of(1.5, 0.9),
+  ]);
   [0.5, -0.1].forEach((delta, i) => {
     const m = (1 - beta1) * delta;
     const v = (1 - beta2) * delta ** 2;

@@ -22,7 +22,9 @@ const arrays = (seed) =>
 /** The same leaves as a tree: { layers: [{ w, b }, x], scale }. */
 const asTree = ([w, b, x, scale]) => ({ layers: [{ w, b }, x], scale });
 const plain = () =>
-  Object.entries(shapes).map(([path, shape], k) => new Variable(randomFloats(sizeOf(shape), k), { path, shape }));
+  Object.entries(shapes).map(
+    ([path, shape], k) => new Variable(randomFloats(sizeOf(shape), k), { path, shape }),
+  );
 const applyUpdates = (params, updates) => tree.map((p, u) => p.add(u), params, updates);
 const values = (params) => tree.leaves(tree.ref(params)).map((leaf) => leaf.dataSync());
 
@@ -124,8 +126,16 @@ test('what does not fit is refused before anything is consumed', () => {
   const state = solver.init(tree.ref(params));
   const good = () => ({ w: np.array([1, 1]), b: np.array([1]) });
   assertRefused(() => solver.update({ w: np.array([1, 1]) }, state), RangeError, /tree/);
-  assertRefused(() => solver.update({ ...good(), w: np.array([1, 1, 1]) }, state), RangeError, /w.*\[2\].*\[3\]/);
-  assertRefused(() => solver.update({ ...good(), b: np.array([1], { dtype: np.int32 }) }, state), TypeError, /int32/);
+  assertRefused(
+    () => solver.update({ ...good(), w: np.array([1, 1, 1]) }, state),
+    RangeError,
+    /w.*\[2\].*\[3\]/,
+  );
+  assertRefused(
+    () => solver.update({ ...good(), b: np.array([1], { dtype: np.int32 }) }, state),
+    TypeError,
+    /int32/,
+  );
   assertRefused(() => solver.update(good(), state.slice(1)), RangeError, /state/);
   const decaying = jaxOptimizer(new AdamW());
   const its = decaying.init(tree.ref(params));

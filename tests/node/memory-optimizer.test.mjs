@@ -69,7 +69,9 @@ for (const [kind, makeMemory] of Object.entries(memories))
       const own = host.given.size;
       for (let t = 0; t < 7; t++) {
         const gradients = sizes.map((n, k) => (t === 2 && k === 1 ? null : randomFloats(n, 100 * t + k)));
-        gradients.forEach((g, k) => g && host.floats(places[k].gradient, sizes[k]).set(g));
+        gradients.forEach((g, k) => {
+          if (g) host.floats(places[k].gradient, sizes[k]).set(g);
+        });
         ours.apply(places.map((place, k) => (gradients[k] ? place : { ...place, gradient: null })));
         expected.apply(gradients);
         places.forEach(({ weights }, k) => {

@@ -53,10 +53,25 @@ for (const [backend, steps] of [
     assert.ok(parameters > 1e6);
   });
 
+test("compat 'tfjs' goes through configs, and decay goes with it alone", () => {
+  const adamax = new Adamax({ compat: 'tfjs', decay: 0.1 });
+  const again = Adamax.fromConfig(adamax.getConfig());
+  assert.deepEqual([again.getConfig().compat, again.decay], ['tfjs', 0.1]);
+  assert.equal('decay' in new Adamax().getConfig(), false);
+  assert.throws(() => new Adamax({ decay: 0.1 }), { name: 'RangeError', message: /decay.*compat: 'tfjs'/ });
+  assert.throws(() => new Adam({ compat: 'tf' }), {
+    name: 'RangeError',
+    message: /'keras' or 'torch' or 'tfjs'/,
+  });
+});
+
 test('without compat the numbers are those of Keras, which are others', async () => {
   await tf.setBackend('cpu');
   const size = { hidden: [8], steps: 20 };
-  const [keras, tfjs] = [await losses(tfOptimizer(new Adam()), size), await losses(tf.train.adam(0.001), size)];
+  const [keras, tfjs] = [
+    await losses(tfOptimizer(new Adam()), size),
+    await losses(tf.train.adam(0.001), size),
+  ];
   assert.ok(keras.found.some((loss, k) => loss !== tfjs.found[k]));
 });
 
@@ -131,6 +146,20 @@ for (const backend of backends)
       });
     });
 
+test('a model saved before its first step starts when it is loaded', async () => {
+  await tf.setBackend('cpu');
+  registerOptimizer(tf);
+  const model = network([8]);
+  model.compile({
+    optimizer: tfOptimizer(new LossScaleOptimizer(new Adam())),
+    loss: 'categoricalCrossentropy',
+  });
+  const loaded = await saveAndLoad(model);
+  const { x, y } = batch(0, 16);
+  await loaded.trainOnBatch(x, y);
+  assert.equal(loaded.optimizer.iterations, 1);
+});
+
 test('saving a model over and over does not leak', async () => {
   await tf.setBackend('cpu');
   const model = network([8]);
@@ -191,11 +220,15 @@ test('a state that does not fit is an error at the first step, and at every one 
   const weights = await adam.getWeights();
   const amsgrad = tfOptimizer(new Adam({ amsgrad: true }));
   await amsgrad.setWeights(weights);
-  for (let k = 0; k < 2; k++) assert.throws(() => step(amsgrad), { name: 'RangeError', message: /m, v.*vhat/ });
+  for (let k = 0; k < 2; k++)
+    assert.throws(() => step(amsgrad), { name: 'RangeError', message: /m, v.*vhat/ });
   const before = tfOptimizer(new Adam());
   step(before);
   await assert.rejects(before.setWeights(weights.slice(1)), /iter/);
-  const other = weights.map(({ name, tensor }) => ({ name, tensor: name === 'iter' ? tensor : tf.ones([3]) }));
+  const other = weights.map(({ name, tensor }) => ({
+    name,
+    tensor: name === 'iter' ? tensor : tf.ones([3]),
+  }));
   await assert.rejects(before.setWeights(other), { name: 'RangeError', message: /\[3\].*fits\/x.*\[2\]/s });
   step(before);
   assert.equal(before.iterations, 2);

@@ -1,118 +1,15 @@
-// Our optimizers under TensorFlow.js, in loops of one's own: on the cpu and wasm backends and on one that the
-// adapter does not know. What it must give is what the same optimizer gives on plain arrays, bit for bit.
+// Our optimizers under TensorFlow.js, in loops of one's own: as a tf.Optimizer, with state by name, without leaks,
+// careful with data that others have, and on any backend.
 import assert from 'node:assert/strict';
-import { createRequire } from 'node:module';
 import { afterEach, before, test } from 'node:test';
-import {
-  Adam,
-  Adamax,
-  AdamMultilr,
-  AdamW,
-  init,
-  LossScaleOptimizer,
-  SparseGradient,
-  schedules,
-  Variable,
-} from '../../dist/index.js';
+import { Adam, Adamax, init, LossScaleOptimizer, SparseGradient, Variable } from '../../dist/index.js';
 import { tfOptimizer } from '../../dist/tfjs.js';
 import { assertRefused, assertSameBits, randomFloats, warningsOf } from './helpers.mjs';
-import { backends, tf } from './tfjs/setup.mjs';
+import { everywhere, onEach } from './tfjs/each.mjs';
+import { tf } from './tfjs/setup.mjs';
 
-const { MathBackendCPU } = createRequire(import.meta.url)('@tensorflow/tfjs-backend-cpu');
-
-before(async () => {
-  await init();
-  // The cpu backend under a name that nobody knows stands for all others.
-  tf.registerBackend('unheard-of', () => new MathBackendCPU());
-  tf.copyRegisteredKernels('cpu', 'unheard-of');
-});
+before(() => init());
 afterEach(() => tf.disposeVariables());
-
-const everywhere = [...backends, 'unheard-of'];
-/** A test on each backend. */
-function onEach(name, run, list = everywhere) {
-  for (const backend of list)
-    test(`${name} (${backend})`, async () => {
-      await tf.setBackend(backend);
-      await run(backend);
-    });
-}
-
-const sizes = { 'a/kernel': [3, 7], 'a/bias': [7], 'b/kernel': [5000, 4], scalar: [] };
-const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
-const named = () =>
-  Object.entries(sizes).map(([name, shape], k) =>
-    tf.variable(tf.tensor(randomFloats(sizeOf(shape), k), shape), true, name),
-  );
-const gradientsAt = (t) =>
-  Object.fromEntries(
-    Object.entries(sizes).map(([name, shape], k) => [name, randomFloats(sizeOf(shape), 100 * t + k)]),
-  );
-
-/** Steps under tfjs and on plain variables with the same gradients; `missing(t)` names those without one. */
-function assertSameAsPlain(make, { steps = 6, missing = () => [] } = {}) {
-  const variables = named();
-  const plain = variables.map((v) => new Variable(v.dataSync().slice(), { path: v.name, shape: v.shape }));
-  const [ours, optimizer] = [tfOptimizer(make()), make()];
-  ours.build(variables);
-  optimizer.build(plain);
-  for (let t = 0; t < steps; t++) {
-    const all = gradientsAt(t);
-    for (const name of missing(t)) all[name] = null;
-    const tensors = Object.entries(all).map(([name, g]) => ({
-      name,
-      tensor: g && tf.tensor(g, sizes[name]),
-    }));
-    ours.applyGradients(t % 2 ? tensors : Object.fromEntries(tensors.map((x) => [x.name, x.tensor])));
-    tf.dispose(tensors.map(({ tensor }) => tensor));
-    optimizer.apply(
-      plain.map(({ path }) => all[path]),
-      plain,
-    );
-    variables.forEach((v, k) => {
-      assertSameBits(v.dataSync(), plain[k].value, `${v.name} after step ${t + 1}`);
-    });
-  }
-  const [state, expected] = [ours.optimizer, optimizer].map((o) => o.variables);
-  expected.forEach(({ path, value }, k) => {
-    assert.equal(state[k].path, path);
-    if (typeof value === 'number') assert.equal(state[k].value, value, path);
-    else assertSameBits(state[k].value, value, path);
-  });
-  ours.dispose();
-}
-
-const options = {
-  'Adam by default': () => new Adam(),
-  'Adamax by default': () => new Adamax(),
-  amsgrad: () => new Adam({ amsgrad: true }),
-  'a schedule': () =>
-    new Adam({ learningRate: new schedules.ExponentialDecay({ initialLearningRate: 0.1, decaySteps: 2, decayRate: 0.5 }) }),
-  'a function as rate': () => new Adam({ learningRate: (t) => 0.1 / (1 + t) }),
-  clipnorm: () => new Adam({ clipnorm: 0.5 }),
-  clipvalue: () => new Adamax({ clipvalue: 0.1 }),
-  globalClipnorm: () => new AdamW({ globalClipnorm: 1 }),
-  'an average that overwrites': () => new Adam({ useEma: true, emaMomentum: 0.5, emaOverwriteFrequency: 3 }),
-  accumulation: () => new Adam({ gradientAccumulationSteps: 3 }),
-  'a loss scale that is no power of two': () => new Adam({ lossScaleFactor: 3, clipnorm: 0.25 }),
-  'rates by pattern': () => new AdamMultilr({ patternLrs: [{ patterns: ['bias'], lr: 0.5 }] }),
-  'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
-  'decay with exclusions': () => {
-    const optimizer = new AdamW({ weightDecay: 0.1 });
-    optimizer.excludeFromWeightDecay({ varNames: ['bias'] });
-    return optimizer;
-  },
-};
-for (const [name, make] of Object.entries(options)) {
-  onEach(`the bits of plain arrays: ${name}`, () => assertSameAsPlain(make));
-}
-
-const gaps = (t) => (t % 2 ? ['a/bias'] : t % 3 ? ['b/kernel', 'scalar'] : []);
-for (const name of ['Adam by default', 'an average that overwrites', 'accumulation']) {
-  onEach(`the bits of plain arrays without some gradients: ${name}`, () =>
-    assertSameAsPlain(options[name], { steps: 8, missing: gaps }),
-  );
-}
 
 onEach('it is a tf.Optimizer, and minimizes', () => {
   const optimizer = tfOptimizer(new Adam({ learningRate: 0.1 }));
@@ -138,11 +35,13 @@ onEach('it is a tf.Optimizer, and minimizes', () => {
 });
 
 onEach('a scaled loss gives the same step and the unscaled cost', () => {
-  const results = [new Adam(), new Adam({ lossScaleFactor: 1024 }), new LossScaleOptimizer(new Adam())].map((o) => {
-    const x = tf.variable(tf.tensor1d([2, 4]));
-    const cost = tfOptimizer(o).minimize(() => x.square().sum(), true, [x]);
-    return [...x.dataSync(), cost.dataSync()[0]];
-  });
+  const results = [new Adam(), new Adam({ lossScaleFactor: 1024 }), new LossScaleOptimizer(new Adam())].map(
+    (o) => {
+      const x = tf.variable(tf.tensor1d([2, 4]));
+      const cost = tfOptimizer(o).minimize(() => x.square().sum(), true, [x]);
+      return [...x.dataSync(), cost.dataSync()[0]];
+    },
+  );
   assert.deepEqual(results[1], results[0]);
   assert.deepEqual(results[2], results[0]);
 });
@@ -180,7 +79,10 @@ onEach('nothing leaks in 1,000 steps', () => {
   const { numTensors, numBytes, numDataBuffers } = tf.memory();
   for (let k = 0; k < 1000; k++) step();
   const after = tf.memory();
-  assert.deepEqual([after.numTensors, after.numBytes, after.numDataBuffers], [numTensors, numBytes, numDataBuffers]);
+  assert.deepEqual(
+    [after.numTensors, after.numBytes, after.numDataBuffers],
+    [numTensors, numBytes, numDataBuffers],
+  );
 });
 
 onEach('a tidy around a step takes nothing away', () => {
@@ -216,7 +118,10 @@ onEach('a variable that was assigned goes on from its new value', () => {
   const fresh = tf.tensor1d([7, 8]);
   w.assign(fresh);
   optimizer.minimize(() => w.square().sum());
-  assert.ok(w.dataSync().every((v, i) => Math.abs(v - (6.9 + i)) < 0.02), String(w.dataSync()));
+  assert.ok(
+    w.dataSync().every((v, i) => Math.abs(v - (6.9 + i)) < 0.02),
+    String(w.dataSync()),
+  );
   assert.deepEqual([...fresh.dataSync()], [7, 8]);
 });
 
@@ -265,7 +170,11 @@ onEach('what does not fit is refused, and nothing has changed', () => {
   assertRefused(() => optimizer.optimizer.apply([before], [before]), Error, /adapter/);
   const built = new Adam();
   built.build([new Variable(1)]);
-  assertRefused(() => tfOptimizer(built).applyGradients({ 'refused/w': tf.tensor1d([1, 1]) }), Error, /built/);
+  assertRefused(
+    () => tfOptimizer(built).applyGradients({ 'refused/w': tf.tensor1d([1, 1]) }),
+    Error,
+    /built/,
+  );
 });
 
 test('a backend that is not known is said once, with what it costs', async () => {
@@ -307,7 +216,7 @@ test('dispose may be called twice, leaves variables alone, and ends the optimize
 
 test('dispose gives the memory in the heap back', async () => {
   await tf.setBackend('wasm');
-  const w = tf.variable(tf.ones([1_000_000]), true, 'heap/w');
+  tf.variable(tf.ones([1_000_000]), true, 'heap/w');
   const g = tf.ones([1_000_000]);
   const bytes = () => tf.backend().wasm.HEAPU8.length;
   const once = () => {

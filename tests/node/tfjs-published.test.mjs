@@ -28,7 +28,8 @@ const stand = {
   '../index': `
     const { tf, train, Ours } = globalThis.published;
     module.exports = { ...tf, train, AdamOptimizer: Ours, AdamaxOptimizer: Ours };`,
-  '../jasmine_util': 'module.exports = { ALL_ENVS: {}, describeWithFlags: (_name, _envs, tests) => tests() };',
+  '../jasmine_util':
+    'module.exports = { ALL_ENVS: {}, describeWithFlags: (_name, _envs, tests) => tests() };',
   '../test_util': 'module.exports = globalThis.published.tf.test_util;',
 };
 
@@ -43,7 +44,10 @@ async function testsOf(file) {
       {
         name: 'stand-ins',
         setup({ onResolve, onLoad }) {
-          onResolve({ filter: /^\.\.\/(index|jasmine_util|test_util)$/ }, ({ path }) => ({ path, namespace: 'stand' }));
+          onResolve({ filter: /^\.\.\/(index|jasmine_util|test_util)$/ }, ({ path }) => ({
+            path,
+            namespace: 'stand',
+          }));
           onLoad({ filter: /.*/, namespace: 'stand' }, ({ path }) => ({ contents: stand[path] }));
         },
       },
@@ -58,7 +62,9 @@ async function testsOf(file) {
 /** Numbers are counts of tensors: tfjs' optimizers keep their state in tensors, and ours need fewer. */
 const expect = (actual) => ({
   toBe: (expected) =>
-    typeof expected === 'number' ? assert.ok(actual <= expected, `${actual} > ${expected}`) : assert.equal(actual, expected),
+    typeof expected === 'number'
+      ? assert.ok(actual <= expected, `${actual} > ${expected}`)
+      : assert.equal(actual, expected),
   toEqual: (expected) => assert.deepEqual(actual, expected),
 });
 

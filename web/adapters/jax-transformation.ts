@@ -5,35 +5,17 @@ import { describe, warnOnce } from '../errors.js';
 import { Optimizer } from '../optimizer.js';
 import type { OptimizerVariable } from '../state/entries.js';
 import { Variable } from '../variable.js';
+import type { Gpu } from './gpu.js';
+import { DeviceSteps } from './jax-device.js';
+import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
 import { innermost } from './roster.js';
 
-type JaxArray = np.Array;
-export type Tree = Parameters<typeof tree.flatten<JaxArray>>[0];
+export interface JaxOptions {
+  /** For `step`: what `initWebGPU({ device: getWebGPUDevice() })` gave. */
+  gpu?: Gpu;
+}
+
 type TreeDef = ReturnType<typeof tree.structure>;
-
-/** Where each leaf hangs: `layers/0/w`. Leaves that are one array have the first place. */
-function pathsOf(params: Tree): string[] {
-  const visit = (value: Tree, path: string): string[] => {
-    if (Array.isArray(value)) return value.flatMap((part, k) => visit(part, `${path}/${k}`));
-    if (typeof value !== 'object' || value === null || value.constructor !== Object) return [path];
-    return Object.entries(value).flatMap(([key, part]) => visit(part as Tree, `${path}/${key}`));
-  };
-  return visit(params, '').map((path) => path.slice(1) || 'params');
-}
-
-function checkLeaf(
-  what: string,
-  leaf: JaxArray,
-  { path, shape }: { path: string; shape: readonly number[] },
-): void {
-  if (typeof leaf?.dataSync !== 'function')
-    throw new TypeError(
-      `${what}: '${path}' must be an array with values, got ${describe(leaf)}; jit and grad have none.`,
-    );
-  if (leaf.dtype !== 'float32') throw new TypeError(`${what}: '${path}' must be float32, not ${leaf.dtype}.`);
-  if (String(leaf.shape) !== String(shape))
-    throw new RangeError(`${what}: '${path}' has shape [${shape}], got [${leaf.shape}].`);
-}
 
 /** Copies a leaf's values out, and gives up the reference that came with it. */
 const take = (leaf: JaxArray): Float32Array => leaf.dataSync() as Float32Array;
@@ -42,6 +24,7 @@ const take = (leaf: JaxArray): Float32Array => leaf.dataSync() as Float32Array;
 export class JaxTransformation {
   /** What was given, with its live properties. The state of the last update is in it; the one that counts is yours. */
   readonly optimizer: Optimizer;
+  readonly #device: DeviceSteps | null;
   #variables: Variable[] = [];
   #structure: TreeDef | null = null;
   /** The state that the optimizer holds already, as it was given out. */
@@ -49,12 +32,13 @@ export class JaxTransformation {
   #initial: (number | Float32Array<ArrayBuffer>)[] = [];
 
   /** @throws TypeError for what is no optimizer */
-  constructor(optimizer: Optimizer) {
+  constructor(optimizer: Optimizer, { gpu }: JaxOptions = {}) {
     if (!(optimizer instanceof Optimizer))
       throw new TypeError(`jaxOptimizer takes an optimizer, such as new Adam(), got ${describe(optimizer)}.`);
     if (optimizer.built)
       throw new Error(`The optimizer '${optimizer.name}' is built already; give the adapter a fresh one.`);
     this.optimizer = optimizer;
+    this.#device = gpu ? new DeviceSteps(optimizer, gpu) : null;
     // Optax calls these detached, as in chain().
     this.init = this.init.bind(this);
     this.update = this.update.bind(this);
@@ -63,6 +47,8 @@ export class JaxTransformation {
   /** The state of parameters that have not been stepped yet: a list of arrays. Consumes `params`. */
   init(params: Tree): JaxArray[] {
     const [leaves, structure] = tree.flatten<JaxArray>(params);
+    if (!this.#structure && this.optimizer.built)
+      throw new Error('init: this transformation was begun with step(); use a fresh one.');
     if (!this.#structure) {
       const paths = pathsOf(params);
       leaves.forEach((leaf, k) => {
@@ -121,6 +107,21 @@ export class JaxTransformation {
     const next = this.#state(this.#values(), device);
     this.#held = next[0];
     return [tree.unflatten(structure, updates), next];
+  }
+
+  /**
+   * One step in place, for arrays on the WebGPU device; nothing is read back, and the state stays with the optimizer
+   * (`readState`, `loadState`). Consumes `grads`; `params` stay yours and are the same arrays at every step. Arrays
+   * that share a buffer with one of them, such as a reshape that jax-js has not computed, change with it.
+   */
+  step(params: Tree, grads: Tree): void {
+    if (!this.#device)
+      throw new Error(
+        'step needs the GPU: jaxOptimizer(optimizer, { gpu }) with gpu = await initWebGPU({ device: getWebGPUDevice() }).',
+      );
+    if (this.#structure)
+      throw new Error('step: this transformation was begun with init(); use update(), or a fresh one.');
+    this.#device.step(params, grads);
   }
 
   /** Frees what the engine holds. States and parameters are yours. */

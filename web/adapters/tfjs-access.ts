@@ -4,11 +4,12 @@ import type { Engine } from '../engine.js';
 import { describe, warnOnce } from '../errors.js';
 import { rowsFor, SparseGradient } from '../sparse.js';
 import { Stepper, type Target } from '../stepper.js';
+import type { Gpu } from './gpu.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
 import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
 import { Base, type TfAccess, type TfGradient } from './tfjs-base.js';
 import type { TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
-import { type Gpu, isWebGpu, WebGpuAccess } from './tfjs-webgpu.js';
+import { isWebGpu, WebGpuAccess } from './tfjs-webgpu.js';
 
 interface WasmBackend {
   readonly wasm: {

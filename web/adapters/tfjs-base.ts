@@ -37,7 +37,10 @@ export abstract class Base implements TfAccess {
         `The variable '${variable.name}' had shape [${target.shape}], and has [${variable.shape}] now.`,
       );
     if (!gradient) return;
-    if (gradient instanceof SparseGradient) return checkRows(gradient, target);
+    if (gradient instanceof SparseGradient) {
+      checkRows(gradient, target);
+      return;
+    }
     if (gradient.isDisposed) throw new Error(`The gradient of '${variable.name}' has been disposed.`);
     if (gradient.dtype !== 'float32')
       throw new TypeError(`The gradient of '${variable.name}' must be float32, not ${gradient.dtype}.`);

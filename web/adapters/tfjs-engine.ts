@@ -40,7 +40,7 @@ export interface TfEngine {
 /** The namespace of tfjs, as far as it is wanted: `import * as tf from '@tensorflow/tfjs-core'`. */
 export interface TfNamespace {
   engine(): unknown;
-  serialization?: { registerClass(constructor: never): unknown };
+  serialization?: { registerClass(serializable: never): unknown };
 }
 
 interface Global {

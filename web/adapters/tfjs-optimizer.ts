@@ -5,6 +5,7 @@ import { Optimizer } from '../optimizer.js';
 import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
 import type { LearningRate } from '../rate.js';
 import type { Target } from '../stepper.js';
+import type { Gpu } from './gpu.js';
 import { innermost, Roster } from './roster.js';
 import { accessTo } from './tfjs-access.js';
 import type { TfAccess, TfGradient } from './tfjs-base.js';
@@ -16,7 +17,7 @@ import {
   tfEngine,
   variableGrads,
 } from './tfjs-engine.js';
-import { type Gpu, WebGpuAccess } from './tfjs-webgpu.js';
+import { WebGpuAccess } from './tfjs-webgpu.js';
 import { readWeights, SavedWeights } from './tfjs-weights.js';
 
 export interface TfOptimizerOptions {
@@ -193,7 +194,7 @@ export class TfOptimizer {
     const { targets } = this.#roster ?? { targets: [] };
     saved.restore(this.optimizer, targets);
     this.#cold = [];
-    this.#saved = saved.pending || !targets.length ? saved : null;
+    this.#saved = saved.pending ? saved : null;
   }
 
   getClassName(): string {

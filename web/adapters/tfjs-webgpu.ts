@@ -4,15 +4,10 @@ import type { DeviceBuffer, DeviceRange } from '../elsewhere.js';
 import type { Engine } from '../engine.js';
 import { SparseGradient } from '../sparse.js';
 import { Stepper, type Target } from '../stepper.js';
-import type { Variable, VariableOptions } from '../variable.js';
+import type { Variable } from '../variable.js';
+import type { Gpu } from './gpu.js';
 import { Base, type TfGradient } from './tfjs-base.js';
 import type { TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
-
-/** What `initWebGPU` gives, as far as it is used here: so that no GPU code comes along with the adapter. */
-export interface Gpu {
-  readonly device: object;
-  wrap(buffer: DeviceBuffer, options?: VariableOptions): Variable;
-}
 
 interface TensorData {
   resource: DeviceBuffer;
@@ -75,8 +70,8 @@ export class WebGpuAccess extends Base {
         'On the webgpu backend every variable must be known at the first step: build(variables) with all of them first.',
       );
     const variables = targets.map(({ path, name, shape, size }) => {
-      const bytes = Math.max(16, Math.ceil(size / 4) * 16); // shaders go by fours
-      const buffer = this.#tfjs.device.createBuffer({ size: bytes, usage });
+      // Not a byte more: tfjs takes the length of what it reads back from the buffer.
+      const buffer = this.#tfjs.device.createBuffer({ size: 4 * size, usage });
       this.#own.push({ buffer, dataId: null });
       return this.#gpu.wrap(buffer, { path, name, shape });
     });

@@ -81,6 +81,10 @@ export class SavedWeights {
     }
     if (!this.#numbers.has('iter'))
       throw new RangeError("setWeights: this is no optimizer state: there is no 'iter' among the weights.");
+    if (this.iterations > 0 && !this.pending)
+      throw new RangeError(
+        `setWeights: a count of ${this.iterations} calls and no arrays: this is no state of ours.`,
+      );
   }
 
   get iterations(): number {

@@ -2,11 +2,12 @@
 // slots, accumulators, averages and gradients in one buffer each, packed, all at the same places.
 import type { Target } from '../stepper.js';
 import { type Context, type Range, usage } from './context.js';
+import type { Region } from './pages.js';
 
-/** A variable's weights on the GPU, maybe in a buffer that others share. */
+/** A variable's weights on the GPU. */
 export interface Part {
   readonly target: Target;
-  readonly weights: Range & { readonly shared: boolean };
+  readonly weights: Region;
 }
 
 /** Which arrays a rule and its options need. */
@@ -47,8 +48,8 @@ export class Block {
   constructor(context: Context, parts: readonly Part[], layout: Layout) {
     this.#context = context;
     const [{ weights }] = parts;
-    const { shared } = weights;
-    this.unit = weights.size % 16 === 0 || shared ? 4 : 1;
+    const { shared, padded } = weights;
+    this.unit = weights.size % 16 === 0 || padded ? 4 : 1;
     this.weights = shared ? { buffer: weights.buffer, offset: 0, size: weights.buffer.size } : weights;
     let length = 0;
     for (const part of parts) {

@@ -12,6 +12,7 @@ export interface Calibration {
 }
 
 const sizes = [16, 18, 20, 22].map((k) => 2 ** k);
+const hopeless = 15; // milliseconds of a step at which larger sizes are not tried: ten times an engine's at 2 Mi
 const rounds = 5;
 const batch = 4; // steps between two waits, as in a training loop that does not read back
 
@@ -25,6 +26,7 @@ export async function measure(gpu: WebGPU): Promise<Calibration> {
       const inEngine = await fastest(here, gradient, async () => {});
       const onGpu = await fastest(there, gradient, () => gpu.sync());
       steps.push({ size, engine: inEngine, gpu: onGpu });
+      if (onGpu > hopeless && onGpu > inEngine) break;
     } finally {
       here.dispose();
       there.dispose();

@@ -120,7 +120,7 @@ export class Context {
     this.alive(what);
     if (size === 0) return;
     const floats = values instanceof Float32Array ? values : Float32Array.from(values);
-    this.watched(() => this.device.queue.writeBuffer(buffer, offset, floats as Float32Array<ArrayBuffer>));
+    this.watched(() => this.device.queue.writeBuffer(buffer, offset, unshared(floats)));
   }
 
   /** A copy of a range. @throws Error if the device is lost */
@@ -149,4 +149,10 @@ export class Context {
     this.alive(what);
     throw new Error(`${what}: the GPU failed: ${(cause as Error).message}`, { cause });
   }
+}
+
+/** The engine's memory is shared where there are threads, and not every device takes that. */
+export function unshared(values: Float32Array): Float32Array<ArrayBuffer> {
+  const isShared = typeof SharedArrayBuffer !== 'undefined' && values.buffer instanceof SharedArrayBuffer;
+  return isShared ? new Float32Array(values) : (values as Float32Array<ArrayBuffer>);
 }

@@ -1,7 +1,7 @@
 // A planned step as commands: uploads, copies, one pass of dispatches, what comes after it. Into an encoder of our
 // own, which is submitted at once, or into the caller's, which is submitted later: then everything that the
 // commands read is in a buffer of its own, because the next step may be planned before.
-import { type Context, type Range, usage } from './context.js';
+import { type Context, type Range, unshared, usage } from './context.js';
 import { type Control, recordBytes } from './control.js';
 import type { Dispatch, Plan, Upload } from './plan.js';
 import type { Bindings, Program, Programs } from './programs.js';
@@ -43,7 +43,7 @@ interface Target {
 
 const whole = (buffer: GPUBuffer): Range => ({ buffer, offset: 0, size: buffer.size });
 
-/** A buffer that nobody writes to again. */
+/** A buffer that nobody writes to again; its owner destroys it. */
 function frozen(context: Context, what: string, data: ArrayBufferView, flags: number): GPUBuffer {
   const size = Math.max(16, Math.ceil(data.byteLength / 16) * 16);
   const buffer = context.device.createBuffer({
@@ -62,11 +62,23 @@ export class Encoder {
   readonly #to: Target;
   readonly #encoder: GPUCommandEncoder;
   readonly #recorded: boolean;
+  readonly #temporary: GPUBuffer[] = [];
 
   constructor(to: Target, encoder: GPUCommandEncoder, recorded: boolean) {
     this.#to = to;
     this.#encoder = encoder;
     this.#recorded = recorded;
+  }
+
+  /** Once the commands are submitted: lets go of what only they have read. */
+  destroy(): void {
+    for (const buffer of this.#temporary) buffer.destroy();
+  }
+
+  #frozen(what: string, data: ArrayBufferView, flags: number): GPUBuffer {
+    const buffer = frozen(this.#to.context, what, data, flags);
+    this.#temporary.push(buffer);
+    return buffer;
   }
 
   /** The whole step. With `onlyNorms`, the sums of squares and nothing after them. */
@@ -79,16 +91,21 @@ export class Encoder {
       if (clears) this.#clear(member.block.gradient, member.at, member.target.size);
     const words = control.words;
     const records = this.#recorded
-      ? frozen(this.#to.context, 'a recorded step', words, usage.storage)
+      ? this.#frozen('a recorded step', words, usage.storage)
       : shared.get('control', words.byteLength);
     if (!this.#recorded) this.#to.context.device.queue.writeBuffer(records, 0, words);
     const pass = this.#encoder.beginComputePass();
     for (const scatter of plan.scatters) this.#scatter(pass, scatter);
-    const sums = plan.mode ? shared.get('sums', plan.sums * 4) : null;
+    const sums = plan.mode ? this.#sums(plan.sums * 4) : null;
     if (sums) this.#norms(pass, plan, records, sums, onlyNorms);
     if (!onlyNorms) for (const d of plan.dispatches) this.#dispatch(pass, d, records, null);
     pass.end();
     if (!onlyNorms) this.#after(plan);
+  }
+
+  #sums(bytes: number): GPUBuffer {
+    const { context, shared } = this.#to;
+    return this.#recorded ? context.buffer('recorded sums', bytes, usage.storage) : shared.get('sums', bytes);
   }
 
   #norms(pass: GPUComputePassEncoder, plan: Plan, records: GPUBuffer, sums: GPUBuffer, only: boolean): void {
@@ -155,10 +172,10 @@ export class Encoder {
   #upload({ buffer, offset, data }: Upload): void {
     if (data.length === 0) return;
     if (this.#recorded) {
-      const copy = frozen(this.#to.context, 'recorded gradients', data, usage.copySrc);
+      const copy = this.#frozen('recorded gradients', data, usage.copySrc);
       this.#encoder.copyBufferToBuffer(copy, 0, buffer, offset, data.byteLength);
     } else {
-      this.#to.context.device.queue.writeBuffer(buffer, offset, data as Float32Array<ArrayBuffer>);
+      this.#to.context.device.queue.writeBuffer(buffer, offset, unshared(data));
     }
   }
 
@@ -167,15 +184,15 @@ export class Encoder {
   }
 
   #scatter(pass: GPUComputePassEncoder, { member, rows }: Plan['scatters'][number]): void {
-    const { context, programs } = this.#to;
+    const { programs } = this.#to;
     if (rows.rows.length === 0 || rows.width === 0) return;
     const program = programs.kernel('scatter');
     const place = new Uint32Array([rows.rows.length, rows.width, member.at]);
     const bindings: Bindings = [
-      [0, whole(frozen(context, 'sparse rows', rows.rows, usage.storage))],
-      [1, whole(frozen(context, 'sparse values', rows.values, usage.storage))],
+      [0, whole(this.#frozen('sparse rows', rows.rows, usage.storage))],
+      [1, whole(this.#frozen('sparse values', rows.values, usage.storage))],
       [2, whole(member.block.gradient)],
-      [3, whole(frozen(context, 'sparse', place, usage.uniform))],
+      [3, whole(this.#frozen('sparse', place, usage.uniform))],
     ];
     programs.dispatch(pass, program, programs.group(program, bindings, false), rows.rows.length);
   }

@@ -5,9 +5,10 @@ import type { DeviceRange, Elsewhere, Remote, Residence } from '../elsewhere.js'
 import { clipRows, rowsFor, SparseGradient } from '../sparse.js';
 import type { Gradient, StepOptions, Stepper, Target } from '../stepper.js';
 import type { Block, Member, Part } from './blocks.js';
-import { type Context, type Range, usage } from './context.js';
+import type { Context, Range } from './context.js';
 import { Control } from './control.js';
 import { Encoder, Shared } from './encode.js';
+import { allFinite } from './finite.js';
 import { Plan, rangeOf } from './plan.js';
 import type { Programs } from './programs.js';
 import { Rows } from './rows.js';
@@ -216,8 +217,11 @@ export class Host implements Elsewhere {
     };
     context.watched(() => {
       const encoder = (given as GPUCommandEncoder | undefined) ?? context.device.createCommandEncoder();
-      new Encoder(to, encoder, given !== undefined).step(plan, onlyNorms);
-      if (!given) context.device.queue.submit([encoder.finish()]);
+      const commands = new Encoder(to, encoder, given !== undefined);
+      commands.step(plan, onlyNorms);
+      if (given) return;
+      context.device.queue.submit([encoder.finish()]);
+      commands.destroy();
     });
   }
 
@@ -239,50 +243,7 @@ export class Host implements Elsewhere {
       ranges.push(rangeOf(g as DeviceRange, this.#stepper.targets[rows[j]].size));
     }
     if (ranges.length === 0) return null;
-    const { device } = this.#context;
-    const flag = this.#context.buffer('the finite check', 16, usage.storage | usage.copySrc);
-    this.#context.watched(() => {
-      const encoder = device.createCommandEncoder();
-      const program = this.#programs.kernel('finite');
-      const parts = ranges.flatMap((range) => this.#bindable(encoder, range));
-      const pass = encoder.beginComputePass();
-      for (const part of parts) {
-        const group = this.#programs.group(
-          program,
-          [
-            [0, part],
-            [1, { buffer: flag, offset: 0, size: 4 }],
-          ],
-          false,
-        );
-        this.#programs.dispatch(pass, program, group, Math.ceil(part.size / 4 / 4096));
-      }
-      pass.end();
-      device.queue.submit([encoder.finish()]);
-    });
-    const bits = this.#context.read('apply', { buffer: flag, offset: 0, size: 4 });
-    return this.#wait(
-      'apply',
-      bits.then((found) => {
-        flag.destroy();
-        return new Uint32Array(found.buffer)[0] === 0;
-      }),
-    );
-  }
-
-  /** A gradient in parts that a shader can bind, copied if need be. */
-  #bindable(encoder: GPUCommandEncoder, range: Range): Range[] {
-    const { alignment, maxBindingSize } = this.#context;
-    let { buffer, offset } = range;
-    if (offset % alignment !== 0 || !(buffer.usage & usage.storage)) {
-      const copy = this.#context.buffer('a gradient', range.size, usage.storage | usage.copyDst);
-      encoder.copyBufferToBuffer(buffer, offset, copy, 0, range.size);
-      [buffer, offset] = [copy, 0];
-    }
-    const parts: Range[] = [];
-    for (let at = 0; at < range.size; at += maxBindingSize)
-      parts.push({ buffer, offset: offset + at, size: Math.min(maxBindingSize, range.size - at) });
-    return parts;
+    return this.#wait('apply', allFinite(this.#context, this.#programs, ranges));
   }
 
   updateOnly({ row }: Target, g: Gradient, rate: number): void {

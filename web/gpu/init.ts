@@ -14,6 +14,9 @@ export interface WebGPUOptions {
   powerPreference?: 'low-power' | 'high-performance';
 }
 
+/** Held for good: npm webgpu ends the process when its entry point is collected while a device is in use. */
+const entries = new Set<object>();
+
 /** The limits that matter here; storage buffers per stage are never more than the default 8. */
 const wanted = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 
@@ -34,6 +37,7 @@ export async function initWebGPU(options: WebGPUOptions = {}): Promise<WebGPU | 
   await Promise.all([init(), loadShaders()]);
   if (given) return new WebGPU(given, infoOf((given as Partial<GPUDevice>).adapterInfo), false);
   const entry = (gpu ?? globalThis.navigator?.gpu) as GPU | undefined;
+  if (entry) entries.add(entry);
   const adapter = await entry?.requestAdapter({ powerPreference });
   if (!adapter) {
     if (optional) return null;

@@ -8,9 +8,10 @@ const large = MiB;
 const largestPage = 64 * MiB;
 const flags = usage.storage | usage.copySrc | usage.copyDst;
 
+/** Weights: whether others are in the same buffer, and whether what follows up to 16 bytes is theirs. */
 export interface Region extends Range {
-  /** Whether the buffer is shared with others. */
   readonly shared: boolean;
+  readonly padded: boolean;
 }
 
 interface Page {
@@ -40,14 +41,20 @@ export class Pages {
   take(what: string, bytes: number): Region {
     const size = this.#aligned(bytes);
     if (bytes >= large)
-      return { buffer: this.#context.buffer(what, bytes, flags), offset: 0, size: bytes, shared: false };
+      return {
+        buffer: this.#context.buffer(what, bytes, flags),
+        offset: 0,
+        size: bytes,
+        shared: false,
+        padded: true,
+      };
     for (const page of this.#pages) {
       const gap = page.gaps.find(({ start, end }) => end - start >= size);
       if (!gap) continue;
       const offset = gap.start;
       gap.start += size;
       page.gaps = page.gaps.filter(({ start, end }) => start < end);
-      return { buffer: page.buffer, offset, size: bytes, shared: true };
+      return { buffer: page.buffer, offset, size: bytes, shared: true, padded: true };
     }
     this.#addPage(size);
     return this.take(what, bytes);

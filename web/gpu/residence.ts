@@ -4,6 +4,7 @@ import type { DeviceBuffer, DeviceRange, Residence } from '../elsewhere.js';
 import { describe } from '../errors.js';
 import type { Target } from '../stepper.js';
 import { type Context, type Range, usage } from './context.js';
+import type { Region } from './pages.js';
 import type { WebGPU } from './webgpu.js';
 
 /** Structural: a buffer of any WebGPU implementation. */
@@ -43,18 +44,12 @@ export function checkRange(what: string, value: unknown, size: number, alignment
 
 export class GpuResidence implements Residence {
   readonly place: WebGPU;
-  readonly weights: Range & { readonly shared: boolean };
+  readonly weights: Region;
   readonly #context: Context;
   readonly #path: string;
   readonly #free: () => void;
 
-  constructor(
-    place: WebGPU,
-    context: Context,
-    path: string,
-    weights: Range & { readonly shared: boolean },
-    free: () => void,
-  ) {
+  constructor(place: WebGPU, context: Context, path: string, weights: Region, free: () => void) {
     this.place = place;
     this.weights = weights;
     this.#context = context;
@@ -87,7 +82,7 @@ export class GpuResidence implements Residence {
       buffer.usage & usage.storage &&
       !this.weights.shared &&
       offset % this.#context.alignment === 0 &&
-      (size % 4 === 0 || this.weights.size % 16 !== 0);
+      (size % 4 === 0 || !this.weights.padded);
     if (!inPlace && !(buffer.usage & usage.copySrc))
       throw new RangeError(
         `${what}: the buffer must have the usage STORAGE and COPY_SRC, got ${buffer.usage} (GPUBufferUsage flags).`,

@@ -96,7 +96,14 @@ export class WebGPU implements Place {
     return makeElsewhere(
       elements,
       others,
-      (_, made) => new GpuResidence(this, this.#context, made.path, { ...range, shared: false }, () => {}),
+      (_, made) =>
+        new GpuResidence(
+          this,
+          this.#context,
+          made.path,
+          { ...range, shared: false, padded: false },
+          () => {},
+        ),
     );
   }
 

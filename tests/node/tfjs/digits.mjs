@@ -12,7 +12,10 @@ export function batch(from, size) {
   const x = Float32Array.from(rows.flatMap((row) => [...bytes.subarray(row * 64, row * 64 + 64)]));
   const labels = rows.map((row) => bytes[count * 64 + row]);
   return {
-    x: tf.tensor2d(x.map((pixel) => pixel / 16), [size, 64]),
+    x: tf.tensor2d(
+      x.map((pixel) => pixel / 16),
+      [size, 64],
+    ),
     y: tf.tidy(() => tf.oneHot(tf.tensor1d(labels, 'int32'), 10).toFloat()),
   };
 }
@@ -29,7 +32,10 @@ export function network(hidden, seed = 1) {
   model.setWeights(
     model.getWeights().map(({ shape }) => {
       const limit = shape.length > 1 ? Math.sqrt(6 / (shape[0] + shape[1])) : 0;
-      const values = Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => limit * (2 * next() - 1));
+      const values = Float32Array.from(
+        { length: shape.reduce((a, b) => a * b) },
+        () => limit * (2 * next() - 1),
+      );
       return tf.tensor(values, shape);
     }),
   );

@@ -1,8 +1,9 @@
 // TensorFlow.js in Node for the tests: core, layers, the cpu and wasm backends, and what only a bundler
 // finds in the published packages: gradients and chained operations. Their bundle brings a second copy of the core
 // with it, on purpose.
-import { build } from 'esbuild';
+
 import * as tf from '@tensorflow/tfjs-core';
+import { build } from 'esbuild';
 import '@tensorflow/tfjs-backend-cpu';
 import '@tensorflow/tfjs-backend-wasm';
 import { root } from '../helpers.mjs';

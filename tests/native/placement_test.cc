@@ -1,0 +1,72 @@
+// Rows that move out of the engine's memory and back (to a GPU, say), and groups of rates that no row is in.
+#include "driver.h"
+
+namespace simdescent::tests {
+namespace {
+
+constexpr uint32_t n = 20000;  // staggered: addresses are not those of the blocks
+
+void step(Optimizer& optimizer, const Floats& g) {
+  optimizer.set_rate(0, 0.1);
+  optimizer.reserve(1)[0] = {0, g.data(), 0, 0};
+  optimizer.begin(1);
+  optimizer.plan();
+  optimizer.sweep();
+  optimizer.end();
+}
+
+TEST(Placement, AnEvictedRowHasNoArraysAndIsPlannedButNotStepped) {
+  Random random(1);
+  Floats w = random.units(n), g = random.units(n);
+  const Floats before = w;
+  Optimizer optimizer(0);
+  ASSERT_TRUE(optimizer.add(n, w.data(), true, true));
+  optimizer.accumulation_steps = 1;
+  optimizer.evict(0);
+  const Row& r = optimizer.row(0);
+  EXPECT_FALSE(r.w || r.slot[0] || r.slot[1] || r.slot[2] || r.acc || r.avg);
+  step(optimizer, g);
+  EXPECT_TRUE(same(w, before));
+  EXPECT_TRUE(Stages::of(r.stages).average);  // what is averaged elsewhere is planned so
+  EXPECT_GT(r.coef[2], 0);
+  EXPECT_EQ(optimizer.iterations, 1u);
+}
+
+TEST(Placement, APlacedRowBeginsWithZeroedStateAndStepsAsANewOne) {
+  Random random(2);
+  Floats w = random.units(n), g = random.units(n), other = w;
+  Optimizer moved(1), fresh(1);
+  ASSERT_TRUE(moved.add(n, nullptr, true, false));
+  moved.evict(0);
+  ASSERT_TRUE(moved.place(0, w.data(), false));
+  for (uint32_t i = 0; i < n; i++) ASSERT_EQ(moved.row(0).slot[2][i], 0);
+  EXPECT_TRUE(moved.row(0).avg);
+  EXPECT_FALSE(moved.row(0).acc);
+  ASSERT_TRUE(fresh.add(n, other.data(), true, false));
+  step(moved, g);
+  step(fresh, g);
+  EXPECT_TRUE(same(w, other));
+}
+
+TEST(Placement, TheRuleAloneIsPlannedForARowElsewhere) {
+  Optimizer optimizer(2);
+  optimizer.weight_decay = 0.1, optimizer.decays = true, optimizer.clipnorm = 1;
+  optimizer.add_elsewhere(5, true);
+  optimizer.plan_only(0, 0.25);
+  EXPECT_EQ(optimizer.row(0).stages, Stages{}.word());
+  EXPECT_EQ(optimizer.row(0).coef[2], 0.25f);
+  EXPECT_EQ(optimizer.row(0).pipe->clip, 1);
+}
+
+TEST(Placement, ARateOfAGroupWithoutRowsIsLeftAlone) {
+  Floats w(8, 1), g(8, 1);
+  Optimizer optimizer(0);
+  ASSERT_TRUE(optimizer.add(8, w.data(), false, false));
+  optimizer.set_group(0, 1);
+  for (uint32_t group = 0; group < 100; group++) optimizer.set_rate(group, 0.5);  // under ASan
+  step(optimizer, g);
+  EXPECT_NEAR(w[0], 0.5, 1e-4);  // the rate of group 1
+}
+
+}  // namespace
+}  // namespace simdescent::tests

@@ -1,0 +1,103 @@
+// Steps under TensorFlow.js, with every option of the optimizers and with gradients that are missing: what the same
+// optimizer gives on variables of the engine, bit for bit.
+import assert from 'node:assert/strict';
+import { afterEach, before } from 'node:test';
+import {
+  Adam,
+  Adamax,
+  AdamMultilr,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  schedules,
+  Variable,
+} from '../../dist/index.js';
+import { tfOptimizer } from '../../dist/tfjs.js';
+import { assertSameBits, randomFloats } from './helpers.mjs';
+import { onEach } from './tfjs/each.mjs';
+import { tf } from './tfjs/setup.mjs';
+
+before(() => init());
+afterEach(() => tf.disposeVariables());
+
+const sizes = { 'a/kernel': [3, 7], 'a/bias': [7], 'b/kernel': [5000, 4], scalar: [] };
+const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
+const named = () =>
+  Object.entries(sizes).map(([name, shape], k) =>
+    tf.variable(tf.tensor(randomFloats(sizeOf(shape), k), shape), true, name),
+  );
+const gradientsAt = (t) =>
+  Object.fromEntries(
+    Object.entries(sizes).map(([name, shape], k) => [name, randomFloats(sizeOf(shape), 100 * t + k)]),
+  );
+
+/** Steps under tfjs and on plain variables with the same gradients; `missing(t)` names those without one. */
+function assertSameAsPlain(make, { steps = 6, missing = () => [] } = {}) {
+  const variables = named();
+  const plain = variables.map((v) => new Variable(v.dataSync().slice(), { path: v.name, shape: v.shape }));
+  const [ours, optimizer] = [tfOptimizer(make()), make()];
+  ours.build(variables);
+  optimizer.build(plain);
+  for (let t = 0; t < steps; t++) {
+    const all = gradientsAt(t);
+    for (const name of missing(t)) all[name] = null;
+    const tensors = Object.entries(all).map(([name, g]) => ({
+      name,
+      tensor: g && tf.tensor(g, sizes[name]),
+    }));
+    ours.applyGradients(t % 2 ? tensors : Object.fromEntries(tensors.map((x) => [x.name, x.tensor])));
+    tf.dispose(tensors.map(({ tensor }) => tensor));
+    optimizer.apply(
+      plain.map(({ path }) => all[path]),
+      plain,
+    );
+    variables.forEach((v, k) => {
+      assertSameBits(v.dataSync(), plain[k].value, `${v.name} after step ${t + 1}`);
+    });
+  }
+  const [state, expected] = [ours.optimizer, optimizer].map((o) => o.variables);
+  expected.forEach(({ path, value }, k) => {
+    assert.equal(state[k].path, path);
+    if (typeof value === 'number') assert.equal(state[k].value, value, path);
+    else assertSameBits(state[k].value, value, path);
+  });
+  ours.dispose();
+}
+
+const options = {
+  'Adam by default': () => new Adam(),
+  'Adamax by default': () => new Adamax(),
+  amsgrad: () => new Adam({ amsgrad: true }),
+  'a schedule': () =>
+    new Adam({
+      learningRate: new schedules.ExponentialDecay({
+        initialLearningRate: 0.1,
+        decaySteps: 2,
+        decayRate: 0.5,
+      }),
+    }),
+  'a function as rate': () => new Adam({ learningRate: (t) => 0.1 / (1 + t) }),
+  clipnorm: () => new Adam({ clipnorm: 0.5 }),
+  clipvalue: () => new Adamax({ clipvalue: 0.1 }),
+  globalClipnorm: () => new AdamW({ globalClipnorm: 1 }),
+  'an average that overwrites': () => new Adam({ useEma: true, emaMomentum: 0.5, emaOverwriteFrequency: 3 }),
+  accumulation: () => new Adam({ gradientAccumulationSteps: 3 }),
+  'a loss scale that is no power of two': () => new Adam({ lossScaleFactor: 3, clipnorm: 0.25 }),
+  'rates by pattern': () => new AdamMultilr({ patternLrs: [{ patterns: ['bias'], lr: 0.5 }] }),
+  'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
+  'decay with exclusions': () => {
+    const optimizer = new AdamW({ weightDecay: 0.1 });
+    optimizer.excludeFromWeightDecay({ varNames: ['bias'] });
+    return optimizer;
+  },
+};
+for (const [name, make] of Object.entries(options)) {
+  onEach(`the bits of plain arrays: ${name}`, () => assertSameAsPlain(make));
+}
+
+const gaps = (t) => (t % 2 ? ['a/bias'] : t % 3 ? ['b/kernel', 'scalar'] : []);
+for (const name of ['Adam by default', 'an average that overwrites', 'accumulation']) {
+  onEach(`the bits of plain arrays without some gradients: ${name}`, () =>
+    assertSameAsPlain(options[name], { steps: 8, missing: gaps }),
+  );
+}
