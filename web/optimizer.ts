@@ -1,22 +1,19 @@
 // Optimizer: what all optimizers share, as keras.optimizers.Optimizer does: options, building, one step, the
 // counters, the learning rate, the state. The arithmetic is the engine's, and stepper.ts moves the data there;
 // selection.ts validates a call; the subclasses in optimizers/ choose the update rule and add their options.
+import { Applying, type Variables } from './applying.js';
 import type { Kind, Options } from './configured.js';
 import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
 import { Dialect, type Engine, engine } from './engine.js';
 import { describe, warnOnce } from './errors.js';
 import { pattern } from './options.js';
 import { isParameter, type Parameter, targetsFor } from './parameters.js';
-import { Placed } from './placed.js';
 import { rateFrom } from './rate.js';
-import { checkAlive, checkGradient, type GradientLike, type HostGradient, Selection } from './selection.js';
+import { checkAlive, checkGradient, type GradientLike, Selection } from './selection.js';
 import { SparseGradient } from './sparse.js';
-import { assignAll, type StateEntry, scalarEntry, slotEntries } from './state/entries.js';
+import { type StateEntry, scalarEntry, slotEntries } from './state/entries.js';
 import { type StepOptions, Stepper, type Target } from './stepper.js';
 import type { Selecting, Stepping } from './stepping.js';
-import { gradientAddressOf } from './variable.js';
-
-type Numbers = ArrayLike<number>;
 
 function checkEncoder(encoder: unknown): void {
   if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')
@@ -54,13 +51,10 @@ export type Attachment = (
   averages: boolean,
   accumulates: boolean,
 ) => { stepper: Stepping; selection: Selecting };
-type Variables = readonly Parameter[] | undefined;
 
-export abstract class Optimizer extends Placed {
+export abstract class Optimizer extends Applying {
   readonly #engine: Engine;
   readonly #oneRate = [0];
-  /** The variables' own gradients, for `step`; kept, so that a step makes no garbage. */
-  readonly #own: (Float32Array | null)[] = [];
   #stepper: Stepping | null = null;
   #selection: Selecting | null = null;
   #disposed = false;
@@ -135,7 +129,7 @@ export abstract class Optimizer extends Placed {
    * with gradients there, globalClipnorm with variables in both places. Until it settles a second call throws.
    * @throws TypeError, RangeError, Error; then nothing has changed.
    */
-  apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
+  override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
     return this.#apply(grads, variables, this.lossScaleFactor ?? 1);
   }
 
@@ -147,67 +141,6 @@ export abstract class Optimizer extends Placed {
   record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
     checkEncoder(encoder);
     this.#apply(grads, variables, this.lossScaleFactor ?? 1, encoder);
-  }
-
-  /** As `apply`, in pairs. Returns the number of calls so far, `rawIterations`; a Promise of it where `apply` returns one. */
-  applyGradients(pairs: Iterable<readonly [HostGradient, Parameter]>): number;
-  applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number>;
-  applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number> {
-    this.alive();
-    const list = [...pairs];
-    if (list.length === 0)
-      throw new RangeError('applyGradients: the list of [gradient, variable] pairs is empty.');
-    for (const pair of list)
-      if (!Array.isArray(pair) || pair.length !== 2)
-        throw new TypeError(`applyGradients takes [gradient, variable] pairs, got ${describe(pair)}.`);
-    const waiting = this.apply(
-      list.map(([g]) => g),
-      list.map(([, v]) => v),
-    );
-    return waiting ? waiting.then(() => this.rawIterations) : this.rawIterations;
-  }
-
-  /** `apply` with the variables' own `gradient` buffers; one that was never touched counts as null. */
-  step(): void | Promise<void> {
-    const { targets } = this.stepper();
-    const grads = this.#own;
-    for (let i = 0; i < targets.length; i++) {
-      const { variable, path } = targets[i];
-      if (!variable)
-        throw new Error(
-          `step(): '${path}' is a plain array and has no gradient buffer; pass its gradient to apply().`,
-        );
-      grads[i] = gradientAddressOf(variable) ? variable.gradient : null;
-    }
-    return this.apply(grads);
-  }
-
-  /**
-   * Calls `lossAndGrads`, applies the gradients and returns the loss.
-   * @param lossAndGrads returns `{ loss, grads }`, the gradients in the order of `variables`.
-   */
-  minimize(
-    lossAndGrads: () => { loss: number; grads: readonly HostGradient[] },
-    variables?: readonly Parameter[],
-  ): number;
-  minimize(
-    lossAndGrads: () => { loss: number; grads: readonly GradientLike[] },
-    variables?: readonly Parameter[],
-  ): number | Promise<number>;
-  minimize(
-    lossAndGrads: () => { loss: number; grads: readonly GradientLike[] },
-    variables?: readonly Parameter[],
-  ): number | Promise<number> {
-    this.alive();
-    if (typeof lossAndGrads !== 'function')
-      throw new TypeError(
-        `minimize takes a function that returns { loss, grads }, got ${describe(lossAndGrads)}.`,
-      );
-    const result = lossAndGrads();
-    if (typeof result !== 'object' || result === null || !Array.isArray(result.grads))
-      throw new TypeError(`minimize: the function must return { loss, grads }, got ${describe(result)}.`);
-    const waiting = this.apply(result.grads, variables);
-    return waiting ? waiting.then(() => result.loss) : result.loss;
   }
 
   /** The update rule alone on one built variable, for update `iterations + 1`: no clip, decay, average or counter. */
@@ -268,46 +201,6 @@ export abstract class Optimizer extends Placed {
       parameters: new Set(varList),
       patterns: varNames.map((source) => pattern('excludeFromWeightDecay: varNames', source)),
     };
-  }
-
-  /** `loss` times `lossScaleFactor`, if that is set. */
-  scaleLoss(loss: number): number {
-    return loss * (this.lossScaleFactor ?? 1);
-  }
-
-  /**
-   * `apply` on values instead of stored ones: returns the new ones and leaves this optimizer and its variables
-   * as they are. The lists are in the order of `variables` and of `build`.
-   */
-  statelessApply(
-    optimizerVariables: readonly (number | Numbers)[],
-    grads: readonly GradientLike[],
-    trainableVariables: readonly Numbers[],
-  ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
-    const stepper = this.stepper();
-    this.present('statelessApply');
-    const { targets } = stepper;
-    if (!Array.isArray(trainableVariables) || trainableVariables.length !== targets.length)
-      throw new RangeError(
-        `statelessApply: trainableVariables must be the ${targets.length} built variables, 1:1, got ${describe(trainableVariables)}.`,
-      );
-    targets.forEach((t, k) => {
-      if (trainableVariables[k]?.length !== t.size)
-        throw new RangeError(
-          `statelessApply: '${t.path}' has ${t.size} elements, got ${describe(trainableVariables[k])}.`,
-        );
-    });
-    const restore = this.#snapshot(stepper);
-    try {
-      assignAll('statelessApply: optimizerVariables', this.entries(), optimizerVariables);
-      targets.forEach((t, k) => {
-        stepper.values(t).set(trainableVariables[k]);
-      });
-      this.apply(grads);
-      return [targets.map((t) => stepper.values(t).slice()), this.getWeights()];
-    } finally {
-      restore();
-    }
   }
 
   /** Frees the state; never the variables. Idempotent; every other use afterwards throws. */
@@ -439,7 +332,7 @@ export abstract class Optimizer extends Placed {
 
   /** The step itself. Only a constraint of the user's own can throw. */
   #finish(stepper: Stepping, { rows, gradients, count, missing }: Selecting, encoder?: object): void {
-    const undo = stepper.canThrow ? this.#snapshot(stepper) : null;
+    const undo = stepper.canThrow ? this.snapshot(stepper) : null;
     stepper.step(rows, gradients, count, this.options as unknown as StepOptions);
     try {
       stepper.constrain(rows, count);
@@ -450,21 +343,6 @@ export abstract class Optimizer extends Placed {
     }
     stepper.elsewhere?.commit(encoder);
     if (missing) warnOnce(`Gradients do not exist for variables ${missing} when minimizing the loss.`);
-  }
-
-  /** How to put state and variables back to what they are now; what lives on a GPU is not concerned. */
-  #snapshot(stepper: Stepping): () => void {
-    const entries = this.entries().filter(({ remote }) => !remote);
-    const targets = stepper.targets.filter(({ row }) => !stepper.elsewhere?.has(row));
-    const copyOf = (x: number | Float32Array) => (typeof x === 'number' ? x : x.slice());
-    const state = entries.map((entry) => copyOf(entry.read()));
-    const values = targets.map((t) => stepper.values(t).slice());
-    return () => {
-      assignAll('restore', entries, state);
-      targets.forEach((t, k) => {
-        stepper.values(t).set(values[k]);
-      });
-    };
   }
 
   /** Options that decide which state there is are fixed by build. */

@@ -5,6 +5,7 @@ import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
 import type { Engine, EngineOptimizer } from './engine.js';
 import { clipRows, type Rows, rowsFor, SparseGradient } from './sparse.js';
 import type { Stepping } from './stepping.js';
+import { Tiles } from './tiles.js';
 import { addressOf, claimsOf, residenceOf, type Variable } from './variable.js';
 
 /** One built variable: engine-resident, or a plain array that passes through the tiles. */
@@ -58,7 +59,7 @@ export class Stepper implements Stepping {
   // The dense gradients that the list was last written for: asking an array for its buffer is slow, and most
   // loops come with the same arrays again.
   readonly #written: (Float32Array | null)[] = [];
-  readonly #weightsViews: Float32Array[] = [];
+  readonly #tiles: Tiles;
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
   constructor(
@@ -79,6 +80,7 @@ export class Stepper implements Stepping {
     this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
     this.#rule = engine.rule(rule);
     this.native = new engine.module.Optimizer(this.#rule);
+    this.#tiles = new Tiles(engine, this.native);
     for (const { variable, size, path } of targets) {
       const residence = variable && residenceOf(variable);
       if (residence) this.native.addElsewhere(size, averages);
@@ -190,7 +192,7 @@ export class Stepper implements Stepping {
         if (list[j * words + 1] !== 0) continue;
         this.#sums[j * words + 2] = elsewhere?.has(rows[j])
           ? elsewhere.sumOf(rows[j])
-          : this.#sumOfSquares(j, gradients[j], sparse.get(j));
+          : this.#tiles.sumOfSquares(j, targets[rows[j]], gradients[j], sparse.get(j));
       }
     }
     native.plan();
@@ -201,10 +203,10 @@ export class Stepper implements Stepping {
         const target = targets[rows[j]];
         const given = sparse.get(j);
         if (given && (options.legacySparse || !(updating || this.averages)))
-          this.#givenRows(j, target, given);
-        else if (given) this.#sparseChunks(j, target, given);
+          this.#tiles.givenRows(j, target, given);
+        else if (given) this.#tiles.sparseChunks(j, target, given);
         else if (list[j * words + 1] === 0 || target.array)
-          this.#chunks(j, target, gradients[j] as Float32Array);
+          this.#tiles.chunks(j, target, gradients[j] as Float32Array, list[j * words + 1] !== 0);
       }
     }
     if (this.averages && this.#foreign) this.#averageForeign(rows, count, native.overwriting());
@@ -232,7 +234,7 @@ export class Stepper implements Stepping {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
     }
-    this.#tiles(target, (from, size) => {
+    this.#tiles.each(target, (from, size) => {
       this.#engine.gradientTile.set(g.subarray(from, from + size));
       this.native.updateOnly(target.row, from, size, 0, rate);
     });
@@ -272,89 +274,6 @@ export class Stepper implements Stepping {
     return this.#list;
   }
 
-  /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
-  #tiles(target: Target, f: (from: number, size: number) => void): void {
-    const { array, size } = target;
-    const weights = this.#engine.weightsTile;
-    for (let from = 0; from < size; from += this.#tile) {
-      const count = Math.min(this.#tile, size - from);
-      const whole = count === array?.length;
-      if (array) weights.set(whole ? array : array.subarray(from, from + count));
-      f(from, count);
-      if (array) array.set(count === this.#tile ? weights : weights.subarray(0, count), from);
-    }
-  }
-
-  #chunks(entry: number, target: Target, g: Float32Array): void {
-    const { native } = this;
-    const { array, size, row } = target;
-    const tile = this.#engine.gradientTile;
-    const resident = this.#list[entry * words + 1] !== 0;
-    if (size <= this.#tile) {
-      if (!resident) tile.set(g);
-      if (array) this.#engine.weightsTile.set(array);
-      native.chunk(entry, 0, size);
-      if (array) array.set(this.#weightsView(row, size));
-      return;
-    }
-    this.#tiles(target, (from, count) => {
-      if (!resident) tile.set(g.subarray(from, from + count));
-      native.chunk(entry, from, count);
-    });
-  }
-
-  /** The part of the weights tile that a small array takes: kept, because making a view costs more than the copy. */
-  #weightsView(row: number, size: number): Float32Array {
-    let view = this.#weightsViews[row];
-    if (view === undefined || view.length !== size) {
-      view = this.#engine.weightsTile.subarray(0, size);
-      this.#weightsViews[row] = view;
-    }
-    return view;
-  }
-
-  /** Puts the part of the rows that falls into [from, from + size) into the zeroed tile, or zeros it again. */
-  #scatter({ rows, values, width }: Rows, from: number, size: number, clear: boolean): void {
-    const tile = this.#engine.gradientTile;
-    let low = 0; // first row that ends after `from`
-    for (let high = rows.length; low < high; ) {
-      const middle = (low + high) >> 1;
-      if ((rows[middle] + 1) * width <= from) low = middle + 1;
-      else high = middle;
-    }
-    for (let k = low; k < rows.length && rows[k] * width < from + size; k++) {
-      const first = Math.max(rows[k] * width, from);
-      const last = Math.min((rows[k] + 1) * width, from + size);
-      const at = k * width + first - rows[k] * width;
-      if (clear) tile.fill(0, first - from, last - from);
-      else tile.set(values.subarray(at, at + last - first), first - from);
-    }
-  }
-
-  #sparseChunks(entry: number, target: Target, given: Rows): void {
-    this.#engine.gradientTile.fill(0, 0, Math.min(this.#tile, target.size));
-    this.#tiles(target, (from, size) => {
-      this.#scatter(given, from, size, false);
-      this.native.chunk(entry, from, size);
-      this.#scatter(given, from, size, true);
-    });
-  }
-
-  /** Only the rows given: the lazy Adamax of optimizer_v2, and the gathering of a micro step. */
-  #givenRows(entry: number, target: Target, { rows, values, width }: Rows): void {
-    const { weightsTile, gradientTile } = this.#engine;
-    for (let k = 0; k < rows.length; k++) {
-      for (let i = 0; i < width; i += this.#tile) {
-        const size = Math.min(this.#tile, width - i);
-        const from = rows[k] * width + i;
-        gradientTile.set(values.subarray(k * width + i, k * width + i + size));
-        if (target.array) weightsTile.set(target.array.subarray(from, from + size));
-        this.native.chunk(entry, from, size);
-        if (target.array) target.array.set(weightsTile.subarray(0, size), from);
-      }
-    }
-  }
-
   #sparse(
     rows: readonly number[],
     gradients: readonly Gradient[],
@@ -373,38 +292,13 @@ export class Stepper implements Stepping {
     return found;
   }
 
-  /**
-   * Sum of squares of a gradient outside the engine, in the order of cpp/kernels/reduce.h: the same splits down
-   * to a tile. A sparse one is summed over its rows alone, unless there is an accumulator to add.
-   */
-  #sumOfSquares(entry: number, gradient: Gradient, given: Rows | undefined): number {
-    const tile = this.#engine.gradientTile;
-    const gathered = this.native.accumulationSteps > 0;
-    const sum = (n: number, fill: (from: number, size: number) => void, from = 0): number => {
-      if (n <= this.#tile) {
-        fill(from, n);
-        return this.native.chunkSumOfSquares(entry, gathered ? from : 0, 0, n);
-      }
-      const half = (n >> 1) - ((n >> 1) % 8);
-      return Math.fround(sum(half, fill, from) + sum(n - half, fill, from + half));
-    };
-    if (given && gathered) {
-      return sum(this.targets[this.#list[entry * words]].size, (from, size) => {
-        tile.fill(0, 0, size);
-        this.#scatter(given, from, size, false);
-      });
-    }
-    const values = given ? given.values : (gradient as Float32Array);
-    return sum(values.length, (from, size) => tile.set(values.subarray(from, from + size)));
-  }
-
   /** Averages of arrays that were not stepped, and the overwrite of all arrays by their average. */
   #averageForeign(rows: readonly number[], count: number, overwriting: boolean): void {
     const stepped = new Set(rows.slice(0, count));
     for (const target of this.targets) {
       if (!target.array) continue;
       if (!stepped.has(target.row))
-        this.#tiles(target, (from, size) => this.native.averageChunk(target.row, from, size));
+        this.#tiles.each(target, (from, size) => this.native.averageChunk(target.row, from, size));
       if (overwriting) target.array.set(this.averageOf(target) as Float32Array);
     }
   }

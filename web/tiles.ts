@@ -1,0 +1,128 @@
+// Steps over arrays of the JavaScript heap: they pass through two tiles of the engine's memory, which stay in the
+// cache. Also gradients of which only some rows are given, and the norms of gradients out there. It moves data and
+// decides nothing; stepper.ts does.
+import type { Engine, EngineOptimizer } from './engine.js';
+import type { Rows } from './sparse.js';
+import type { Gradient, Target } from './stepper.js';
+
+export class Tiles {
+  readonly #engine: Engine;
+  readonly #native: EngineOptimizer;
+  readonly #tile: number;
+  readonly #weightsViews: Float32Array[] = [];
+
+  constructor(engine: Engine, native: EngineOptimizer) {
+    this.#engine = engine;
+    this.#native = native;
+    this.#tile = engine.module.tileSize;
+  }
+
+  /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
+  each(target: Target, f: (from: number, size: number) => void): void {
+    const { array, size } = target;
+    const weights = this.#engine.weightsTile;
+    for (let from = 0; from < size; from += this.#tile) {
+      const count = Math.min(this.#tile, size - from);
+      const whole = count === array?.length;
+      if (array) weights.set(whole ? array : array.subarray(from, from + count));
+      f(from, count);
+      if (array) array.set(count === this.#tile ? weights : weights.subarray(0, count), from);
+    }
+  }
+
+  /** One variable's step; its gradient is `g`, unless that is resident already. */
+  chunks(entry: number, target: Target, g: Float32Array, resident: boolean): void {
+    const native = this.#native;
+    const { array, size, row } = target;
+    const tile = this.#engine.gradientTile;
+    if (size <= this.#tile) {
+      if (!resident) tile.set(g);
+      if (array) this.#engine.weightsTile.set(array);
+      native.chunk(entry, 0, size);
+      if (array) array.set(this.#weightsView(row, size));
+      return;
+    }
+    this.each(target, (from, count) => {
+      if (!resident) tile.set(g.subarray(from, from + count));
+      native.chunk(entry, from, count);
+    });
+  }
+
+  /** The part of the weights tile that a small array takes: kept, because making a view costs more than the copy. */
+  #weightsView(row: number, size: number): Float32Array {
+    let view = this.#weightsViews[row];
+    if (view === undefined || view.length !== size) {
+      view = this.#engine.weightsTile.subarray(0, size);
+      this.#weightsViews[row] = view;
+    }
+    return view;
+  }
+
+  /** Puts the part of the rows that falls into [from, from + size) into the zeroed tile, or zeros it again. */
+  #scatter({ rows, values, width }: Rows, from: number, size: number, clear: boolean): void {
+    const tile = this.#engine.gradientTile;
+    let low = 0; // first row that ends after `from`
+    for (let high = rows.length; low < high; ) {
+      const middle = (low + high) >> 1;
+      if ((rows[middle] + 1) * width <= from) low = middle + 1;
+      else high = middle;
+    }
+    for (let k = low; k < rows.length && rows[k] * width < from + size; k++) {
+      const first = Math.max(rows[k] * width, from);
+      const last = Math.min((rows[k] + 1) * width, from + size);
+      const at = k * width + first - rows[k] * width;
+      if (clear) tile.fill(0, first - from, last - from);
+      else tile.set(values.subarray(at, at + last - first), first - from);
+    }
+  }
+
+  /** One variable's step with a gradient that is zero but for some rows. */
+  sparseChunks(entry: number, target: Target, given: Rows): void {
+    this.#engine.gradientTile.fill(0, 0, Math.min(this.#tile, target.size));
+    this.each(target, (from, size) => {
+      this.#scatter(given, from, size, false);
+      this.#native.chunk(entry, from, size);
+      this.#scatter(given, from, size, true);
+    });
+  }
+
+  /** Only the rows given: the lazy Adamax of optimizer_v2, and the gathering of a micro step. */
+  givenRows(entry: number, target: Target, { rows, values, width }: Rows): void {
+    const { weightsTile, gradientTile } = this.#engine;
+    for (let k = 0; k < rows.length; k++) {
+      for (let i = 0; i < width; i += this.#tile) {
+        const size = Math.min(this.#tile, width - i);
+        const from = rows[k] * width + i;
+        gradientTile.set(values.subarray(k * width + i, k * width + i + size));
+        if (target.array) weightsTile.set(target.array.subarray(from, from + size));
+        this.#native.chunk(entry, from, size);
+        if (target.array) target.array.set(weightsTile.subarray(0, size), from);
+      }
+    }
+  }
+
+  /**
+   * Sum of squares of a gradient outside the engine, in the order of cpp/kernels/reduce.h: the same splits down
+   * to a tile. A sparse one is summed over its rows alone, unless there is an accumulator to add.
+   */
+  sumOfSquares(entry: number, target: Target, gradient: Gradient, given: Rows | undefined): number {
+    const tile = this.#engine.gradientTile;
+    const gathered = this.#native.accumulationSteps > 0;
+    const sum = (n: number, fill: (from: number, size: number) => void, from = 0): number => {
+      if (n <= this.#tile) {
+        fill(from, n);
+        return this.#native.chunkSumOfSquares(entry, gathered ? from : 0, 0, n);
+      }
+      const half = (n >> 1) - ((n >> 1) % 8);
+      return Math.fround(sum(half, fill, from) + sum(n - half, fill, from + half));
+    };
+    if (given && gathered) {
+      return sum(target.size, (from, size) => {
+        tile.fill(0, 0, size);
+        this.#scatter(given, from, size, false);
+      });
+    }
+    const values = given ? given.values : (gradient as Float32Array);
+    return sum(values.length, (from, size) => tile.set(values.subarray(from, from + size)));
+  }
+}
