@@ -13,14 +13,15 @@ const variants = [
   ['tfjs cpu', 'TensorFlow.js, cpu backend'],
 ];
 
+/** Two digits: 0.6, 8.3, 220. */
+const short = (x) => String(Number(x.toPrecision(2)));
+
 function tableOf(rule, rows) {
   const own = rows.filter((row) => row.group === 'steps' && row.rule === rule);
   const sizes = [...new Set(own.map(({ size }) => size))].sort((a, b) => a - b);
   const cell = (variant, size) => {
     const row = own.find((r) => r.variant === variant && r.size === size);
-    return row
-      ? `${row.ns.toPrecision(2)}${variant === 'resident' ? '' : ` (${row.ratios.resident.toPrecision(2)})`}`
-      : '–';
+    return row ? `${short(row.ns)}${variant === 'resident' ? '' : ` (${short(row.ratios.resident)})`}` : '–';
   };
   const name = { adam: 'Adam', adamax: 'Adamax' }[rule];
   return [
