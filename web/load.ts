@@ -14,7 +14,7 @@ export interface InitOptions {
    * the runtime info says why. Bits do not depend on it.
    */
   threads?: number | 'auto';
-  /** Accepted; never used: relaxed SIMD gains nothing and would cost the same bits everywhere. */
+  /** Accepted; never used: relaxed SIMD would not have the same bits everywhere. */
   relaxedSimd?: boolean;
   /** Where the engine comes from, instead of the inlined copy: `simdescent/simdescent.wasm`. */
   wasm?: URL | string | Response | BufferSource | WebAssembly.Module;

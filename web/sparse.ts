@@ -7,7 +7,10 @@ export interface SparseGradientOptions {
   indices: Int32Array | readonly number[];
   /** Row by row: `indices.length` times the size of one row. */
   values: Float32Array | readonly number[];
-  /** `'rows'`: clip the rows as given, before duplicates are summed, as tf_keras does. Default `'sum'`. */
+  /**
+   * `'rows'`: clipnorm and clipvalue clip the rows as given, before duplicates are summed, as tf_keras does;
+   * globalClipnorm always sees the sums. Default `'sum'`.
+   */
   clip?: 'sum' | 'rows';
 }
 
@@ -89,8 +92,25 @@ export function rowsFor({ indices, values }: SparseGradient, target: Shaped): Ro
   return { rows: unique, values: sums, width };
 }
 
-/** The rows as given, clipped before any duplicates are summed (tf_keras). Plain float32 steps; a legacy path. */
-export function clipRows(sparse: SparseGradient, clipnorm: number, clipvalue: number): SparseGradient {
+interface Clips {
+  readonly clipnorm: number | null;
+  readonly clipvalue: number | null;
+  readonly globalClipnorm: number | null;
+}
+
+/** Whether a gradient's rows are clipped as given, and not again: a global norm is always of the sums. */
+export function clipsRows(g: unknown, { clipnorm, globalClipnorm }: Clips): boolean {
+  const global = (globalClipnorm ?? 0) > 0 && !((clipnorm ?? 0) > 0);
+  return g instanceof SparseGradient && g.clip === 'rows' && !global;
+}
+
+/** The rows of a gradient that fits, clipped before duplicates are summed where that is asked for. */
+export function clippedRows(g: SparseGradient, target: Shaped, clips: Clips): Rows {
+  return rowsFor(clipsRows(g, clips) ? clipRows(g, clips.clipnorm ?? 0, clips.clipvalue ?? 0) : g, target);
+}
+
+/** The values as given, clipped (tf_keras). Plain float32 steps over what is given; a legacy path. */
+function clipRows(sparse: SparseGradient, clipnorm: number, clipvalue: number): SparseGradient {
   const { values } = sparse;
   if (!(clipnorm > 0) && !(clipvalue > 0)) return sparse;
   const clipped = values.slice();

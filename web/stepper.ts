@@ -3,7 +3,7 @@
 import { type Constraint, isUsersOwn, project } from './constraints.js';
 import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
 import type { Engine, EngineOptimizer } from './engine.js';
-import { clipRows, type Rows, rowsFor, SparseGradient } from './sparse.js';
+import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Stepping } from './stepping.js';
 import { Tiles } from './tiles.js';
 import { addressOf, claimsOf, residenceOf, type Variable } from './variable.js';
@@ -31,7 +31,7 @@ export interface StepOptions {
   legacySparse?: boolean;
 }
 
-type SparseRows = Map<number, Rows & { clipped: boolean }>;
+type SparseRows = Map<number, Rows>;
 const none: SparseRows = new Map(); // shared, so that a dense step makes no garbage
 
 const words = 4; // of an Entry: row, gradient address, sum of squares, clipped
@@ -180,7 +180,7 @@ export class Stepper implements Stepping {
         const resident = g instanceof Float32Array && g.buffer === buffer && !elsewhere?.has(rows[j]);
         list[at] = rows[j];
         list[at + 1] = resident ? g.byteOffset : 0;
-        list[at + 3] = g instanceof SparseGradient && g.clip === 'rows' ? 1 : 0;
+        list[at + 3] = clipsRows(g, options) ? 1 : 0;
         written[j] = g instanceof Float32Array ? g : null;
       }
       if (list[at + 1] === 0) foreign = true;
@@ -284,10 +284,8 @@ export class Stepper implements Stepping {
     for (let j = 0; j < count; j++) {
       const g = gradients[j];
       if (!(g instanceof SparseGradient) || this.elsewhere?.has(rows[j])) continue;
-      const clipped = g.clip === 'rows';
-      const given = clipped ? clipRows(g, options.clipnorm ?? 0, options.clipvalue ?? 0) : g;
       if (found === none) found = new Map();
-      found.set(j, { ...rowsFor(given, this.targets[rows[j]]), clipped });
+      found.set(j, clippedRows(g, this.targets[rows[j]], options));
     }
     return found;
   }

@@ -1,5 +1,5 @@
 // The main module: what TypeScript sees of the engine. Only numbers cross here; arrays are addresses, and
-// web/ looks at them through views of the memory. The only file, with kernels_exports.cc, that knows
+// web/ looks at them through views of the memory. Of the code, this folder alone knows
 // Emscripten.
 #include <emscripten/bind.h>
 

@@ -1,6 +1,6 @@
 // Float arrays in the engine's memory, and the tiles through which arrays of a foreign heap pass.
 // Large arrays start at a page offset of their own per role: four arrays at one page offset, a multiple of
-// 128 MiB apart, defeat a cache's way predictor (up to 5x), and some destinations make memcpy 20x slower.
+// 128 MiB apart, defeat the way predictor of some caches, and some destinations make their memcpy slow.
 #pragma once
 #include <cstdint>
 

@@ -236,7 +236,7 @@ void Optimizer::average_chunk(uint32_t row, uint32_t from, uint32_t count) {
 
 void Optimizer::end() {
   const bool reset = updating() && accumulation_steps;
-  const bool averages = !rows_.empty() && rows_[0].avg;  // all rows have one, or none
+  const bool averages = !state_.empty() && state_[0].averages;  // all rows have one somewhere, or none
   if (!reset && !averages) {
     iterations++;
     return;

@@ -40,7 +40,7 @@ inline typename R::template Coef<V> coefficients(const float* c) {
 }
 
 // From element i on while a whole V fits; returns where it stopped. The pointers are parameters because
-// that is where __restrict counts, and it is a third of the time.
+// that is where __restrict counts.
 template <class R, class V, class... P>
 [[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k,
                                              const typename R::template Coef<V>& c, uint32_t i, uint32_t n,

@@ -1,5 +1,5 @@
-// Whether any address is a bad one. Two traps are known on such machines: copies to some places within a page run
-// at a twentieth of the speed, and arrays a multiple of 128 MiB apart at the same place in their pages at a fifth.
+// Whether any address is a bad one. Two traps are known on such machines: copies to some places within a page are
+// many times slower, and so are steps over arrays a multiple of 128 MiB apart at the same place in their pages.
 // So: plain arrays at every 64th byte of a page, and resident arrays of 128 MiB each beside smaller ones.
 import { Variable } from '../../dist/index.js';
 import { measure, settings } from './timing.mjs';

@@ -48,6 +48,25 @@ TEST(Placement, APlacedRowBeginsWithZeroedStateAndStepsAsANewOne) {
   EXPECT_TRUE(same(w, other));
 }
 
+TEST(Placement, RowsThatStayAreAveragedWhenTheFirstHasMoved) {
+  Floats first(8, 1), second(8, 2), third(8, 3), g(8, 1);
+  Optimizer optimizer(0);
+  optimizer.ema_momentum = 0.5;
+  for (Floats* w : {&first, &second, &third}) ASSERT_TRUE(optimizer.add(8, w->data(), true, false));
+  optimizer.evict(0);
+  for (uint32_t call = 0; call < 2; call++) {
+    if (call == 1) optimizer.overwrite_frequency = 2;
+    optimizer.set_rate(0, 0.1);
+    optimizer.reserve(3)[0] = {1, g.data(), 0, 0};
+    optimizer.begin(1);
+    optimizer.plan();
+    optimizer.sweep();
+    optimizer.end();
+    EXPECT_EQ(optimizer.row(2).avg[0], 3);  // without a gradient: at first a copy, then the average of equals
+  }
+  EXPECT_NEAR(second[0], 1.85, 1e-3);  // overwritten by the average of 1.9 and 1.8
+}
+
 TEST(Placement, TheRuleAloneIsPlannedForARowElsewhere) {
   Optimizer optimizer(2);
   optimizer.weight_decay = 0.1, optimizer.decays = true, optimizer.clipnorm = 1;

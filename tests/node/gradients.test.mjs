@@ -109,3 +109,20 @@ test('legacySparse moves only the rows of a sparse gradient', () => {
   assert.deepEqual(step({}), [true, true, true, true]);
   assert.deepEqual(step({ legacySparse: true }), [false, false, true, false]);
 });
+
+test("with clip: 'rows' a global norm still clips, and sees the sums", () => {
+  const clipped = (clip) => {
+    const table = new Float32Array(12).fill(1);
+    const bias = Float32Array.of(1, 1);
+    const optimizer = new Adamax({ globalClipnorm: 0.5, learningRate: 0.1, epsilon: 1 });
+    const variables = [new Variable(table, { path: 'table', shape: [4, 3] }), bias];
+    const rows = { indices: [2, 0, 2], values: [3, 4, 5, 6, 7, 8, 9, 10, 11] };
+    optimizer.apply([new SparseGradient({ ...rows, clip }), Float32Array.of(1, -2)], variables);
+    return [variables[0].value.slice(), bias];
+  };
+  const [table, bias] = clipped('rows');
+  const [expected, expectedBias] = clipped('sum');
+  assertSameBits(table, expected);
+  assertSameBits(bias, expectedBias);
+  assert.ok(Math.abs(table[6] - 1) < 0.05, 'the gradient was clipped');
+});

@@ -39,6 +39,10 @@ export abstract class Base implements TfAccess {
     if (!gradient) return;
     if (gradient instanceof SparseGradient) {
       checkRows(gradient, target);
+      if (gradient.clip === 'rows')
+        throw new RangeError(
+          `The gradient of '${variable.name}': clip: 'rows' is for Variables and Float32Arrays; leave it at 'sum' here.`,
+        );
       return;
     }
     if (gradient.isDisposed) throw new Error(`The gradient of '${variable.name}' has been disposed.`);

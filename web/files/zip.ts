@@ -1,18 +1,12 @@
 // A .keras file as what it is outside: a zip archive of a few named files. fflate does the work.
-import { describe } from '../errors.js';
+import { bytesOf } from '../bytes.js';
 import { peer } from './peers.js';
 
 const fflate = () => peer('fflate', () => import('fflate'));
 
 /** @throws TypeError for anything but bytes; RangeError for bytes that are no zip archive. */
 export async function unzip(what: string, bytes: unknown): Promise<Record<string, Uint8Array>> {
-  const given =
-    bytes instanceof ArrayBuffer
-      ? new Uint8Array(bytes)
-      : ArrayBuffer.isView(bytes)
-        ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-        : null;
-  if (!given) throw new TypeError(`${what} takes a Uint8Array or ArrayBuffer, got ${describe(bytes)}.`);
+  const given = bytesOf(what, bytes);
   const { unzipSync } = await fflate();
   try {
     return unzipSync(given);

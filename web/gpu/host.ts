@@ -2,7 +2,7 @@
 // before; what a step does is planned in plan.ts and sent by encode.ts.
 import { projectionOf } from '../constraints.js';
 import type { DeviceRange, Elsewhere, Remote, Residence } from '../elsewhere.js';
-import { clipRows, rowsFor, SparseGradient } from '../sparse.js';
+import { clippedRows, clipsRows, SparseGradient } from '../sparse.js';
 import type { Gradient, StepOptions, Stepper, Target } from '../stepper.js';
 import type { Block, Member, Part } from './blocks.js';
 import type { Context, Range } from './context.js';
@@ -152,7 +152,7 @@ export class Host implements Elsewhere {
       if (!this.has(row)) continue;
       stepped.add(row);
       const g = gradients[j];
-      const clips = !(g instanceof SparseGradient && g.clip === 'rows');
+      const clips = !clipsRows(g, options);
       this.#add(plan, row, g, options, { sums: plan.mode !== null, clips });
     }
     for (const member of this.#rows.members.values()) {
@@ -189,8 +189,7 @@ export class Host implements Elsewhere {
     const member = this.#rows.members.get(row) as Member;
     const words = this.#stepper.native.rowOf(row);
     if (g instanceof SparseGradient) {
-      const clipped = g.clip === 'rows' ? clipRows(g, options.clipnorm ?? 0, options.clipvalue ?? 0) : g;
-      const rows = rowsFor(clipped, member.target);
+      const rows = clippedRows(g, member.target, options);
       const { width } = rows;
       plan.scatters.push({ member, rows, clears: !options.legacySparse });
       if (!options.legacySparse) plan.add('step', member, words, null, normed);

@@ -1,5 +1,6 @@
 // Optimizer state as a safetensors file (https://github.com/huggingface/safetensors): eight bytes of header
 // length, a JSON header of names, types, shapes and offsets, then the bytes. Reading checks everything first.
+import { bytesOf } from '../bytes.js';
 import { describe } from '../errors.js';
 import { checkValue, type StateEntry } from './entries.js';
 
@@ -21,13 +22,7 @@ export interface SafeTensors {
 
 /** @throws TypeError for anything but bytes; RangeError for bytes that are no safetensors file. */
 export function parse(what: string, bytes: unknown): SafeTensors {
-  const given =
-    bytes instanceof ArrayBuffer
-      ? new Uint8Array(bytes)
-      : ArrayBuffer.isView(bytes)
-        ? new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength)
-        : null;
-  if (!given) throw new TypeError(`${what} takes a Uint8Array or ArrayBuffer, got ${describe(bytes)}.`);
+  const given = bytesOf(what, bytes);
   const broken = (why: string) =>
     new RangeError(`${what}: these ${given.length} bytes are no safetensors file: ${why}.`);
   if (given.length < 8) throw broken('shorter than the length of the header');
