@@ -3,6 +3,10 @@
 
 # The Embind module runs on an imported memory, under a strict Content-Security-Policy, in pages, workers and
 # Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack).
+# Binaryen would inline all update loops, which are called from one place, into one function; engines then take long
+# to optimize it and keep fewer of its values in registers.
+set(separate_loops -sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1)
+
 add_executable(simdescent cpp/bindings/embind.cc)
 target_link_libraries(simdescent PRIVATE simdescent_engine)
 target_compile_options(simdescent PRIVATE ${warnings})
@@ -30,6 +34,7 @@ target_link_options(
   -sMEMORY_GROWTH_GEOMETRIC_CAP=268435456
   -sABORTING_MALLOC=0
   -sINCOMING_MODULE_JS_API=instantiateWasm,wasmMemory
+  ${separate_loops}
   --no-entry)
 
 # Objects by em++, linked by wasm-ld itself: em++ would add a runtime. wasm-opt then drops the stack pointer and

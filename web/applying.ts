@@ -1,5 +1,6 @@
 // What an optimizer's user says in terms of `apply`: in pairs, with the variables' own gradients, from a loss, or on
 // values instead of stored ones; and how a step is taken back. What apply does is optimizer.ts.
+import { engine } from './engine.js';
 import { describe } from './errors.js';
 import type { Parameter } from './parameters.js';
 import { Placed } from './placed.js';
@@ -12,8 +13,12 @@ type Numbers = ArrayLike<number>;
 export type Variables = readonly Parameter[] | undefined;
 
 export abstract class Applying extends Placed {
-  /** The variables' own gradients, for `step`; kept, so that a step makes no garbage. */
-  readonly #own: (Float32Array | null)[] = [];
+  /** The variables' own gradients, for `step`, and of which stepper and epoch they are. */
+  #own: {
+    readonly of: Stepping;
+    readonly epoch: number;
+    readonly grads: readonly (Float32Array | null)[];
+  } | null = null;
 
   abstract apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void>;
 
@@ -37,17 +42,19 @@ export abstract class Applying extends Placed {
 
   /** `apply` with the variables' own `gradient` buffers; one that was never touched counts as null. */
   step(): void | Promise<void> {
-    const { targets } = this.stepper();
-    const grads = this.#own;
-    for (let i = 0; i < targets.length; i++) {
-      const { variable, path } = targets[i];
-      if (!variable)
-        throw new Error(
-          `step(): '${path}' is a plain array and has no gradient buffer; pass its gradient to apply().`,
-        );
-      grads[i] = gradientAddressOf(variable) ? variable.gradient : null;
+    const stepper = this.stepper();
+    const { epoch } = engine('step()');
+    if (this.#own?.of !== stepper || this.#own.epoch !== epoch) {
+      const grads = stepper.targets.map(({ variable, path }) => {
+        if (!variable)
+          throw new Error(
+            `step(): '${path}' is a plain array and has no gradient buffer; pass its gradient to apply().`,
+          );
+        return gradientAddressOf(variable) ? variable.gradient : null;
+      });
+      this.#own = { of: stepper, epoch, grads: Object.freeze(grads) }; // frozen: nothing in it need be looked at again
     }
-    return this.apply(grads);
+    return this.apply(this.#own.grads);
   }
 
   /**

@@ -20,9 +20,11 @@ export interface EngineOptimizer {
   overwriteFrequency: number;
   emaMomentum: number;
   iterations: number;
-  add(size: number, weights: number, averages: boolean, accumulates: boolean): boolean;
+  add(size: number, weights: number, averages: boolean, accumulates: boolean): void;
   /** A row whose arrays are in another memory; see cpp/engine/optimizer.h. */
   addElsewhere(size: number, averages: boolean): void;
+  /** Makes the state of what was added; false if there is no memory. */
+  build(): boolean;
   /** A row's arrays are freed, or made, zeroed: false if there is no memory. */
   evict(row: number): void;
   place(row: number, weights: number, accumulates: boolean): boolean;
@@ -35,17 +37,22 @@ export interface EngineOptimizer {
   reserve(count: number): number;
   updating(): boolean;
   overwriting(): boolean;
-  begin(count: number): void;
+  /** `changed`: the list is not what it was at the last `begin`. */
+  begin(count: number, changed: boolean): void;
   plan(): void;
   /** Address of a row's words (cpp/kernels/sweep.h), complete between `plan` and `end`. */
   rowOf(row: number): number;
   sweep(): void;
+  /** `begin`, `plan`, `sweep` and `end` in one crossing: for lists of which all lies in the engine. */
+  step(count: number, changed: boolean): void;
   /** For threads: room for parts of at most `size` elements; writes those of the planned rows, returns how many. */
   reserveParts(size: number): void;
   cut(): number;
   /** Address of the parts: rows of `rowBytes` each. */
   parts(): number;
   chunk(entry: number, from: number, count: number): void;
+  /** Entries, whole, that lie in the tiles one behind another, each from a multiple of four floats on. */
+  chunks(entry: number, count: number): void;
   chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;
   averageChunk(row: number, from: number, count: number): void;
   end(): void;
@@ -134,6 +141,8 @@ export class Engine {
   /** Absent where one thread does the work. */
   pool: Pool | null = null;
   readonly #rules = new Map<string, number>();
+  #probe: Uint8Array = new Uint8Array(0);
+  #epoch = 0;
   #weightsTile: Float32Array = new Float32Array(0);
   #gradientTile: Float32Array = new Float32Array(0);
 
@@ -141,6 +150,22 @@ export class Engine {
     this.module = module;
     this.memory = memory;
     for (let k = 0; k < module.ruleCount; k++) this.#rules.set(this.text(module.ruleName(k)), k);
+  }
+
+  /**
+   * Changes whenever what somebody remembers of the memory may have become wrong: it has grown, which detaches views,
+   * or a variable was disposed, has moved, or got its gradient buffer.
+   */
+  get epoch(): number {
+    if (this.#probe.length === 0) {
+      this.#probe = new Uint8Array(this.memory.buffer);
+      this.#epoch++;
+    }
+    return this.#epoch;
+  }
+
+  endEpoch(): void {
+    this.#epoch++;
   }
 
   rule(name: string): number {

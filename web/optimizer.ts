@@ -55,6 +55,8 @@ export type Attachment = (
 export abstract class Optimizer extends Applying {
   readonly #engine: Engine;
   readonly #oneRate = [0];
+  /** The rates that the engine was told. */
+  readonly #knownRates: number[] = [];
   #stepper: Stepping | null = null;
   #selection: Selecting | null = null;
   #disposed = false;
@@ -116,7 +118,7 @@ export abstract class Optimizer extends Applying {
     const targets = targetsFor(variables, this.#engine.memory.buffer);
     this.#attach((engine, rule, averages, accumulates) => ({
       stepper: new Stepper(engine, rule, targets, averages, accumulates),
-      selection: new Selection(this.name, targets, variables),
+      selection: new Selection(this.name, engine, targets, variables),
     }));
     const { parameters } = this.#excluded;
     for (const { row } of targets)
@@ -253,6 +255,7 @@ export abstract class Optimizer extends Applying {
     this.#selection = made.selection;
     this.#stepper = made.stepper;
     this.stale = true;
+    this.#knownRates.length = 0;
     const now = new Map(this.entries().map((entry) => [entry.key, entry]));
     for (const { key, value } of old) now.get(key)?.write(value);
     before?.delete();
@@ -279,6 +282,14 @@ export abstract class Optimizer extends Applying {
       this.#stepper = this.#selection = null;
       throw error;
     }
+  }
+
+  /** The rate of each group at this call. @throws whatever a function or schedule of the user's throws */
+  #ratesNow(): readonly number[] {
+    const { rate, rateGroups } = this;
+    const iteration = rate.isNumber && !rateGroups ? 0 : this.rawIterations; // asked for only where it matters
+    this.#oneRate[0] = rate.at(iteration);
+    return rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
   }
 
   /** Hands the options to the engine, if they have changed. */
@@ -311,14 +322,16 @@ export abstract class Optimizer extends Applying {
   ): void | Promise<void> {
     this.alive();
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
-    const iteration = this.rawIterations;
-    this.#oneRate[0] = this.rate.at(iteration); // may throw: a function of the user's
-    const rates = this.rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
+    const rates = this.#ratesNow();
     const selection = this.#select(grads, variables);
     const stepper = this.stepper();
     const { native, elsewhere } = stepper;
     this.#configure(stepper, lossScale);
-    for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);
+    for (let k = 0; k < rates.length; k++) {
+      if (rates[k] === this.#knownRates[k]) continue;
+      this.#knownRates[k] = rates[k];
+      native.setRate(k, rates[k]);
+    }
     const waiting = elsewhere?.prepare(
       selection.rows,
       selection.gradients,
@@ -331,18 +344,19 @@ export abstract class Optimizer extends Applying {
   }
 
   /** The step itself. Only a constraint of the user's own can throw. */
-  #finish(stepper: Stepping, { rows, gradients, count, missing }: Selecting, encoder?: object): void {
+  #finish(stepper: Stepping, selection: Selecting, encoder?: object): void {
     const undo = stepper.canThrow ? this.snapshot(stepper) : null;
-    stepper.step(rows, gradients, count, this.options as unknown as StepOptions);
+    stepper.step(selection, this.options as unknown as StepOptions);
     try {
-      stepper.constrain(rows, count);
+      stepper.constrain(selection.rows, selection.count);
     } catch (error) {
       stepper.elsewhere?.discard();
       undo?.();
       throw error;
     }
     stepper.elsewhere?.commit(encoder);
-    if (missing) warnOnce(`Gradients do not exist for variables ${missing} when minimizing the loss.`);
+    if (selection.missing)
+      warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`);
   }
 
   /** Options that decide which state there is are fixed by build. */

@@ -1,11 +1,14 @@
-// The validated part of one call of apply: which rows have a gradient, and which. Checking it changes nothing,
-// and its lists are kept from call to call, so that a step makes no garbage.
+// The validated part of one call of apply: which rows have a gradient, and which. Checking it changes nothing, and
+// its lists are kept from call to call: most loops come with the same arrays again, and then a step makes no garbage
+// and looks only at what can have changed in between.
 import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
+import type { Engine } from './engine.js';
 import { describe } from './errors.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
-import { addressOf, disposals, residenceOf } from './variable.js';
+import type { Selecting } from './stepping.js';
+import { addressOf, residenceOf } from './variable.js';
 
 /** null: this variable has no gradient in this step, and is left alone (not the same as zeros). */
 export type HostGradient = Float32Array | SparseGradient | null | undefined;
@@ -33,23 +36,29 @@ export function checkGradient(g: unknown, target: Target): asserts g is Gradient
     );
 }
 
-export class Selection {
+export class Selection implements Selecting {
   readonly targets: readonly Target[];
   readonly rows: number[] = [];
   readonly gradients: Gradient[] = [];
-  /** How many of `rows` and `gradients` count. */
+  readonly addresses: number[] = [];
   count = 0;
-  /** Paths of variables without a gradient, for the warning. */
   missing = '';
+  version = 0;
   readonly #owner: string;
+  readonly #engine: Engine;
   readonly #rowOf = new Map<Parameter, number>();
   readonly #stamps: number[];
   #stamp = 0;
-  /** Whether the last selection was of a dense gradient for every variable, and at how many disposals. */
+  /** The epoch of the last selection, if that was of a dense gradient for every variable. */
   #full = -1;
+  /** The list of the last selection, if it is frozen: then its gradients are the same ones again. */
+  #frozen: readonly GradientLike[] | null = null;
+  /** Where arrays of the JavaScript heap take part: their buffers may be transferred away at any time. */
+  readonly #loose: number[] = [];
 
-  constructor(owner: string, targets: readonly Target[], parameters: readonly Parameter[]) {
+  constructor(owner: string, engine: Engine, targets: readonly Target[], parameters: readonly Parameter[]) {
     this.#owner = owner;
+    this.#engine = engine;
     this.targets = targets;
     this.#stamps = targets.map(() => 0);
     for (const { row } of targets) this.#rowOf.set(parameters[row], row);
@@ -67,17 +76,21 @@ export class Selection {
 
   /** @throws TypeError, RangeError, Error for whatever does not fit. */
   select(grads: readonly GradientLike[], variables: readonly Parameter[] | undefined): void {
-    const { targets, rows, gradients } = this;
     if (variables === undefined && this.#isRepeated(grads)) return;
+    const { targets, rows, gradients, addresses } = this;
     this.#full = -1;
+    this.version++;
     const expected = variables ? variables.length : targets.length;
     if (grads.length !== expected)
       throw new RangeError(
         `apply: ${grads.length} gradients for ${expected} variables; there must be one for each (null where there is none).`,
       );
+    const { buffer } = this.#engine.memory;
     const stamp = ++this.#stamp;
+    this.#loose.length = 0;
     let count = 0;
     let missing = '';
+    let dense = variables === undefined;
     for (let i = 0; i < expected; i++) {
       const row = variables ? this.rowOf(variables[i]) : i;
       const target = targets[row];
@@ -88,28 +101,34 @@ export class Selection {
       const g = grads[i];
       if (g === null || g === undefined) {
         missing += `${missing && ', '}'${target.path}'`;
+        dense = false;
         continue;
       }
       checkGradient(g, target);
+      const isArray = g instanceof Float32Array;
+      const address = isArray && g.buffer === buffer ? g.byteOffset : 0;
+      dense &&= isArray;
+      if (address === 0 || target.array) this.#loose.push(count);
       rows[count] = row;
-      gradients[count++] = g;
+      gradients[count] = g;
+      addresses[count++] = address;
     }
     if (count === 0 && expected > 0) throw new RangeError('No gradients provided for any variable.');
     this.count = count;
     this.missing = missing;
-    if (variables === undefined && count === expected && gradients.every((g) => g instanceof Float32Array))
-      this.#full = disposals;
+    if (!dense) return;
+    this.#full = this.#engine.epoch;
+    this.#frozen = Object.isFrozen(grads) ? grads : null;
   }
 
-  /** Most loops come with the same arrays again; then only what can have changed in between is looked at. */
   #isRepeated(grads: readonly GradientLike[]): boolean {
     const { targets, gradients } = this;
-    if (this.#full !== disposals || grads.length !== targets.length) return false;
-    for (let i = 0; i < targets.length; i++) {
-      const g = grads[i];
+    if (this.#full !== this.#engine.epoch || grads.length !== targets.length) return false;
+    if (grads !== this.#frozen)
+      for (let i = 0; i < grads.length; i++) if (grads[i] !== gradients[i]) return false;
+    for (const i of this.#loose) {
       const { size, array } = targets[i];
-      if (g !== gradients[i] || (g as Float32Array).length !== size) return false;
-      if (array !== null && array.length !== size) return false;
+      if ((gradients[i] as Float32Array).length !== size || (array && array.length !== size)) return false;
     }
     return true;
   }

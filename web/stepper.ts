@@ -4,7 +4,7 @@ import { type Constraint, isUsersOwn, project } from './constraints.js';
 import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
 import type { Engine, EngineOptimizer } from './engine.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
-import type { Stepping } from './stepping.js';
+import type { Selecting, Stepping } from './stepping.js';
 import { Tiles } from './tiles.js';
 import { addressOf, claimsOf, residenceOf, type Variable } from './variable.js';
 
@@ -56,9 +56,12 @@ export class Stepper implements Stepping {
   readonly #foreign: boolean;
   readonly #constrained: boolean;
   #lossScale = Number.NaN;
-  // The dense gradients that the list was last written for: asking an array for its buffer is slow, and most
-  // loops come with the same arrays again.
-  readonly #written: (Float32Array | null)[] = [];
+  /** The version of the selection that the list was written for. */
+  #listed = -1;
+  /** Whether anything of that selection is out of the engine's reach; and what of it goes through the tiles. */
+  #outside = false;
+  #sparse: SparseRows = none;
+  readonly #staged: number[] = [];
   readonly #tiles: Tiles;
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
@@ -81,13 +84,18 @@ export class Stepper implements Stepping {
     this.#rule = engine.rule(rule);
     this.native = new engine.module.Optimizer(this.#rule);
     this.#tiles = new Tiles(engine, this.native);
-    for (const { variable, size, path } of targets) {
-      const residence = variable && residenceOf(variable);
-      if (residence) this.native.addElsewhere(size, averages);
-      else if (!this.native.add(size, variable ? addressOf(variable) : 0, averages, accumulates)) {
-        this.native.delete();
-        throw engine.outOfMemory(size * 8, `the optimizer state of '${path}'`);
+    const arrays = engine.module.slotCount(this.#rule) + Number(averages) + Number(accumulates);
+    let bytes = 0;
+    for (const { variable, size } of targets) {
+      if (variable && residenceOf(variable)) this.native.addElsewhere(size, averages);
+      else {
+        this.native.add(size, variable ? addressOf(variable) : 0, averages, accumulates);
+        bytes += 4 * size * arrays;
       }
+    }
+    if (!this.native.build()) {
+      this.native.delete();
+      throw engine.outOfMemory(bytes, `the optimizer state of ${targets.length} variables`);
     }
     this.native.reserve(targets.length);
     try {
@@ -113,7 +121,7 @@ export class Stepper implements Stepping {
 
   /** A row's gradients came from one memory and now come from another. */
   forget(): void {
-    this.#written.length = 0;
+    this.#listed = -1;
   }
 
   /** Plans rows that live elsewhere by themselves, so that their norms can be taken before the step. */
@@ -124,7 +132,7 @@ export class Stepper implements Stepping {
       list.fill(0, j * words, (j + 1) * words);
       list[j * words] = row;
     });
-    this.native.begin(rows.length);
+    this.native.begin(rows.length, true);
   }
 
   /** What is resident, by all threads if there are any and it is worth it. */
@@ -166,52 +174,79 @@ export class Stepper implements Stepping {
     return g.buffer === this.#engine.memory.buffer;
   }
 
-  /** Steps the first `count` of `rows` with the gradients beside them, which are known to fit. Cannot throw. */
-  step(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): void {
-    const { native, targets, elsewhere } = this;
+  /** Steps what was selected. Cannot throw. */
+  step(selection: Selecting, options: StepOptions): void {
+    const { native } = this;
     const list = this.#entries();
-    const sparse = this.#sparse(rows, gradients, count, options);
-    const { buffer } = this.#engine.memory;
-    const written = this.#written;
-    let foreign = this.#foreign || sparse.size > 0;
-    for (let j = 0, at = 0; j < count; j++, at += words) {
-      const g = gradients[j];
-      if (g !== written[j] || list[at] !== rows[j]) {
-        const resident = g instanceof Float32Array && g.buffer === buffer && !elsewhere?.has(rows[j]);
-        list[at] = rows[j];
-        list[at + 1] = resident ? g.byteOffset : 0;
-        list[at + 3] = clipsRows(g, options) ? 1 : 0;
-        written[j] = g instanceof Float32Array ? g : null;
-      }
-      if (list[at + 1] === 0) foreign = true;
+    const changed = selection.version !== this.#listed;
+    if (changed) this.#write(list, selection, options);
+    const { count } = selection;
+    if (!this.#outside && !this.#parallel) {
+      native.step(count, changed);
+      return;
     }
-    native.begin(count);
-    const updating = foreign && native.updating();
-    if (updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
-      for (let j = 0; j < count; j++) {
-        if (list[j * words + 1] !== 0) continue;
-        this.#sums[j * words + 2] = elsewhere?.has(rows[j])
-          ? elsewhere.sumOf(rows[j])
-          : this.#tiles.sumOfSquares(j, targets[rows[j]], gradients[j], sparse.get(j));
-      }
-    }
+    native.begin(count, changed);
+    const updating = native.updating();
+    if (this.#outside && updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0))
+      this.#sumsOutside(list, selection);
     native.plan();
     this.#sweep();
-    if (foreign) {
-      for (let j = 0; j < count; j++) {
-        if (elsewhere?.has(rows[j])) continue;
-        const target = targets[rows[j]];
-        const given = sparse.get(j);
-        if (given && (options.legacySparse || !(updating || this.averages)))
-          this.#tiles.givenRows(j, target, given);
-        else if (given) this.#tiles.sparseChunks(j, target, given);
-        else if (list[j * words + 1] === 0 || target.array)
-          this.#tiles.chunks(j, target, gradients[j] as Float32Array, list[j * words + 1] !== 0);
-      }
-    }
-    if (this.averages && this.#foreign) this.#averageForeign(rows, count, native.overwriting());
-    elsewhere?.step(rows, gradients, count, options);
+    if (this.#outside) this.#stepOutside(selection, updating, options);
     native.end();
+  }
+
+  /** What the engine has to know of a selection, and what it cannot reach. */
+  #write(list: Uint32Array, selection: Selecting, options: StepOptions): void {
+    const { rows, gradients, addresses, count } = selection;
+    const { targets, elsewhere } = this;
+    this.#sparse = none;
+    this.#outside = this.#foreign; // averages of arrays move without a gradient, too
+    this.#staged.length = 0;
+    for (let j = 0, at = 0; j < count; j++, at += words) {
+      const row = rows[j];
+      const g = gradients[j];
+      const target = targets[row];
+      const away = elsewhere?.has(row) ?? false;
+      const address = away ? 0 : addresses[j];
+      list[at] = row;
+      list[at + 1] = address;
+      list[at + 3] = 0;
+      if (g instanceof SparseGradient) {
+        list[at + 3] = clipsRows(g, options) ? 1 : 0;
+        if (!away) {
+          if (this.#sparse === none) this.#sparse = new Map();
+          this.#sparse.set(j, clippedRows(g, target, options));
+        }
+      } else if (!away && (address === 0 || target.array)) {
+        this.#staged.push(j);
+      }
+      if (address === 0) this.#outside = true;
+    }
+    this.#listed = selection.version;
+  }
+
+  /** Sums of squares of the gradients that the engine cannot reach. */
+  #sumsOutside(list: Uint32Array, { rows, gradients, count }: Selecting): void {
+    const { elsewhere, targets } = this;
+    for (let j = 0; j < count; j++) {
+      if (list[j * words + 1] !== 0) continue;
+      this.#sums[j * words + 2] = elsewhere?.has(rows[j])
+        ? elsewhere.sumOf(rows[j])
+        : this.#tiles.sumOfSquares(j, targets[rows[j]], gradients[j], this.#sparse.get(j));
+    }
+  }
+
+  /** The part of a step that the engine's sweep has left out. */
+  #stepOutside(selection: Selecting, updating: boolean, options: StepOptions): void {
+    const { rows, gradients, count } = selection;
+    this.#tiles.step(this.#staged, this.targets, selection);
+    for (const [j, given] of this.#sparse) {
+      const target = this.targets[rows[j]];
+      if (options.legacySparse || !(updating || this.averages)) this.#tiles.givenRows(j, target, given);
+      else this.#tiles.sparseChunks(j, target, given);
+    }
+    if (this.averages && this.#foreign) this.#averageForeign(rows, count, this.native.overwriting());
+    this.elsewhere?.step(rows, gradients, count, options);
   }
 
   /** The constraints of the stepped variables. Those of the user's own may throw. */
@@ -266,28 +301,12 @@ export class Stepper implements Stepping {
   /** The step list, renewed when the memory has grown away from under it. */
   #entries(): Uint32Array {
     if (this.#list.length === 0) {
-      this.#written.length = 0;
+      this.forget();
       const address = this.native.reserve(this.targets.length);
       this.#list = new Uint32Array(this.#engine.memory.buffer, address, this.targets.length * words);
       this.#sums = new Float32Array(this.#engine.memory.buffer, address, this.targets.length * words);
     }
     return this.#list;
-  }
-
-  #sparse(
-    rows: readonly number[],
-    gradients: readonly Gradient[],
-    count: number,
-    options: StepOptions,
-  ): SparseRows {
-    let found = none;
-    for (let j = 0; j < count; j++) {
-      const g = gradients[j];
-      if (!(g instanceof SparseGradient) || this.elsewhere?.has(rows[j])) continue;
-      if (found === none) found = new Map();
-      found.set(j, clippedRows(g, this.targets[rows[j]], options));
-    }
-    return found;
   }
 
   /** Averages of arrays that were not stepped, and the overwrite of all arrays by their average. */

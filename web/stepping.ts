@@ -2,7 +2,7 @@
 // the engine's own; adapters for memory of other libraries bring theirs.
 import type { Elsewhere } from './elsewhere.js';
 import type { EngineOptimizer } from './engine.js';
-import type { Selection } from './selection.js';
+import type { GradientLike } from './selection.js';
 import type { Gradient, StepOptions, Target } from './stepper.js';
 
 export interface Stepping {
@@ -15,8 +15,8 @@ export interface Stepping {
   readonly canThrow: boolean;
   /** What gradients are divided by. */
   lossScale: number;
-  /** Steps the first `count` of `rows` with the gradients beside them, which are known to fit. Cannot throw. */
-  step(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): void;
+  /** Steps what was selected. Cannot throw. */
+  step(selection: Selecting, options: StepOptions): void;
   constrain(rows: readonly number[], count: number): void;
   /** The rule alone, on one variable. */
   updateOnly(target: Target, g: Float32Array, rate: number): void;
@@ -30,4 +30,17 @@ export interface Stepping {
 }
 
 /** The validated part of a call: selection.ts, or an adapter's. */
-export type Selecting = Pick<Selection, 'rows' | 'gradients' | 'count' | 'missing' | 'rowOf' | 'select'>;
+export interface Selecting {
+  /** The rows that have a gradient, the gradients, and their addresses in the engine's memory, 0 for those elsewhere. */
+  readonly rows: readonly number[];
+  readonly gradients: readonly Gradient[];
+  readonly addresses: readonly number[];
+  /** How many of these count. */
+  readonly count: number;
+  /** Changes whenever they do. */
+  readonly version: number;
+  /** Paths of variables without a gradient, for the warning. */
+  readonly missing: string;
+  rowOf(variable: unknown): number;
+  select(grads: readonly GradientLike[], variables?: readonly unknown[]): void;
+}

@@ -4,12 +4,19 @@
 import type { Engine, EngineOptimizer } from './engine.js';
 import type { Rows } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
+import type { Selecting } from './stepping.js';
+
+/** Arrays with fewer elements share the tiles. Longer ones start where the tiles do, at a good place in a page. */
+const small = 1024;
 
 export class Tiles {
   readonly #engine: Engine;
   readonly #native: EngineOptimizer;
   readonly #tile: number;
-  readonly #weightsViews: Float32Array[] = [];
+  // The part of the weights tile that a small array last had, and where that begins: kept, because making a view
+  // costs more than the copy.
+  readonly #views: Float32Array[] = [];
+  readonly #starts: number[] = [];
 
   constructor(engine: Engine, native: EngineOptimizer) {
     this.#engine = engine;
@@ -30,32 +37,60 @@ export class Tiles {
     }
   }
 
-  /** One variable's step; its gradient is `g`, unless that is resident already. */
-  chunks(entry: number, target: Target, g: Float32Array, resident: boolean): void {
-    const native = this.#native;
-    const { array, size, row } = target;
-    const tile = this.#engine.gradientTile;
-    if (size <= this.#tile) {
-      if (!resident) tile.set(g);
-      if (array) this.#engine.weightsTile.set(array);
-      native.chunk(entry, 0, size);
-      if (array) array.set(this.#weightsView(row, size));
-      return;
+  /** Steps with dense gradients of the entries listed: those of which something is outside of the engine. */
+  step(entries: readonly number[], targets: readonly Target[], selection: Selecting): void {
+    for (let k = 0; k < entries.length; ) {
+      const j = entries[k];
+      const target = targets[selection.rows[j]];
+      if (target.size < small) {
+        k = this.#shared(entries, k, targets, selection);
+      } else {
+        this.#whole(j, target, selection.gradients[j] as Float32Array, selection.addresses[j] !== 0);
+        k++;
+      }
     }
+  }
+
+  /** One variable, a tile at a time. */
+  #whole(entry: number, target: Target, g: Float32Array, resident: boolean): void {
+    const tile = this.#engine.gradientTile;
     this.each(target, (from, count) => {
-      if (!resident) tile.set(g.subarray(from, from + count));
-      native.chunk(entry, from, count);
+      if (!resident) tile.set(count === g.length ? g : g.subarray(from, from + count));
+      this.#native.chunk(entry, from, count);
     });
   }
 
-  /** The part of the weights tile that a small array takes: kept, because making a view costs more than the copy. */
-  #weightsView(row: number, size: number): Float32Array {
-    let view = this.#weightsViews[row];
-    if (view === undefined || view.length !== size) {
-      view = this.#engine.weightsTile.subarray(0, size);
-      this.#weightsViews[row] = view;
+  /** As many small variables as the tiles hold, from `entries[k]` on, one behind another. Returns the next k. */
+  #shared(entries: readonly number[], k: number, targets: readonly Target[], selection: Selecting): number {
+    const { rows, gradients, addresses } = selection;
+    const { gradientTile, weightsTile } = this.#engine;
+    const first = entries[k];
+    let at = 0;
+    let count = 0;
+    for (; k + count < entries.length && entries[k + count] === first + count; count++) {
+      const j = first + count;
+      const { size, array } = targets[rows[j]];
+      if (size >= small || at + size > this.#tile) break;
+      if (addresses[j] === 0) gradientTile.set(gradients[j] as Float32Array, at);
+      if (array) weightsTile.set(array, at);
+      at += (size + 3) & ~3;
     }
-    return view;
+    this.#native.chunks(first, count);
+    at = 0;
+    for (let j = first; j < first + count; j++) {
+      const { row, size, array } = targets[rows[j]];
+      if (array) array.set(this.#weightsView(row, at, size));
+      at += (size + 3) & ~3;
+    }
+    return k + count;
+  }
+
+  #weightsView(row: number, at: number, size: number): Float32Array {
+    const view = this.#views[row];
+    if (view !== undefined && view.length === size && this.#starts[row] === at) return view;
+    this.#starts[row] = at;
+    this.#views[row] = this.#engine.weightsTile.subarray(at, at + size);
+    return this.#views[row];
   }
 
   /** Puts the part of the rows that falls into [from, from + size) into the zeroed tile, or zeros it again. */

@@ -26,8 +26,6 @@ const known = ['name', 'path', 'shape', 'trainable', 'constraint'];
 /** The engine's address of a variable, 0 once disposed; and of its gradient buffer, 0 if it was never touched. */
 export let addressOf: (variable: Variable) => number;
 export let gradientAddressOf: (variable: Variable) => number;
-/** How many variables were disposed or have moved: whoever has checked some need not again until it changes. */
-export let disposals = 0;
 /** Whether neither name nor path was given: then the optimizer numbers it, as it does plain arrays. */
 export let isUnnamed: (variable: Variable) => boolean;
 /** Where a variable lives, if not in the engine; null also once disposed. */
@@ -166,12 +164,11 @@ export class Variable {
   get gradient(): Float32Array {
     if (this.#gradient.length === 0) {
       this.#check();
-      if (this.#gradientAddress === 0)
-        this.#gradientAddress = this.#engine.allocate(
-          this.size,
-          Role.gradient,
-          `the gradient of '${this.path}'`,
-        );
+      if (this.#gradientAddress === 0) {
+        const what = `the gradient of '${this.path}'`;
+        this.#gradientAddress = this.#engine.allocate(this.size, Role.gradient, what);
+        this.#engine.endEpoch();
+      }
       this.#gradient = this.#engine.floats(this.#gradientAddress, this.size);
     }
     return this.#gradient;
@@ -199,7 +196,7 @@ export class Variable {
   /** Frees the memory. Idempotent; every other use afterwards throws. Optimizers that know it will say so. */
   dispose(): void {
     if (this.#address === 0 && !this.#residence) return;
-    disposals++;
+    this.#engine.endEpoch();
     this.#residence?.free();
     this.#residence = null;
     this.#engine.module.release(this.#address, this.size);
@@ -210,7 +207,7 @@ export class Variable {
 
   #relocate(to: Residence | null): void {
     const address = to ? 0 : this.#engine.allocate(this.size, Role.weights, `the variable '${this.path}'`);
-    disposals++;
+    this.#engine.endEpoch();
     this.#engine.module.release(this.#address, this.size);
     this.#address = address;
     this.#residence = to;

@@ -27,8 +27,8 @@ void set_adaptive_epsilon(Optimizer& o, bool x) { o.hyper.adaptive_epsilon = x; 
 uint32_t dialect(const Optimizer& o) { return uint32_t(o.hyper.dialect); }
 void set_dialect(Optimizer& o, uint32_t x) { o.hyper.dialect = Dialect(x); }
 
-bool add(Optimizer& o, uint32_t n, uint32_t weights, bool averages, bool accumulates) {
-  return o.add(n, floats(weights), averages, accumulates);
+void add(Optimizer& o, uint32_t n, uint32_t weights, bool averages, bool accumulates) {
+  o.add(n, floats(weights), averages, accumulates);
 }
 uint32_t slot(const Optimizer& o, uint32_t row, uint32_t k) { return address(o.row(row).slot[k]); }
 uint32_t average_of(const Optimizer& o, uint32_t row) { return address(o.row(row).avg); }
@@ -84,6 +84,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .property("iterations", &Optimizer::iterations)
       .function("add", &add)
       .function("addElsewhere", &Optimizer::add_elsewhere)
+      .function("build", &Optimizer::build)
       .function("evict", &Optimizer::evict)
       .function("place", &place)
       .function("excludeFromDecay", &Optimizer::exclude_from_decay)
@@ -102,7 +103,9 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("cut", &Optimizer::cut)
       .function("parts", &parts)
       .function("sweep", &Optimizer::sweep)
+      .function("step", &Optimizer::step)
       .function("chunk", &Optimizer::chunk)
+      .function("chunks", &Optimizer::chunks)
       .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)
       .function("averageChunk", &Optimizer::average_chunk)
       .function("end", &Optimizer::end)

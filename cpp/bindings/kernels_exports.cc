@@ -14,7 +14,7 @@ static_assert(sizeof(Row) == 44 && sizeof(Pipe<float>) == 52);
 
 // Rows after the engine's `plan`, or written by the host. Scratch is only touched for `general` rows.
 EXPORT(step) void kernel_step(uint32_t rule, const Row* rows, uint32_t count, Scratch* scratch) {
-  for (uint32_t i = 0; i < count; i++) step(rule, rows[i], *scratch);
+  step(rule, rows, count, *scratch);
 }
 
 EXPORT(average) void kernel_average(const Row* row) { average(*row); }

@@ -32,17 +32,37 @@ Optimizer::~Optimizer() {
   }
 }
 
-bool Optimizer::add(uint32_t n, float* weights, bool averages, bool accumulates) {
+void Optimizer::add(uint32_t n, float* weights, bool averages, bool accumulates) {
   add_elsewhere(n, averages);
-  if (place(uint32_t(rows_.size() - 1), weights, accumulates)) return true;
-  rows_.pop_back();
-  state_.pop_back();
-  return false;
+  rows_.back().w = weights;
+  state_.back().here = true;
+  state_.back().accumulates = accumulates;
 }
 
 void Optimizer::add_elsewhere(uint32_t n, bool averages) {
   rows_.emplace_back().n = n;
   state_.emplace_back().averages = averages;
+}
+
+bool Optimizer::build() { return make(0, uint32_t(rows_.size())); }
+
+bool Optimizer::make(uint32_t first, uint32_t last) {
+  bool complete = true;
+  const auto take = [&](uint32_t i, float*& array, Role role) {
+    if (state_[i].here) complete = complete && (array = allocate(rows_[i].n, role));
+  };
+  constexpr Role roles[max_slots] = {Role::slot0, Role::slot1, Role::slot2};
+  for (size_t k = 0; k < slots(rule_).size(); k++) {
+    for (uint32_t i = first; i < last; i++) take(i, rows_[i].slot[k], roles[k]);
+  }
+  for (uint32_t i = first; i < last; i++) {
+    if (state_[i].accumulates) take(i, rows_[i].acc, Role::accumulator);
+  }
+  for (uint32_t i = first; i < last; i++) {
+    if (state_[i].averages) take(i, rows_[i].avg, Role::average);
+  }
+  for (uint32_t i = first; i < last && !complete; i++) evict(i);
+  return complete;
 }
 
 void Optimizer::evict(uint32_t row) {
@@ -52,24 +72,22 @@ void Optimizer::evict(uint32_t row) {
   release(std::exchange(r.avg, nullptr), r.n);
   r.w = nullptr;
   r.g = nullptr;
+  state_[row].here = false;
+  arranged_ = none;
 }
 
 bool Optimizer::place(uint32_t row, float* weights, bool accumulates) {
-  Row& r = rows_[row];
-  bool complete = true;
-  const auto take = [&](float*& array, Role role) { complete = (array = allocate(r.n, role)) && complete; };
-  constexpr Role roles[max_slots] = {Role::slot0, Role::slot1, Role::slot2};
-  for (size_t k = 0; k < slots(rule_).size(); k++) take(r.slot[k], roles[k]);
-  if (accumulates) take(r.acc, Role::accumulator);
-  if (state_[row].averages) take(r.avg, Role::average);
-  if (!complete) evict(row);
-  r.w = complete ? weights : nullptr;
-  return complete;
+  rows_[row].w = weights;
+  state_[row].here = true;
+  state_[row].accumulates = accumulates;
+  arranged_ = none;
+  return make(row, row + 1);
 }
 
 void Optimizer::set_group(uint32_t row, uint32_t group) {
   state_[row].group = group;
   if (group >= groups_.size()) groups_.resize(group + 1);
+  arranged_ = none;
 }
 
 void Optimizer::set_rate(uint32_t group, double rate) {
@@ -77,14 +95,14 @@ void Optimizer::set_rate(uint32_t group, double rate) {
 }
 
 Entry* Optimizer::reserve(uint32_t count) {
-  if (list_.size() < count) list_.resize(count), sums_.resize(count);
+  if (list_.size() < count) list_.resize(count), sums_.resize(count), runs_.resize(count);
   return list_.data();
 }
 
 // One division at most in the sweep; whatever needs more goes the general way.
 void Optimizer::choose_stages() {
   const float scale = float(loss_scale), steps = float(accumulation_steps);
-  exact_ = exact_reciprocal(scale);
+  const bool exact = exact_reciprocal(scale);
   const bool gathers = accumulation_steps > 0, by_norm = clipnorm > 0;
   const bool global = global_clipnorm > 0 && !by_norm,
              by_value = clipvalue > 0 && (clamp_first || !(by_norm || global));
@@ -94,7 +112,7 @@ void Optimizer::choose_stages() {
   pipe.unscale = scale;
   pipe.steps = gathers ? steps : 1;
   pipe.l2 = float(l2);
-  if (exact_) pipe.scale = 1 / scale;
+  if (exact) pipe.scale = 1 / scale;
   if (gathers && mean_exact) pipe.mean = 1 / steps;
   if (by_norm) pipe.clip = float(clipnorm);
   if (by_value) pipe.lo = -float(clipvalue), pipe.hi = float(clipvalue);
@@ -103,11 +121,11 @@ void Optimizer::choose_stages() {
   pipe.momentum = momentum;
   pipe.complement = 1 - momentum;
 
-  const int divisions = !exact_ + !mean_exact + by_norm;
-  const bool divides_before_factor = global && (!exact_ || !mean_exact),
+  const int divisions = !exact + !mean_exact + by_norm;
+  const bool divides_before_factor = global && (!exact || !mean_exact),
              both = by_value && (by_norm || global);
   stages_ = {};
-  if (divisions > 1 || divides_before_factor || both || l2 != 0 || (gathers && !exact_)) {
+  if (divisions > 1 || divides_before_factor || both || l2 != 0 || (gathers && !exact)) {
     stages_ = {.grad = Grad::general, .gathered = gathers, .clamp_first = both, .l2 = l2 != 0};
   } else if (gathers) {
     stages_.grad = Grad::accumulate;
@@ -115,10 +133,13 @@ void Optimizer::choose_stages() {
     if (!mean_exact) pipe.divide = steps;
   } else if (divisions) {
     stages_.grad = Grad::divide;
-    if (!exact_) pipe.divide = scale;
+    if (!exact) pipe.divide = scale;
   } else if (global || by_value || scale != 1) {
     stages_.grad = Grad::scale;
   }
+  stages_.micro = !updating();
+  stages_.exact = stages_.micro && exact;
+  stages_.decay = decays;
 
   for (Group& group : groups_) {
     coefficients(rule_, hyper, group.rate, updates() + 1, group.coef);
@@ -127,30 +148,42 @@ void Optimizer::choose_stages() {
   }
 }
 
-Stages Optimizer::stages_of(uint32_t row) const {
-  Stages s = stages_;
-  s.micro = !updating();
-  s.exact = s.micro && exact_;
-  s.decay = decays && !state_[row].excluded;
-  s.average = state_[row].averages;
-  return s;
+// What the listed rows say but for norms, and the runs of them that one call of a kernel can step.
+void Optimizer::arrange() {
+  run_count_ = 0;
+  for (uint32_t j = 0; j < count_; j++) {
+    const Entry& e = list_[j];
+    Row& r = rows_[e.row];
+    const State& state = state_[e.row];
+    Group& group = groups_[state.group];
+    Stages stages = stages_;
+    if (state.excluded) stages.decay = false;
+    stages.average = state.averages;
+    r.g = e.g;
+    r.coef = group.coef;
+    r.pipe = &group.pipe;
+    r.stages = stages.word();
+    if (!r.w || !r.g) continue;
+    Run* const last = run_count_ ? &runs_[run_count_ - 1] : nullptr;
+    if (last && last->first + last->count == e.row) {
+      last->count++;
+    } else {
+      runs_[run_count_++] = {e.row, 1};
+    }
+  }
+  arranged_ = stages_.word();
 }
 
-void Optimizer::begin(uint32_t count) {
-  count_ = count;
-  step_++;
+void Optimizer::begin(uint32_t count, bool changed) {
   choose_stages();
-  const bool norms = updating() && (clipnorm > 0 || global_clipnorm > 0);
+  if (changed || count != count_ || arranged_ != stages_.word()) {
+    count_ = count;
+    arrange();
+  }
+  if (!updating() || !(clipnorm > 0 || global_clipnorm > 0)) return;
   for (uint32_t j = 0; j < count; j++) {
     Entry& e = list_[j];
-    Row& r = rows_[e.row];
-    State& state = state_[e.row];
-    state.last = step_;
-    r.g = e.g;
-    r.coef = groups_[state.group].coef;
-    r.pipe = &groups_[state.group].pipe;
-    r.stages = stages_of(e.row).word();
-    if (norms && e.g) e.sum_of_squares = sum_of_squares(r);
+    if (e.g) e.sum_of_squares = sum_of_squares(rows_[e.row]);
   }
 }
 
@@ -185,15 +218,21 @@ void Optimizer::plan() {
       state.clipped = groups_[state.group].pipe;
       r.pipe = &state.clipped;
       set_clip(state.clipped, e);
+      arranged_ = none;  // the next norms are taken with the group's scalars again
     }
   }
 }
 
 void Optimizer::sweep() {
-  for (uint32_t j = 0; j < count_; j++) {
-    const Row& r = rows_[list_[j].row];
-    if (r.w && r.g) step(rule_, r, scratch);
-  }
+  for (uint32_t k = 0; k < run_count_; k++)
+    simdescent::step(rule_, &rows_[runs_[k].first], runs_[k].count, scratch);
+}
+
+void Optimizer::step(uint32_t count, bool changed) {
+  begin(count, changed);
+  plan();
+  sweep();
+  end();
 }
 
 void Optimizer::reserve_parts(uint32_t size) {
@@ -216,10 +255,22 @@ uint32_t Optimizer::cut() {
   return count;
 }
 
-void Optimizer::chunk(uint32_t entry, uint32_t from, uint32_t count) {
+// `count` elements from `from` on, in the tiles from `at` on.
+void Optimizer::step_chunk(uint32_t entry, uint32_t from, uint32_t at, uint32_t count) {
   const Row& r = rows_[list_[entry].row];
-  const float* g = r.g ? r.g + from : gradient_tile();
-  step(rule_, r.part(from, count, g, r.w ? r.w + from : weights_tile()), scratch);
+  const Row part =
+      r.part(from, count, r.g ? r.g + from : gradient_tile() + at, r.w ? r.w + from : weights_tile() + at);
+  simdescent::step(rule_, &part, 1, scratch);
+}
+
+void Optimizer::chunk(uint32_t entry, uint32_t from, uint32_t count) { step_chunk(entry, from, 0, count); }
+
+void Optimizer::chunks(uint32_t entry, uint32_t count) {
+  for (uint32_t at = 0; count > 0; count--, entry++) {
+    const uint32_t n = rows_[list_[entry].row].n;
+    step_chunk(entry, 0, at, n);
+    at += (n + 3) & ~3u;
+  }
 }
 
 // Part of the sum: `count` elements from `from` on, whose gradients lie in the tile from `at` on.
@@ -241,6 +292,8 @@ void Optimizer::end() {
     iterations++;
     return;
   }
+  step_++;
+  for (uint32_t j = 0; j < count_; j++) state_[list_[j].row].last = step_;
   for (uint32_t i = 0; i < rows_.size(); i++) {
     Row& r = rows_[i];
     if (state_[i].last != step_) {  // no gradient in this step
@@ -260,13 +313,15 @@ void Optimizer::plan_only(uint32_t row, double rate) {
   rows_[row].coef = coef;
   rows_[row].pipe = &identity;
   rows_[row].stages = Stages{}.word();
+  arranged_ = none;
 }
 
 void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const float* g, double rate) {
   plan_only(row, rate);
   const Row& whole = rows_[row];
-  update(rule_,
-         whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile()));
+  const Row part =
+      whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile());
+  update(rule_, &part, &part + 1);
 }
 
 }  // namespace simdescent

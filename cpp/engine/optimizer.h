@@ -1,9 +1,10 @@
 // State over time: one row per variable, its slots, the step counter, and one step over many variables.
 // It knows no formula (kernels/) and no policy: which rate, which variables, what is valid is its caller's.
 //
-// A step is: write the list (`reserve`), `begin`, `plan`, `sweep`, for arrays of a foreign heap `chunk` by
-// chunk through the tiles, `end`. After `plan` every listed row says all that a kernel elsewhere needs to
-// step it. Nothing after `reserve` can fail or allocates.
+// A step is: write the list (`reserve`), `begin`, `plan`, `sweep`, what lives in a foreign heap `chunk` by
+// chunk through the tiles, `end`. Where the engine reaches everything, `step` is all of these in one call.
+// After `plan` every listed row says all that a kernel elsewhere needs to step it. Nothing after `reserve`
+// can fail or allocates.
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -38,8 +39,11 @@ class Optimizer {
   double ema_momentum = 0.99;
   uint32_t iterations = 0;  // calls, also those that only accumulate
 
-  // Build. A row without `weights` lives in a foreign heap. False if there is no memory: nothing was added.
-  bool add(uint32_t n, float* weights, bool averages, bool accumulates);
+  // A row to be built. Null `weights`: they live in a foreign heap.
+  void add(uint32_t n, float* weights, bool averages, bool accumulates);
+  // Makes the state of the rows that were added, zeroed: role by role, so that a step reads on where it was
+  // when it goes from one small row to the next. False if there is no memory: nothing was made.
+  bool build();
   // A row whose arrays are all elsewhere, in another memory or on a GPU. A step plans it and computes its
   // scalars; everything that touches elements is the caller's: norms after `begin`, the update after `plan`,
   // and what happens to rows without a gradient and to averages at the end.
@@ -48,7 +52,7 @@ class Optimizer {
   // False if there is no memory: nothing was changed.
   void evict(uint32_t row);
   bool place(uint32_t row, float* weights, bool accumulates);
-  void exclude_from_decay(uint32_t row) { state_[row].excluded = true; }
+  void exclude_from_decay(uint32_t row) { state_[row].excluded = true, arranged_ = none; }
   void set_group(uint32_t row, uint32_t group);
   const Row& row(uint32_t i) const { return rows_[i]; }
 
@@ -60,9 +64,11 @@ class Optimizer {
   bool updating() const { return !accumulation_steps || (iterations + 1) % accumulation_steps == 0; }
   bool overwriting() const { return overwrite_frequency && (updates() + 1) % overwrite_frequency == 0; }
 
-  void begin(uint32_t count);
+  // `changed`: the list is not what it was at the last `begin`. What the rows say is kept otherwise.
+  void begin(uint32_t count, bool changed = true);
   void plan();
   void sweep();
+  void step(uint32_t count, bool changed);
 
   // The sweep cut into parts of at most `size` elements, for several threads: makes room for the parts of all
   // rows; writes those of the planned ones and returns how many.
@@ -70,7 +76,10 @@ class Optimizer {
   uint32_t cut();
   const Row* parts() const { return parts_.data(); }
 
+  // Part of an entry through the tiles; or `count` entries, whole, whose arrays lie in them one behind
+  // another, each from a multiple of four floats on.
   void chunk(uint32_t entry, uint32_t from, uint32_t count);
+  void chunks(uint32_t entry, uint32_t count);
   float chunk_sum_of_squares(uint32_t entry, uint32_t from, uint32_t at, uint32_t count);
   void average_chunk(uint32_t row, uint32_t from, uint32_t count);
   void end();
@@ -87,15 +96,24 @@ class Optimizer {
     Pipe<float> pipe;
   };
   struct State {
-    bool excluded = false, averages = false;
+    bool here = false;  // its state is the engine's; which there is:
+    bool averages = false, accumulates = false;
+    bool excluded = false;
     uint32_t group = 0, last = 0;  // `last`: the step it last took part in
     Pipe<float> clipped;           // the group's pipe with this variable's own norm
   };
 
+  // Listed rows that lie one behind another and are all within reach.
+  struct Run {
+    uint32_t first, count;
+  };
+
+  bool make(uint32_t first, uint32_t last);
   void choose_stages();
+  void arrange();
   void clip_by_global_norm();
   void set_clip(Pipe<float>& pipe, const Entry& entry) const;
-  Stages stages_of(uint32_t row) const;
+  void step_chunk(uint32_t entry, uint32_t from, uint32_t at, uint32_t count);
 
   uint32_t rule_;
   std::vector<Row> rows_;
@@ -103,11 +121,13 @@ class Optimizer {
   std::vector<Group> groups_{1};
   std::vector<Entry> list_;
   std::vector<float> sums_;
+  std::vector<Run> runs_;  // room for one an entry
   std::vector<Row> parts_;
   uint32_t part_size_ = 0;
-  uint32_t count_ = 0, step_ = 0;
-  Stages stages_;      // of this step, but for decay
-  bool exact_ = true;  // the loss scale has an exact reciprocal
+  uint32_t count_ = 0, run_count_ = 0, step_ = 0;
+  Stages stages_;                        // of this step, of a row that decays and has no average
+  static constexpr uint32_t none = ~0u;  // no Stages::word()
+  uint32_t arranged_ = none;             // the stages for which the listed rows were last filled in
 };
 
 }  // namespace simdescent

@@ -77,11 +77,16 @@ __attribute__((noinline)) void tail(const Row& r, uint32_t i) {
   sweep<R, f32x1>(Stages::of(r.stages), r, i);
 }
 
-// Whole vectors with constant stages, then the tail.
+// The rows from `r` on that have these constant stages, `end` at the latest: of each the whole vectors, then
+// the tail. Returns the first row that is left. Rows come in one call because choosing the loop and calling
+// it costs as much as a dozen elements.
 template <class R, uint32_t word>
-__attribute__((noinline)) void update(const Row& r) {
-  const uint32_t i = sweep<R, Lanes>(Stages::of(word), r, 0);
-  if (i < r.n) tail<R>(r, i);
+__attribute__((noinline)) const Row* update(const Row* r, const Row* end) {
+  do {
+    const uint32_t i = sweep<R, Lanes>(Stages::of(word), *r, 0);
+    if (i < r->n) tail<R>(*r, i);
+  } while (++r != end && r->stages == word);
+  return r;
 }
 
 // f(scalars, index) over n elements: a vector of lanes at a time, then one by one.

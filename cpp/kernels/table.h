@@ -27,15 +27,19 @@ template <class F>
   (std::make_index_sequence<rule_count>{});
 }
 
-// One variable through one update by rule number `rule`: its stages must be those of a vector loop.
-[[gnu::always_inline]] inline void update(uint32_t rule, const Row& row) {
+// Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first, which
+// must be those of a vector loop. Returns the first row that is left.
+[[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end) {
+  const uint32_t stages = r->stages;
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
         [&]<size_t... S>(std::index_sequence<S...>) __attribute__((always_inline)) {
-          ((row.stages == loop_stages(S).word() ? update<R, loop_stages(S).word()>(row) : void()), ...);
+          ((stages == loop_stages(S).word() ? void(r = update<R, loop_stages(S).word()>(r, end)) : void()),
+           ...);
         }
         (std::make_index_sequence<loop_count>{});
       });
+  return r;
 }
 
 // What a step of a `general` row needs beside its own arrays. The host gives it: there is no stack to have it
@@ -46,23 +50,34 @@ struct Scratch {
   alignas(16) float gradient[tile_size];
 };
 
-// One variable through one step: the gathering of a micro step, or the update.
-[[gnu::noinline]] inline void step(uint32_t rule, const Row& row, Scratch& scratch) {
-  const Stages s = Stages::of(row.stages);
-  if (s.micro) {
-    gather(row, s.exact);
-    if (s.average) average(row);
-  } else if (s.grad != Grad::general) {
-    update(rule, row);
-  } else {
-    for (uint32_t from = 0; from < row.n; from += tile_size) {
-      const uint32_t count = row.n - from < tile_size ? row.n - from : tile_size;
-      scratch.row = row.part(from, count, row.g + from, row.w + from);
-      prepare(s, scratch.row, scratch.gradient);
-      scratch.row.g = scratch.gradient;
-      scratch.row.stages = Stages{.decay = s.decay, .average = s.average}.word();
-      update(rule, scratch.row);
+// A `general` row through one update.
+[[gnu::always_inline]] inline void update_prepared(uint32_t rule, Stages s, const Row& row,
+                                                   Scratch& scratch) {
+  for (uint32_t from = 0; from < row.n; from += tile_size) {
+    const uint32_t count = row.n - from < tile_size ? row.n - from : tile_size;
+    scratch.row = row.part(from, count, row.g + from, row.w + from);
+    prepare(s, scratch.row, scratch.gradient);
+    scratch.row.g = scratch.gradient;
+    scratch.row.stages = Stages{.decay = s.decay, .average = s.average}.word();
+    update(rule, &scratch.row, &scratch.row + 1);
+  }
+}
+
+// Variables through one step: the gathering of a micro step, or the update.
+[[gnu::noinline]] inline void step(uint32_t rule, const Row* r, uint32_t count, Scratch& scratch) {
+  for (const Row* const end = r + count; r != end;) {
+    const Stages s = Stages::of(r->stages);
+    if (s.grad != Grad::general && !s.micro) {
+      r = update(rule, r, end);
+      continue;
     }
+    if (s.micro) {
+      gather(*r, s.exact);
+      if (s.average) average(*r);
+    } else {
+      update_prepared(rule, s, *r, scratch);
+    }
+    r++;
   }
 }
 

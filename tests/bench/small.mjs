@@ -5,7 +5,7 @@ import { runInNewContext } from 'node:vm';
 import { rowsOf } from './steps.mjs';
 import { measure } from './timing.mjs';
 import { gradientOf, weightsOf } from './variants/data.mjs';
-import { optimizerFor, variableOf } from './variants/library.mjs';
+import { optimizerFor, variableOf, variablesOf } from './variants/library.mjs';
 import { kernelRows } from './variants/modules.mjs';
 
 export const smallCases = [
@@ -16,7 +16,7 @@ const tinySize = 16;
 
 function variantsOf(rule, { count, size }) {
   const flat = variableOf(count * size);
-  const variables = Array.from({ length: count }, (_, k) => variableOf(size, `w${k}`));
+  const variables = variablesOf(count, size);
   const arrays = variables.map(() => weightsOf(size));
   const gradients = arrays.map(() => gradientOf(size));
   const one = optimizerFor(rule, [flat]);

@@ -13,8 +13,9 @@ Driver::Driver(uint32_t rule, const Options& options, std::vector<Floats> initia
   set_options(options);
   for (Floats& w : weights) {
     float* const reached = foreign_weights() ? nullptr : w.data();
-    EXPECT_TRUE(optimizer.add(uint32_t(w.size()), reached, options.averages, options.accumulation_steps > 0));
+    optimizer.add(uint32_t(w.size()), reached, options.averages, options.accumulation_steps > 0);
   }
+  EXPECT_TRUE(optimizer.build());
   optimizer.reserve_parts(1000);
 }
 

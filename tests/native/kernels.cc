@@ -5,7 +5,7 @@ namespace simdescent::tests {
 
 void step_row(uint32_t rule, const Row& row) {
   static Scratch scratch;
-  step(rule, row, scratch);
+  step(rule, &row, 1, scratch);
 }
 
 void update_by_scalars(uint32_t rule, const Row& row) {

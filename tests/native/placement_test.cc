@@ -20,7 +20,8 @@ TEST(Placement, AnEvictedRowHasNoArraysAndIsPlannedButNotStepped) {
   Floats w = random.units(n), g = random.units(n);
   const Floats before = w;
   Optimizer optimizer(0);
-  ASSERT_TRUE(optimizer.add(n, w.data(), true, true));
+  optimizer.add(n, w.data(), true, true);
+  ASSERT_TRUE(optimizer.build());
   optimizer.accumulation_steps = 1;
   optimizer.evict(0);
   const Row& r = optimizer.row(0);
@@ -36,13 +37,15 @@ TEST(Placement, APlacedRowBeginsWithZeroedStateAndStepsAsANewOne) {
   Random random(2);
   Floats w = random.units(n), g = random.units(n), other = w;
   Optimizer moved(1), fresh(1);
-  ASSERT_TRUE(moved.add(n, nullptr, true, false));
+  moved.add(n, nullptr, true, false);
+  ASSERT_TRUE(moved.build());
   moved.evict(0);
   ASSERT_TRUE(moved.place(0, w.data(), false));
   for (uint32_t i = 0; i < n; i++) ASSERT_EQ(moved.row(0).slot[2][i], 0);
   EXPECT_TRUE(moved.row(0).avg);
   EXPECT_FALSE(moved.row(0).acc);
-  ASSERT_TRUE(fresh.add(n, other.data(), true, false));
+  fresh.add(n, other.data(), true, false);
+  ASSERT_TRUE(fresh.build());
   step(moved, g);
   step(fresh, g);
   EXPECT_TRUE(same(w, other));
@@ -52,7 +55,8 @@ TEST(Placement, RowsThatStayAreAveragedWhenTheFirstHasMoved) {
   Floats first(8, 1), second(8, 2), third(8, 3), g(8, 1);
   Optimizer optimizer(0);
   optimizer.ema_momentum = 0.5;
-  for (Floats* w : {&first, &second, &third}) ASSERT_TRUE(optimizer.add(8, w->data(), true, false));
+  for (Floats* w : {&first, &second, &third}) optimizer.add(8, w->data(), true, false);
+  ASSERT_TRUE(optimizer.build());
   optimizer.evict(0);
   for (uint32_t call = 0; call < 2; call++) {
     if (call == 1) optimizer.overwrite_frequency = 2;
@@ -80,7 +84,8 @@ TEST(Placement, TheRuleAloneIsPlannedForARowElsewhere) {
 TEST(Placement, ARateOfAGroupWithoutRowsIsLeftAlone) {
   Floats w(8, 1), g(8, 1);
   Optimizer optimizer(0);
-  ASSERT_TRUE(optimizer.add(8, w.data(), false, false));
+  optimizer.add(8, w.data(), false, false);
+  ASSERT_TRUE(optimizer.build());
   optimizer.set_group(0, 1);
   for (uint32_t group = 0; group < 100; group++) optimizer.set_rate(group, 0.5);  // under ASan
   step(optimizer, g);

@@ -149,7 +149,7 @@ TEST_P(Text, LeavesTheBitsOfTheKernels) {
     const auto at = [&](const char* name) { return arrays[name].data(); };
     const Row row{at("w"), at("g"), {at("s0"), at("s1"), at("s2")}, at("acc"), at("avg"), &usual, coef,
                   n,       s.word()};
-    step(rule, row, scratch);
+    step(rule, &row, 1, scratch);
     const auto lines = lines_of(shader(Shader::step, rule, s.word(), 4));
     ASSERT_FALSE(lines.empty());
     for (uint32_t i = 0; i < n; i++) {

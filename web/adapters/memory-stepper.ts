@@ -3,7 +3,7 @@
 import type { Engine, EngineOptimizer } from '../engine.js';
 import type { Rows } from '../sparse.js';
 import type { StepOptions, Target } from '../stepper.js';
-import type { Stepping } from '../stepping.js';
+import type { Selecting, Stepping } from '../stepping.js';
 import { kernelsIn, type MemoryHost, Words } from './kernels.js';
 
 /** A gradient in the library's memory. */
@@ -98,16 +98,16 @@ export class MemoryStepper implements Stepping {
   }
 
   /** @param gradients MemoryGradients: the adapter's selection makes them. */
-  step(rows: readonly number[], gradients: readonly unknown[], count: number, options: StepOptions): void {
+  step({ rows, gradients, count }: Selecting, options: StepOptions): void {
     const { native } = this;
-    const given = gradients as readonly MemoryGradient[];
+    const given = gradients as readonly unknown[] as readonly MemoryGradient[];
     const list = native.reserve(this.targets.length) >> 2;
     const { words, floats } = this.#here;
     for (let j = 0, at = list; j < count; j++, at += entryWords) {
       words[at] = rows[j];
       words[at + 1] = words[at + 3] = 0;
     }
-    native.begin(count);
+    native.begin(count, true);
     const updating = native.updating();
     const overwriting = native.overwriting();
     if (updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {

@@ -35,7 +35,9 @@ export const innermost = (optimizer: Optimizer): Optimizer =>
 export class Roster<V extends Named, G> implements Selecting {
   readonly rows: number[] = [];
   readonly gradients: Gradient[] = [];
+  readonly addresses: number[] = [];
   count = 0;
+  version = 0;
   /** Libraries give no gradient for what they do not train: nothing to warn of. */
   readonly missing = '';
   targets: readonly Target[] = [];
@@ -106,12 +108,14 @@ export class Roster<V extends Named, G> implements Selecting {
       this.#access.check(variable, given[k] ?? null, this.targets[row]);
     });
     this.count = 0;
+    this.version++; // arrays of a library may be others at every step
     list.forEach((variable, k) => {
       const gradient = given[k];
       const row = this.rowOf(variable);
       this.#access.bind(variable, this.targets[row]);
       if (gradient === null || gradient === undefined) return;
       this.rows[this.count] = row;
+      this.addresses[this.count] = 0;
       this.gradients[this.count++] = this.#access.bindGradient(gradient, this.targets[row]) as Gradient;
     });
     if (this.count === 0) throw new RangeError('No gradients provided for any variable.');

@@ -6,10 +6,13 @@ import { gradientOf, hyper, weightsOf } from './data.mjs';
 const classes = { adam: Adam, adamax: Adamax };
 
 /** A variable with its gradient filled in. */
-export function variableOf(n, name = 'w') {
-  const variable = new Variable(weightsOf(n), { name });
-  variable.gradient.set(gradientOf(n));
-  return variable;
+export const variableOf = (n) => variablesOf(1, n)[0];
+
+/** Several: first the model, then, as by a first backward pass, the gradients. */
+export function variablesOf(count, n) {
+  const variables = Array.from({ length: count }, (_, k) => new Variable(weightsOf(n), { name: `w${k}` }));
+  for (const { gradient } of variables) gradient.set(gradientOf(n));
+  return variables;
 }
 
 export function optimizerFor(rule, parameters, options = {}) {
