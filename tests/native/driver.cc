@@ -2,6 +2,7 @@
 #include "driver.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/memory.h"
 #include "kernels.h"
@@ -56,7 +57,27 @@ float Driver::sum_through_tiles(uint32_t entry, const Floats& g, uint32_t from, 
   return front + sum_through_tiles(entry, g, from + half, count - half);
 }
 
+// In one call; the list is written anew only when other rows have gradients than the last time.
+void Driver::step_resident(const Gradients& gradients) {
+  std::vector<uint32_t> rows;
+  held_.resize(weights.size());
+  for (uint32_t row = 0; row < gradients.size(); row++) {
+    if (!gradients[row]) continue;
+    held_[row].resize(weights[row].size());
+    std::copy(gradients[row]->begin(), gradients[row]->end(), held_[row].begin());
+    rows.push_back(row);
+  }
+  Entry* list = optimizer.reserve(uint32_t(weights.size()));
+  const bool changed = std::exchange(listed_, rows) != rows;
+  for (size_t j = 0; changed && j < rows.size(); j++) list[j] = {rows[j], held_[rows[j]].data(), 0, 0};
+  optimizer.step(uint32_t(rows.size()), changed);
+}
+
 void Driver::step(const Gradients& gradients) {
+  if (place_ == Place::resident) {
+    step_resident(gradients);
+    return;
+  }
   Entry* list = optimizer.reserve(uint32_t(weights.size()));
   std::vector<uint32_t> rows;
   for (uint32_t row = 0; row < gradients.size(); row++) {

@@ -9,7 +9,7 @@
 namespace simdescent::tests {
 
 enum class Place {
-  resident,          // the engine reaches everything
+  resident,          // the engine reaches everything, and is told whether the list has changed
   foreign,           // weights and gradients pass through the tiles
   foreign_weights,   // gradients are in reach
   foreign_gradient,  // weights are in reach
@@ -44,9 +44,12 @@ class Driver {
   // Calls f(from, count) for each tile of a variable, with its weights in the tile where they are foreign.
   template <class F>
   void through_tiles(uint32_t row, F f);
+  void step_resident(const Gradients& gradients);
   float sum_through_tiles(uint32_t entry, const Floats& g, uint32_t from, uint32_t count);
 
   Place place_;
+  std::vector<Floats> held_;  // gradients, always at the same place
+  std::vector<uint32_t> listed_;
 };
 
 // Every array of an optimizer and its counter.
