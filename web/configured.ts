@@ -37,7 +37,7 @@ export abstract class Configured {
   protected readonly kind: Kind;
   protected options: Readonly<Options>;
   protected rate: Rate;
-  /** The engine does not have the options yet. */
+  /** The engine does not have the options yet, or not the learning rate. */
   protected stale = true;
   readonly #name: string;
 
@@ -76,6 +76,7 @@ export abstract class Configured {
           'set another schedule or function, or make the optimizer with a number.',
       );
     this.rate = rate;
+    this.stale = true;
   }
 
   /** Keras' config, as JSON: options in snake_case, the learning rate as float32 or as serialized schedule. */

@@ -43,8 +43,8 @@ export interface EngineOptimizer {
   /** Address of a row's words (cpp/kernels/sweep.h), complete between `plan` and `end`. */
   rowOf(row: number): number;
   sweep(): void;
-  /** `begin`, `plan`, `sweep` and `end` in one crossing: for lists of which all lies in the engine. */
-  step(count: number, changed: boolean): void;
+  /** Of the C++ object, for `EngineModule._step`. */
+  address(): number;
   /** For threads: room for parts of at most `size` elements; writes those of the planned rows, returns how many. */
   reserveParts(size: number): void;
   cut(): number;
@@ -64,6 +64,8 @@ export interface EngineOptimizer {
 
 export interface EngineModule {
   Optimizer: new (rule: number) => EngineOptimizer;
+  /** `begin`, `plan`, `sweep` and `end` in one crossing: for lists of which all lies in the engine. */
+  _step(optimizer: number, count: number, changed: number): void;
   allocate(size: number, role: number): number;
   release(address: number, size: number): void;
   finite(address: number, size: number): boolean;

@@ -55,8 +55,6 @@ export type Attachment = (
 export abstract class Optimizer extends Applying {
   readonly #engine: Engine;
   readonly #oneRate = [0];
-  /** The rates that the engine was told. */
-  readonly #knownRates: number[] = [];
   #stepper: Stepping | null = null;
   #selection: Selecting | null = null;
   #disposed = false;
@@ -255,7 +253,6 @@ export abstract class Optimizer extends Applying {
     this.#selection = made.selection;
     this.#stepper = made.stepper;
     this.stale = true;
-    this.#knownRates.length = 0;
     const now = new Map(this.entries().map((entry) => [entry.key, entry]));
     for (const { key, value } of old) now.get(key)?.write(value);
     before?.delete();
@@ -284,10 +281,14 @@ export abstract class Optimizer extends Applying {
     }
   }
 
-  /** The rate of each group at this call. @throws whatever a function or schedule of the user's throws */
-  #ratesNow(): readonly number[] {
+  /**
+   * The rate of each group at this call; null where a single number is all there is, which goes with the options.
+   * @throws whatever a function or schedule of the user's throws
+   */
+  #ratesNow(): readonly number[] | null {
     const { rate, rateGroups } = this;
-    const iteration = rate.isNumber && !rateGroups ? 0 : this.rawIterations; // asked for only where it matters
+    if (rate.isNumber && !rateGroups) return null;
+    const iteration = this.rawIterations;
     this.#oneRate[0] = rate.at(iteration);
     return rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
   }
@@ -311,6 +312,7 @@ export abstract class Optimizer extends Applying {
     native.epsilon = o.epsilon as number;
     native.dialect = Dialect[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.options);
+    if (this.rate.isNumber) native.setRate(0, this.rate.at(0));
     this.stale = false;
   }
 
@@ -327,11 +329,7 @@ export abstract class Optimizer extends Applying {
     const stepper = this.stepper();
     const { native, elsewhere } = stepper;
     this.#configure(stepper, lossScale);
-    for (let k = 0; k < rates.length; k++) {
-      if (rates[k] === this.#knownRates[k]) continue;
-      this.#knownRates[k] = rates[k];
-      native.setRate(k, rates[k]);
-    }
+    if (rates) for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);
     const waiting = elsewhere?.prepare(
       selection.rows,
       selection.gradients,
@@ -392,6 +390,7 @@ export abstract class Optimizer extends Applying {
       const label = `${name}/learning_rate`;
       const write = (x: number) => {
         this.rate = rateFrom(label, x);
+        this.stale = true;
       };
       entries.push(
         scalarEntry(

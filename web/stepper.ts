@@ -48,6 +48,7 @@ export class Stepper implements Stepping {
   readonly averages: boolean;
   readonly accumulates: boolean;
   readonly #engine: Engine;
+  readonly #address: number;
   readonly #tile: number;
   #list = new Uint32Array(0);
   #sums = new Float32Array(0);
@@ -83,6 +84,7 @@ export class Stepper implements Stepping {
     this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
     this.#rule = engine.rule(rule);
     this.native = new engine.module.Optimizer(this.#rule);
+    this.#address = this.native.address();
     this.#tiles = new Tiles(engine, this.native);
     const arrays = engine.module.slotCount(this.#rule) + Number(averages) + Number(accumulates);
     let bytes = 0;
@@ -182,7 +184,7 @@ export class Stepper implements Stepping {
     if (changed) this.#write(list, selection, options);
     const { count } = selection;
     if (!this.#outside && !this.#parallel) {
-      native.step(count, changed);
+      this.#engine.module._step(this.#address, count, changed ? 1 : 0);
       return;
     }
     native.begin(count, changed);

@@ -2,6 +2,7 @@
 // web/ looks at them through views of the memory. Of the code, this folder alone knows
 // Emscripten.
 #include <emscripten/bind.h>
+#include <emscripten/emscripten.h>
 
 #include "engine/memory.h"
 #include "engine/optimizer.h"
@@ -35,6 +36,7 @@ uint32_t average_of(const Optimizer& o, uint32_t row) { return address(o.row(row
 uint32_t accumulator_of(const Optimizer& o, uint32_t row) { return address(o.row(row).acc); }
 uint32_t reserve(Optimizer& o, uint32_t count) { return address(o.reserve(count)); }
 uint32_t parts(const Optimizer& o) { return address(o.parts()); }
+uint32_t address_of(const Optimizer& o) { return address(&o); }
 uint32_t row_of(const Optimizer& o, uint32_t row) { return address(&o.row(row)); }
 void update_only(Optimizer& o, uint32_t row, uint32_t from, uint32_t count, uint32_t g, double rate) {
   o.update_only(row, from, count, floats(g), rate);
@@ -62,6 +64,12 @@ uint32_t name_of_rule(uint32_t rule) { return address(rule_name(rule).data()); }
 
 }  // namespace
 
+// The one call of a step of resident variables is a plain export: where a memory may be larger than 2 GiB, Embind
+// puts the arguments of every call into an array, and a step shall make no garbage.
+extern "C" EMSCRIPTEN_KEEPALIVE void step(Optimizer* o, uint32_t count, bool changed) {
+  o->step(count, changed);
+}
+
 EMSCRIPTEN_BINDINGS(simdescent) {
   emscripten::class_<Optimizer>("Optimizer")
       .constructor<uint32_t>()
@@ -83,6 +91,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .property("emaMomentum", &Optimizer::ema_momentum)
       .property("iterations", &Optimizer::iterations)
       .function("add", &add)
+      .function("address", &address_of)
       .function("addElsewhere", &Optimizer::add_elsewhere)
       .function("build", &Optimizer::build)
       .function("evict", &Optimizer::evict)
@@ -103,7 +112,6 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("cut", &Optimizer::cut)
       .function("parts", &parts)
       .function("sweep", &Optimizer::sweep)
-      .function("step", &Optimizer::step)
       .function("chunk", &Optimizer::chunk)
       .function("chunks", &Optimizer::chunks)
       .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)

@@ -128,6 +128,22 @@ test('updateStep updates one variable by the bare rule, with the given rate', ()
   assertSameBits(other, randomFloats(5, 2));
 });
 
+test('updateStep leaves the learning rate of later steps alone, before the first and after a change', () => {
+  const w = new Variable([1, 1], { name: 'w' });
+  const optimizer = new Adamax({ learningRate: 0.5 });
+  optimizer.build([w]);
+  optimizer.updateStep(Float32Array.of(1, 1), w, 0);
+  optimizer.apply([Float32Array.of(1, 1)]);
+  const moved = 1 - w.value[0];
+  assert.ok(moved > 0.4, `moved by ${moved}`);
+  optimizer.learningRate = 0.25;
+  optimizer.updateStep(Float32Array.of(0, 0), w, 0);
+  const before = w.value[0];
+  optimizer.apply([Float32Array.of(1, 1)]);
+  assert.ok(Math.abs(before - w.value[0] - 0.25) < 0.1, `moved by ${before - w.value[0]}`);
+  for (const each of [optimizer, w]) each.dispose();
+});
+
 test('excluded variables are not decayed, by identity and by pattern in the name', () => {
   const decayed = (exclude) => {
     const variables = [
