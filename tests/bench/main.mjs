@@ -4,6 +4,7 @@ import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
+import { libraries, othersWithout } from './variants/others.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
 const groups = ['steps', 'options', 'small', 'threads', 'addresses', 'start'];
@@ -11,7 +12,7 @@ const help = `npm run bench -- [options], or npm run bench -- gpu [--quick] for 
   --only ${groups.join(',')}   some of the tables
   --sizes 1Ki,128Ki,16Mi      other sizes for the tables of steps and options
   --rules adam,adamax         one rule only
-  --without tfjs              leave TensorFlow.js out (it takes most of the time)
+  --without tfjs,jax          leave TensorFlow.js (it takes most of the time) or jax-js out
   --quick                     small sizes, few repetitions: for trying out, not for figures
   --readme                    write the tables of steps into README.md
   --json FILE                 write the rows to FILE as well as to build/bench/`;
@@ -66,7 +67,7 @@ if (values.help) {
 }
 const only = chosen('only', values.only ?? groups.join(), groups);
 const rules = chosen('rules', values.rules ?? 'adam,adamax', ['adam', 'adamax']);
-const backends = values.without && chosen('without', values.without, ['tfjs']) ? [] : ['cpu', 'wasm'];
+const left = values.without ? chosen('without', values.without, libraries) : [];
 const sizes = values.sizes && sizesFrom(values.sizes);
 for (const file of ['dist/index.js', 'build/wasm/kernels-scalar.wasm', 'build/wasm/yardsticks.wasm'])
   if (!existsSync(join(root, file))) usage(`${file} does not exist: npm run bench builds it.`);
@@ -79,7 +80,7 @@ await init();
 const report = await run({
   only,
   rules,
-  backends,
+  others: await othersWithout(left),
   sizes: sizes ?? (values.quick && [2 ** 10, 2 ** 14]),
   calls: values.quick ? 1e4 : 1e6,
   timing: values.quick ? settings.quick : settings.full,

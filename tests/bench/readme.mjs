@@ -10,6 +10,8 @@ const variants = [
   ['scalar kernel', 'the same source without SIMD'],
   ['JavaScript loop', 'a fused loop in JavaScript'],
   ['tfjs wasm', 'TensorFlow.js, wasm backend'],
+  ['jax-js', 'jax-js, wasm backend'],
+  ['jax-js, jit by hand', 'jax-js, a compiled step written by hand'],
   ['tfjs cpu', 'TensorFlow.js, cpu backend'],
 ];
 
@@ -27,9 +29,9 @@ function tableOf(rule, rows) {
   return [
     `| ${name} | ${sizes.map(sizeName).join(' | ')} |`,
     `|---|${sizes.map(() => '---|').join('')}`,
-    ...variants.map(
-      ([variant, text]) => `| ${text} | ${sizes.map((size) => cell(variant, size)).join(' | ')} |`,
-    ),
+    ...variants
+      .filter(([variant]) => own.some((row) => row.variant === variant))
+      .map(([variant, text]) => `| ${text} | ${sizes.map((size) => cell(variant, size)).join(' | ')} |`),
   ].join('\n');
 }
 

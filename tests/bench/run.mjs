@@ -17,19 +17,19 @@ const smallBases = { flat: ['one flat tensor'] };
 
 /** @returns { machine, quick, rows }: every row of every table, with its ratios. */
 export async function run(wanted) {
-  const { only, rules, backends, timing, calls, quick, print: say } = wanted;
+  const { only, rules, others, timing, calls, quick, print: say } = wanted;
   const sizes = wanted.sizes || null;
   const about = machine();
   say(
     `${about.cpu}, Node ${about.node}, load ${about.load.join(' ')}${quick ? ' (quick: no figures to quote)' : ''}\n`,
   );
-  await checkAgreement(rules, backends);
+  await checkAgreement(rules, others);
   const report = { machine: about, quick, rows: [] };
 
   for (const rule of rules) {
     const common = { rules: [rule], timing };
     if (only.includes('steps')) {
-      const rows = await collect(steps({ ...common, backends, sizes: sizes ?? stepSizes }), stepBases);
+      const rows = await collect(steps({ ...common, others, sizes: sizes ?? stepSizes }), stepBases);
       say(table(`${title[rule]}, ns per parameter`, rows, ({ ns }) => ns, 3));
       say(table('times the resident step', rows, ({ ratios }) => ratios.resident, 3));
       say(table('times the yardstick', rows, ({ ratios }) => ratios.yardstick, 3));

@@ -4,12 +4,12 @@ import { measure } from './timing.mjs';
 import { loop } from './variants/javascript.mjs';
 import { plainArrays, plainGradients, resident } from './variants/library.mjs';
 import { moduleVariants } from './variants/modules.mjs';
-import { oursInTfjs, tfjs } from './variants/tfjs.mjs';
+import { variantsOf } from './variants/others.mjs';
 
 export const stepSizes = [2 ** 10, 2 ** 17, 2 ** 20, 2 ** 22, 2 ** 24];
 
 /** Rows of { group, rule, size, variant, ns, medianNs, turns }; ns is for one parameter. */
-export async function* steps({ rules, sizes, backends, timing }) {
+export async function* steps({ rules, sizes, others, timing }) {
   for (const rule of rules) {
     for (const size of sizes) {
       const variants = [
@@ -18,9 +18,8 @@ export async function* steps({ rules, sizes, backends, timing }) {
         plainArrays(rule, size),
         ...moduleVariants(rule, size),
         loop(rule, size),
+        ...(await variantsOf(others, rule, size)),
       ];
-      for (const backend of backends)
-        variants.push(await tfjs(backend, rule, size), await oursInTfjs(backend, rule, size));
       yield* await rowsOf({ group: 'steps', rule, size }, variants, size, timing);
     }
   }
