@@ -7,11 +7,12 @@ import { parseArgs } from 'node:util';
 import { libraries, othersWithout } from './variants/others.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const groups = ['steps', 'options', 'small', 'threads', 'addresses', 'start'];
+const groups = ['steps', 'options', 'small', 'threads', 'torch', 'addresses', 'start'];
 const help = `npm run bench -- [options], or npm run bench -- gpu [--quick] for the table of WebGPU
   --only ${groups.join(',')}   some of the tables
   --sizes 1Ki,128Ki,16Mi      other sizes for the tables of steps and options
   --rules adam,adamax         one rule only
+  --python PATH               a Python with PyTorch 2.4 or later, for the table of torch (else python3)
   --without tfjs,jax          leave TensorFlow.js (it takes most of the time) or jax-js out
   --quick                     small sizes, few repetitions: for trying out, not for figures
   --readme                    write the tables of steps into README.md
@@ -21,6 +22,9 @@ const usage = (message) => {
   process.stderr.write(`${message}\n\n${help}\n`);
   process.exit(2);
 };
+
+// npm changes into the package's folder: a relative file is meant from where the user is.
+const fromUser = (file) => resolve(process.env.INIT_CWD ?? process.cwd(), file);
 
 function chosen(name, text, known) {
   const names = text.split(',');
@@ -47,6 +51,7 @@ function parse() {
     sizes: text,
     rules: text,
     without: text,
+    python: text,
     json: text,
     quick: flag,
     readme: flag,
@@ -82,15 +87,15 @@ const report = await run({
   rules,
   others: await othersWithout(left),
   sizes: sizes ?? (values.quick && [2 ** 10, 2 ** 14]),
+  python: values.python?.includes('/') ? fromUser(values.python) : (values.python ?? 'python3'),
   calls: values.quick ? 1e4 : 1e6,
   timing: values.quick ? settings.quick : settings.full,
   quick: values.quick,
   print: (line) => process.stdout.write(`${line}\n`),
 });
 
-// npm changes into the package's folder: a relative file is meant from where the user is.
 const files = [join(root, 'build', 'bench', `${report.machine.date.replaceAll(/[:.]/g, '-')}.json`)];
-if (values.json) files.push(resolve(process.env.INIT_CWD ?? process.cwd(), values.json));
+if (values.json) files.push(fromUser(values.json));
 for (const file of files) {
   mkdirSync(dirname(file), { recursive: true });
   writeFileSync(file, `${JSON.stringify(report, null, 1)}\n`);

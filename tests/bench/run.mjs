@@ -7,6 +7,7 @@ import { small, tiny } from './small.mjs';
 import { start } from './start.mjs';
 import { stepSizes, steps } from './steps.mjs';
 import { threadSizes, threads } from './threads.mjs';
+import { torch, torchSizes } from './torch.mjs';
 
 const title = { adam: 'Adam', adamax: 'Adamax' };
 // What a row is divided by: the resident step; the yardstick, which is the slower of the two loops; the plain
@@ -59,6 +60,17 @@ export async function run(wanted) {
       if (own.length) say(table(`${title[rule]}, threads, ns per parameter`, own, ({ ns }) => ns, 3));
     }
     report.rows.push(...rows);
+  }
+  if (only.includes('torch')) {
+    const { python } = wanted;
+    const found = await torch({ python, sizes: sizes ?? torchSizes, timing });
+    say(`${found.about}\n`);
+    if (found.rows.length) {
+      const rows = withRatios(found.rows, stepBases);
+      say(table('Adam beside PyTorch, ns per parameter', rows, ({ ns }) => ns, 3));
+      say(table('times the resident step', rows, ({ ratios }) => ratios.resident, 3));
+      report.rows.push(...rows);
+    }
   }
   if (only.includes('addresses')) {
     const rows = await addresses({ quick });

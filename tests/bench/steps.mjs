@@ -33,6 +33,6 @@ export async function rowsOf(common, variants, size, timing) {
     const ns = 1e6 / (calls * size);
     return { ...common, variant, ns: least * ns, medianNs: median * ns, turns };
   });
-  for (const { dispose } of variants) dispose?.();
+  for (const { dispose } of variants) await dispose?.();
   return rows;
 }
