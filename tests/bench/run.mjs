@@ -5,6 +5,7 @@ import { optionSizes, options } from './options.mjs';
 import { machine, print, table, withRatios } from './report.mjs';
 import { small, tiny } from './small.mjs';
 import { start } from './start.mjs';
+import { startPage } from './start-page.mjs';
 import { stepSizes, steps } from './steps.mjs';
 import { threadSizes, threads } from './threads.mjs';
 import { torch, torchSizes } from './torch.mjs';
@@ -79,7 +80,8 @@ export async function run(wanted) {
     report.rows.push(...rows);
   }
   if (only.includes('start')) {
-    const rows = await start({ rounds: quick ? 3 : 15 });
+    const rounds = quick ? 3 : 15;
+    const rows = [...(await start({ rounds })), ...(await startPage({ rounds }))];
     const lines = rows.map(({ variant, value, unit }) => [variant, `${value.toPrecision(3)} ${unit}`]);
     say(print('loading', [''], lines));
     report.rows.push(...rows);
