@@ -13,7 +13,7 @@ const help = `npm run bench -- [options], or npm run bench -- gpu [--quick] for 
   --sizes 1Ki,128Ki,16Mi      other sizes for the tables of steps and options
   --rules adam,adamax         one rule only
   --python PATH               a Python with PyTorch 2.4 or later, for the table of torch (else python3)
-  --without tfjs,jax          leave TensorFlow.js (it takes most of the time) or jax-js out
+  --without tfjs,jax          leave TensorFlow.js or jax-js out (they take most of the time)
   --quick                     small sizes, few repetitions: for trying out, not for figures
   --readme                    write the tables of steps into README.md
   --json FILE                 write the rows to FILE as well as to build/bench/`;
