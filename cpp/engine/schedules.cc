@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "engine/cosine.h"
+
 namespace simdescent {
 namespace {
 
@@ -13,8 +15,8 @@ float quotient(float step, float decay_steps, bool staircase) {
 }
 
 // From `from` at x = 0 down to alpha * from at x = length.
-float cosine(float from, float x, float length, double alpha) {
-  const float half = 0.5f * (1 + cosf(pi * (x / length)));
+float along_cosine(float from, float x, float length, double alpha) {
+  const float half = 0.5f * (1 + cosine(pi * (x / length)));
   return from * (float(1 - alpha) * half + float(alpha));
 }
 
@@ -40,14 +42,14 @@ float inverse_time_decay(float initial, float step, float decay_steps, float rat
 }
 
 float cosine_decay(float initial, float step, float decay_steps, double alpha) {
-  return cosine(initial, at_most(step, decay_steps), decay_steps, alpha);
+  return along_cosine(initial, at_most(step, decay_steps), decay_steps, alpha);
 }
 
 float cosine_decay_warmup(float initial, float step, float decay_steps, double alpha, float target,
                           float warmup_steps) {
   step = at_most(step, decay_steps + warmup_steps);
   if (step < warmup_steps) return (target - initial) * (step / warmup_steps) + initial;
-  return cosine(target, step - warmup_steps, decay_steps, alpha);
+  return along_cosine(target, step - warmup_steps, decay_steps, alpha);
 }
 
 float cosine_decay_restarts(float initial, float step, float first_decay_steps, float t, float m,
@@ -62,7 +64,7 @@ float cosine_decay_restarts(float initial, float step, float first_decay_steps, 
     completed = (completed - before) / length;
   }
   const float height = 0.5f * powf(m, restart);
-  const float half = height * (1 + cosf(pi * completed));
+  const float half = height * (1 + cosine(pi * completed));
   return initial * ((1 - alpha) * half + alpha);
 }
 

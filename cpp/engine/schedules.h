@@ -1,5 +1,6 @@
 // Keras' learning-rate schedules in float32, one rounding per operation. Here and not in TypeScript because
-// powf, cosf and logf compiled into the module have the same bits in every engine, Math.pow and Math.cos not.
+// powf, logf and a cosine compiled into the module have the same bits in every engine, Math.pow and Math.cos
+// not.
 #pragma once
 
 namespace simdescent {
