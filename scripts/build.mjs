@@ -122,6 +122,14 @@ const writeTypes = (outDir) =>
     },
   );
 
+/** A wasm file imported is its bytes in hexadecimal: web/bytes.ts. */
+const wasmAsText = {
+  name: 'wasm-as-text',
+  setup({ onLoad }) {
+    onLoad({ filter: /\.wasm$/ }, ({ path }) => ({ contents: readFileSync(path, 'hex'), loader: 'text' }));
+  },
+};
+
 async function bundle(outdir) {
   const esbuild = await import('esbuild');
   const options = {
@@ -134,9 +142,8 @@ async function bundle(outdir) {
     platform: 'neutral',
     external,
     target: 'es2022',
-    loader: { '.wasm': 'base64' },
-    minifyWhitespace: true, // identifiers stay: class names are read in errors and configs
-    minifySyntax: true,
+    plugins: [wasmAsText],
+    minify: true, // classes that a user sees carry their names: web/index.ts
     sourcemap: true,
     logLevel: 'warning',
   };

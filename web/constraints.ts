@@ -6,6 +6,7 @@ import { snakeCase } from './options.js';
 
 /** Extend it for a constraint of your own: `apply` gets a copy of the values and returns what they shall be. */
 export abstract class Constraint {
+  static readonly name: string = 'Constraint';
   /** @param values a copy, row-major; @returns as many values. Throwing leaves the optimizer as it was. */
   abstract apply(values: Float32Array, shape: readonly number[]): ArrayLike<number>;
 
@@ -109,6 +110,7 @@ function split(
 
 /** Negative weights become 0. keras.constraints.NonNeg */
 export class NonNeg extends BuiltIn {
+  static override readonly name: string = 'NonNeg';
   constructor(config: Record<string, never> = {}) {
     super();
     readArguments('NonNeg', {}, config);
@@ -140,6 +142,7 @@ abstract class NormConstraint extends BuiltIn {
 
 /** Norms along `axis` (default 0) of at most `maxValue` (default 2). keras.constraints.MaxNorm */
 export class MaxNorm extends NormConstraint {
+  static override readonly name: string = 'MaxNorm';
   readonly maxValue: number;
   readonly axis: Axis;
   constructor(config: { maxValue?: number; axis?: Axis } = {}) {
@@ -160,6 +163,7 @@ export class MaxNorm extends NormConstraint {
 
 /** Norms along `axis` (default 0) of 1. keras.constraints.UnitNorm */
 export class UnitNorm extends NormConstraint {
+  static override readonly name: string = 'UnitNorm';
   readonly axis: Axis;
   constructor(config: { axis?: Axis } = {}) {
     super();
@@ -175,6 +179,7 @@ export class UnitNorm extends NormConstraint {
 
 /** Norms along `axis` moved into [minValue, maxValue], by the share `rate` of the way. keras.constraints.MinMaxNorm */
 export class MinMaxNorm extends NormConstraint {
+  static override readonly name: string = 'MinMaxNorm';
   readonly minValue: number;
   readonly maxValue: number;
   readonly rate: number;

@@ -1,4 +1,5 @@
 // simdescent/jax: our optimizers for jax-js. Only public names; the work is in adapters/jax-*.ts.
+import './index.js'; // as every entry point does: scripts/build.mjs
 import { type JaxOptions, JaxTransformation } from './adapters/jax-transformation.js';
 import type { Optimizer } from './optimizer.js';
 

@@ -1,6 +1,7 @@
 // simdescent/keras: the optimizer of a .keras file with its state, and back into the file. It reads and writes the
 // trainable weights and the optimizer, never the model: what the layers compute is the caller's.
 // Needs the packages h5wasm and fflate.
+import './index.js'; // as every entry point does: scripts/build.mjs
 import { engine } from './engine.js';
 import { describe } from './errors.js';
 import { openArchive } from './files/archive.js';

@@ -65,7 +65,11 @@ async function fetchEngine(source: InitOptions['wasm']): Promise<Uint8Array | We
   );
 }
 
-async function instantiate(module: WebAssembly.Module, wasmMemory?: WebAssembly.Memory): Promise<Engine> {
+/** `module` may still be compiling: Emscripten's glue gets ready meanwhile. */
+async function instantiate(
+  module: WebAssembly.Module | Promise<WebAssembly.Module>,
+  wasmMemory?: WebAssembly.Memory,
+): Promise<Engine> {
   let memory: WebAssembly.Memory | undefined;
   const exports = await new Promise<EngineModule>((resolve, reject) => {
     createModule({
@@ -74,7 +78,9 @@ async function instantiate(module: WebAssembly.Module, wasmMemory?: WebAssembly.
         // The one memory among the imports, whatever name the linker gave it.
         for (const space of Object.values(imports))
           for (const value of Object.values(space)) if (value instanceof WebAssembly.Memory) memory = value;
-        WebAssembly.instantiate(module, imports).then(done, reject);
+        Promise.resolve(module)
+          .then((compiled) => WebAssembly.instantiate(compiled, imports))
+          .then(done, reject);
         return {};
       },
     }).then(resolve as (value: unknown) => void, reject);
@@ -97,7 +103,7 @@ async function load(options: InitOptions): Promise<Loaded> {
   const source = await fetchEngine(options.wasm);
   const single = async (threadsNote?: string): Promise<Loaded> => {
     const module =
-      source instanceof WebAssembly.Module ? source : await WebAssembly.compile(source as BufferSource);
+      source instanceof WebAssembly.Module ? source : WebAssembly.compile(source as BufferSource);
     return { engine: await instantiate(module), threads: 1, threadsNote };
   };
   if ((options.threads ?? 1) === 1) return single();

@@ -53,6 +53,7 @@ export type Attachment = (
 ) => { stepper: Stepping; selection: Selecting };
 
 export abstract class Optimizer extends Applying {
+  static override readonly name: string = 'Optimizer';
   readonly #engine: Engine;
   readonly #oneRate = [0];
   #stepper: Stepping | null = null;

@@ -12,6 +12,7 @@ type Arguments = Record<string, unknown>;
 
 /** Extend it: implement `at` and `getConfig`, and register the class by `customObjects` to read it back. */
 export abstract class LearningRateSchedule {
+  static readonly name: string = 'LearningRateSchedule';
   /** The learning rate at iteration `step`, counted from 0 in calls of `apply`. */
   abstract at(step: number): number;
 
@@ -124,6 +125,7 @@ const decayTable = (name: string) => ({
 
 /** `initial * rate ^ (step / decaySteps)`, the quotient floored if `staircase`. keras.optimizers.schedules.ExponentialDecay */
 export class ExponentialDecay extends TableSchedule<DecayArguments> {
+  static override readonly name: string = 'ExponentialDecay';
   constructor(config: Given<DecayArguments, DecayRequired>) {
     super('ExponentialDecay', decayTable('ExponentialDecay'), config);
     checkSteps('ExponentialDecay', 'decaySteps', this.values.decaySteps);
@@ -142,6 +144,7 @@ export class ExponentialDecay extends TableSchedule<DecayArguments> {
 
 /** `initial / (1 + rate * step / decaySteps)`, the quotient floored if `staircase`. keras.optimizers.schedules.InverseTimeDecay */
 export class InverseTimeDecay extends TableSchedule<DecayArguments> {
+  static override readonly name: string = 'InverseTimeDecay';
   constructor(config: Given<DecayArguments, DecayRequired>) {
     super('InverseTimeDecay', decayTable('InverseTimeDecay'), config);
     checkSteps('InverseTimeDecay', 'decaySteps', this.values.decaySteps);
@@ -166,6 +169,7 @@ interface PiecewiseArguments {
 
 /** `values[k]` for the first k with `step <= boundaries[k]`, else the last. keras.optimizers.schedules.PiecewiseConstantDecay */
 export class PiecewiseConstantDecay extends TableSchedule<PiecewiseArguments> {
+  static override readonly name: string = 'PiecewiseConstantDecay';
   constructor(config: Given<PiecewiseArguments, 'boundaries' | 'values'>) {
     super(
       'PiecewiseConstantDecay',
@@ -199,6 +203,7 @@ interface PolynomialArguments {
 
 /** `(initial - end) * (1 - step / decaySteps) ^ power + end`, restarting at a longer decay if `cycle`. keras.optimizers.schedules.PolynomialDecay */
 export class PolynomialDecay extends TableSchedule<PolynomialArguments> {
+  static override readonly name: string = 'PolynomialDecay';
   constructor(config: Given<PolynomialArguments, 'initialLearningRate' | 'decaySteps'>) {
     super(
       'PolynomialDecay',
@@ -238,6 +243,7 @@ interface CosineArguments {
 
 /** Half a cosine from the initial rate (or `warmupTarget`, after a linear warm-up) to `alpha` times it. keras.optimizers.schedules.CosineDecay */
 export class CosineDecay extends TableSchedule<CosineArguments> {
+  static override readonly name: string = 'CosineDecay';
   constructor(config: Given<CosineArguments, 'initialLearningRate' | 'decaySteps'>) {
     super(
       'CosineDecay',
@@ -279,6 +285,7 @@ interface RestartsArguments {
 
 /** Cosine decay with warm restarts (Loshchilov & Hutter 2017). keras.optimizers.schedules.CosineDecayRestarts */
 export class CosineDecayRestarts extends TableSchedule<RestartsArguments> {
+  static override readonly name: string = 'CosineDecayRestarts';
   constructor(config: Given<RestartsArguments, 'initialLearningRate' | 'firstDecaySteps'>) {
     super(
       'CosineDecayRestarts',

@@ -15,6 +15,7 @@ export interface SparseGradientOptions {
 }
 
 export class SparseGradient {
+  static readonly name: string = 'SparseGradient';
   readonly indices: Int32Array;
   readonly values: Float32Array;
   readonly clip: 'sum' | 'rows';

@@ -1,5 +1,6 @@
 // simdescent/tfjs: our optimizers for models of TensorFlow.js. Only public names and their types; the work is in
 // adapters/tfjs-*.ts.
+import './index.js'; // as every entry point does: scripts/build.mjs
 import type * as tf from '@tensorflow/tfjs-core';
 import {
   registerOptimizer as register,

@@ -1,5 +1,6 @@
 // simdescent/torch: an optimizer that goes on where torch.optim.Adam, AdamW or Adamax stopped. It reads a
 // state_dict() flattened into safetensors; what the parameters were is the caller's.
+import './index.js'; // as every entry point does: scripts/build.mjs
 import { engine } from './engine.js';
 import { describe } from './errors.js';
 import { layoutOf } from './files/layout.js';

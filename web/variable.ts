@@ -70,6 +70,7 @@ function isValues(values: unknown): values is Values {
 }
 
 export class Variable {
+  static readonly name: string = 'Variable';
   readonly name: string;
   readonly path: string;
   readonly shape: readonly number[];

@@ -1,7 +1,7 @@
-// What the build leaves beside the sources: the wasm bytes (inlined as base64: bytes.ts) and Emscripten's glue.
+// What the build leaves beside the sources: the wasm bytes (inlined as text: bytes.ts) and Emscripten's glue.
 declare module '*.wasm' {
-  const base64: string;
-  export default base64;
+  const hex: string;
+  export default hex;
 }
 declare module '*/simdescent.mjs' {
   const createModule: (options: object) => Promise<unknown>;

@@ -22,6 +22,7 @@ const take = (leaf: JaxArray): Float32Array => leaf.dataSync() as Float32Array;
 
 /** An Optax-shaped gradient transformation. As everywhere in jax-js, arguments are consumed: keep with `.ref`. */
 export class JaxTransformation {
+  static readonly name: string = 'JaxTransformation';
   /** What was given, with its live properties. The state of the last update is in it; the one that counts is yours. */
   readonly optimizer: Optimizer;
   readonly #device: DeviceSteps | null;

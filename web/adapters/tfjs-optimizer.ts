@@ -36,6 +36,7 @@ type GradientsByName = Readonly<Record<string, TfGradient | null | undefined>>;
 type Grads = Record<string, TfTensor | null>;
 
 export class TfOptimizer {
+  static readonly name: string = 'TfOptimizer';
   /** What models saved with `includeOptimizer` call it. */
   static readonly className = 'Simdescent';
   /** What was given: options, learning rate and state are live there. */

@@ -29,6 +29,7 @@ export interface WrapOptions extends VariableOptions {
 const defaultMinSize = 2 ** 20;
 
 export class WebGPU implements Place {
+  static readonly name: string = 'WebGPU';
   /** The device that everything runs on; buffers of another one cannot be used. */
   readonly device: DeviceLike;
   /** What the adapter says of itself; empty for a device of the caller's that does not tell. */

@@ -86,6 +86,7 @@ const multi: Kind = {
  * then clipnorm or globalClipnorm. An epsilon of 0 is 1e-7.
  */
 export class AdamMultilr extends Optimizer {
+  static override readonly name: string = 'AdamMultilr';
   static override readonly className: string = 'AdamMultilr';
   declare beta1: number;
   declare beta2: number;

@@ -90,6 +90,7 @@ const adam: Kind = {
  * `w -= m * alpha / (sqrt(v) + epsilon)` with `alpha = learningRate * sqrt(1 - beta2^t) / (1 - beta1^t)`.
  */
 export class Adam extends Optimizer {
+  static override readonly name: string = 'Adam';
   static override readonly className: string = 'Adam';
   declare beta1: number;
   declare beta2: number;
@@ -118,6 +119,7 @@ const adamW: Kind = {
 
 /** Adam with decoupled weight decay, 0.004 by default (Loshchilov & Hutter 2019), as keras.optimizers.AdamW. */
 export class AdamW extends Optimizer {
+  static override readonly name: string = 'AdamW';
   static override readonly className: string = 'AdamW';
   declare beta1: number;
   declare beta2: number;

@@ -48,6 +48,7 @@ const adamax: Kind = {
  * `m += (g - m)(1 - beta1)`, `u = max(beta2 * u, |g|)`, `w -= learningRate * m / ((1 - beta1^t)(u + epsilon))`.
  */
 export class Adamax extends Optimizer {
+  static override readonly name: string = 'Adamax';
   static override readonly className: string = 'Adamax';
   declare beta1: number;
   declare beta2: number;

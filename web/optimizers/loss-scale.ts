@@ -73,6 +73,7 @@ const kind: Kind = {
  * `scaleLoss`. As in Keras there is no floor, and the inner `lossScaleFactor` is switched off for good.
  */
 export class LossScaleOptimizer extends Optimizer {
+  static override readonly name: string = 'LossScaleOptimizer';
   static override readonly className: string = 'LossScaleOptimizer';
   declare initialScale: number;
   declare dynamicGrowthSteps: number;

@@ -26,6 +26,7 @@ export interface StateEntry {
 
 /** One of `optimizer.variables`. `value` is read when asked for: a number, or a live view. */
 export class OptimizerVariable {
+  static readonly name: string = 'OptimizerVariable';
   readonly path: string;
   readonly shape: readonly number[];
   readonly dtype: 'float32' | 'int32';
