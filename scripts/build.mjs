@@ -19,7 +19,11 @@ import { npmPackages } from './setup/npm.mjs';
 import { entry, Problem, root, run, say } from './setup/run.mjs';
 import { buildTools } from './setup/tools.mjs';
 
-/** The package's entry points: the name in dist/ and the source. package.json's exports name the same ones. */
+/**
+ * The package's entry points: the name in dist/ and the source. package.json's exports name the same ones. Each imports
+ * web/index.ts, also where it uses little of it, so that esbuild puts what they share into one file: every file more
+ * takes Node, or a page, time to find.
+ */
 const entryPoints = {
   index: 'web/index.ts',
   keras: 'web/keras.ts',
@@ -143,7 +147,7 @@ async function bundle(outdir) {
     external,
     target: 'es2022',
     plugins: [wasmAsText],
-    minify: true, // classes that a user sees carry their names: web/index.ts
+    minify: true, // classes that a user sees carry their names (`static name`)
     sourcemap: true,
     logLevel: 'warning',
   };

@@ -1,10 +1,11 @@
-// Checks the package as npm would publish it: its files, what publint and "are the types wrong" say
-// of it, and that the README's first example runs in an empty folder where nothing but the package is
+// Checks the package as npm would publish it: its files, how much one loads, what publint and "are the types wrong"
+// say of it, and that the README's first example runs in an empty folder where nothing but the package is
 // installed. What the package computes is tested elsewhere.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { coreSize } from '../core-size.mjs';
 import { Problem, root, run, say } from '../setup/run.mjs';
 
 const allowed = [
@@ -13,6 +14,8 @@ const allowed = [
   /^dist\/([\w-]+\/)*[\w-]+\.d\.ts$/,
   /^dist\/(simdescent|kernels)\.wasm$/,
 ];
+/** Bytes of the core entry, compressed. Raise it when something is worth its size, and say so in the commit. */
+const coreCeiling = 45_000;
 const required = ['README.md', 'LICENSE', 'package.json', 'dist/index.js', 'dist/index.d.ts'];
 
 export async function checkPackage() {
@@ -25,6 +28,7 @@ export async function checkPackage() {
   });
   const [{ files, size, unpackedSize }] = Object.values(JSON.parse(told));
   checkFiles(files.map(({ path }) => path));
+  checkSize();
   const tarball = join(folder, readdirSync(folder)[0]);
   say(`${files.length} files, ${kilobytes(size)} packed, ${kilobytes(unpackedSize)} unpacked`);
 
@@ -58,6 +62,14 @@ function checkFiles(paths) {
     (path) => !paths.includes(path),
   );
   if (missing.length) throw new Problem(`The package would lack: ${missing.join(', ')}`);
+}
+
+function checkSize() {
+  const { all, script } = coreSize();
+  const parts = `${kilobytes(all)} (brotli), ${kilobytes(script)} of them without the wasm`;
+  say(`importing simdescent loads ${parts}`);
+  if (all > coreCeiling)
+    throw new Problem(`The core entry has grown to ${parts}; the ceiling is ${kilobytes(coreCeiling)}.`);
 }
 
 async function runExample(tarball) {

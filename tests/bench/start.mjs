@@ -3,7 +3,7 @@
 import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
-import { brotliCompressSync } from 'node:zlib';
+import { brotli, coreSize } from '../../scripts/core-size.mjs';
 
 const dist = new URL('../../dist/', import.meta.url);
 const program = `
@@ -14,16 +14,7 @@ const program = `
   console.log(JSON.stringify({ import: imported - start, init: performance.now() - imported, memoryBytes }));
 `;
 
-/** index.js and every chunk that it imports at once, not what it loads on demand. */
-function coreFiles(name = 'index.js', seen = new Set()) {
-  seen.add(name);
-  const text = readFileSync(new URL(name, dist), 'utf8');
-  for (const [, other] of text.matchAll(/(?:from|import)\s*"\.\/([^"]+)"/g))
-    if (!seen.has(other)) coreFiles(other, seen);
-  return [...seen];
-}
-
-const brotli = (name) => brotliCompressSync(readFileSync(new URL(name, dist))).length;
+const wasmSize = (name) => brotli(readFileSync(new URL(name, dist))) / 1000;
 
 /** Rows of { group: 'start', variant, value, unit }. */
 export async function start({ rounds }) {
@@ -32,18 +23,18 @@ export async function start({ rounds }) {
     const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', program]);
     found.push(JSON.parse(stdout));
   }
+  for (const x of found) x.both = x.import + x.init;
+  const core = coreSize();
   const median = (key) => found.map((x) => x[key]).sort((a, b) => a - b)[found.length >> 1];
   const row = (variant, value, unit) => ({ group: 'start', variant, value, unit });
   return [
     row('import, median', median('import'), 'ms'),
     row('init(), median', median('init'), 'ms'),
-    row(
-      'core entry with wasm, brotli',
-      coreFiles().reduce((sum, name) => sum + brotli(name), 0) / 1000,
-      'kB',
-    ),
-    row('simdescent.wasm, brotli', brotli('simdescent.wasm') / 1000, 'kB'),
-    row('kernels.wasm, brotli', brotli('kernels.wasm') / 1000, 'kB'),
+    row('import and init(), median', median('both'), 'ms'),
+    row('core entry with wasm, brotli', core.all / 1000, 'kB'),
+    row('core entry without wasm, brotli', core.script / 1000, 'kB'),
+    row('simdescent.wasm, brotli', wasmSize('simdescent.wasm'), 'kB'),
+    row('kernels.wasm, brotli', wasmSize('kernels.wasm'), 'kB'),
     row('memory before any variable', found[0].memoryBytes / 2 ** 20, 'MiB'),
   ];
 }

@@ -57,6 +57,26 @@ test('esbuild', async () => {
   await runs(outfile);
 });
 
+test('classes keep their names when a bundler gives them short ones', async () => {
+  const outfile = join(folder, 'minified/names.js');
+  const contents = `
+    import * as simdescent from 'simdescent';
+    const { schedules, constraints } = simdescent;
+    const classes = Object.entries({ ...simdescent, ...schedules, ...constraints });
+    const renamed = classes.filter(([name, x]) => /^[A-Z]/.test(name) && x.name !== name);
+    console.log(classes.length > 20, renamed.join());`;
+  await esbuild.build({
+    stdin: { contents, resolveDir: folder },
+    outfile,
+    bundle: true,
+    minify: true,
+    format: 'esm',
+    logLevel: 'silent',
+  });
+  const { stdout } = await promisify(execFile)(process.execPath, [outfile]);
+  assert.equal(stdout.trim(), 'true');
+});
+
 test('Vite, which emits nothing but scripts', async () => {
   const outDir = join(folder, 'vite');
   await viteBuild({
