@@ -147,6 +147,7 @@ async function bundle(outdir) {
     external,
     target: 'es2022',
     plugins: [wasmAsText],
+    ignoreAnnotations: true, // package.json's sideEffects are about dist/
     minify: true, // classes that a user sees carry their names (`static name`)
     sourcemap: true,
     logLevel: 'warning',
