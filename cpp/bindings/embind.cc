@@ -64,8 +64,8 @@ uint32_t name_of_rule(uint32_t rule) { return address(rule_name(rule).data()); }
 
 }  // namespace
 
-// The one call of a step of resident variables is a plain export: where a memory may be larger than 2 GiB, Embind
-// puts the arguments of every call into an array, and a step shall make no garbage.
+// The one call of a step of resident variables is a plain export: where a memory may be larger than 2 GiB,
+// Embind puts the arguments of every call into an array, and a step shall make no garbage.
 extern "C" EMSCRIPTEN_KEEPALIVE void step(Optimizer* o, uint32_t count, bool changed) {
   o->step(count, changed);
 }

@@ -27,7 +27,8 @@ inline f32x4 sqrt(f32x4 a) { return wasm_f32x4_sqrt(a.v); }
 inline f32x4 abs(f32x4 a) { return wasm_f32x4_abs(a.v); }
 inline f32x4 at_least(f32x4 a, f32x4 b) { return wasm_f32x4_pmax(a.v, b.v); }
 inline f32x4 at_most(f32x4 a, f32x4 b) { return wasm_f32x4_pmin(a.v, b.v); }
-// The signs are shifted out and zeros back in: engines make three instructions of an `abs`, and one of a shift.
+// The signs are shifted out and zeros back in: engines make three instructions of an `abs`, and one of a
+// shift.
 inline f32x4 max_magnitude(f32x4 a, f32x4 b) {
   return wasm_u32x4_shr(wasm_u32x4_max(wasm_i32x4_shl(a.v, 1), wasm_i32x4_shl(b.v, 1)), 1);
 }
