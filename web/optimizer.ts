@@ -4,7 +4,7 @@
 import { Applying, type Variables } from './applying.js';
 import type { Kind, Options } from './configured.js';
 import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
-import { Dialect, type Engine, engine } from './engine.js';
+import { Dialect, type Engine, type EngineOptimizer, engine } from './engine.js';
 import { describe, warnOnce } from './errors.js';
 import { pattern } from './options.js';
 import { isParameter, type Parameter, targetsFor } from './parameters.js';
@@ -20,10 +20,16 @@ function checkEncoder(encoder: unknown): void {
     throw new TypeError(`record takes a GPUCommandEncoder first, got ${describe(encoder)}.`);
 }
 
+function tellRates(native: EngineOptimizer, rates: readonly number[]): void {
+  for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);
+}
+
 /** More than one learning rate: the group of each variable, and the rate of each group at a call. */
 export interface RateGroups {
   groupOf(target: Target): number;
   at(rate: number, iteration: number): readonly number[];
+  /** Whether the rates change from call to call although the optimizer's own is a number. */
+  varies(): boolean;
 }
 
 // For LossScaleOptimizer, which wraps an optimizer: a step whose gradients are divided by `scale` first; whether
@@ -282,16 +288,16 @@ export abstract class Optimizer extends Applying {
     }
   }
 
-  /**
-   * The rate of each group at this call; null where a single number is all there is, which goes with the options.
-   * @throws whatever a function or schedule of the user's throws
-   */
-  #ratesNow(): readonly number[] | null {
-    const { rate, rateGroups } = this;
-    if (rate.isNumber && !rateGroups) return null;
+  /** Rates that stay go to the engine with the options; others are evaluated once a call. */
+  #ratesStay(): boolean {
+    return this.rate.isNumber && !this.rateGroups?.varies();
+  }
+
+  /** The rate of each group at this call. @throws whatever a function or schedule of the user's throws */
+  #ratesNow(): readonly number[] {
     const iteration = this.rawIterations;
-    this.#oneRate[0] = rate.at(iteration);
-    return rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
+    this.#oneRate[0] = this.rate.at(iteration);
+    return this.rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
   }
 
   /** Hands the options to the engine, if they have changed. */
@@ -313,7 +319,7 @@ export abstract class Optimizer extends Applying {
     native.epsilon = o.epsilon as number;
     native.dialect = Dialect[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.options);
-    if (this.rate.isNumber) native.setRate(0, this.rate.at(0));
+    if (this.#ratesStay()) tellRates(native, this.#ratesNow());
     this.stale = false;
   }
 
@@ -325,12 +331,12 @@ export abstract class Optimizer extends Applying {
   ): void | Promise<void> {
     this.alive();
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
-    const rates = this.#ratesNow();
+    const rates = this.#ratesStay() ? null : this.#ratesNow();
     const selection = this.#select(grads, variables);
     const stepper = this.stepper();
     const { native, elsewhere } = stepper;
     this.#configure(stepper, lossScale);
-    if (rates) for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);
+    if (rates) tellRates(native, rates);
     const waiting = elsewhere?.prepare(
       selection.rows,
       selection.gradients,

@@ -124,14 +124,19 @@ export class Selection implements Selecting {
   #isRepeated(grads: readonly GradientLike[]): boolean {
     const { targets, gradients } = this;
     if (this.#full !== this.#engine.epoch || grads.length !== targets.length) return false;
-    if (grads !== this.#frozen)
-      for (let i = 0; i < grads.length; i++) if (grads[i] !== gradients[i]) return false;
+    if (grads !== this.#frozen && !areSame(grads, gradients)) return false;
     for (const i of this.#loose) {
       const { size, array } = targets[i];
       if ((gradients[i] as Float32Array).length !== size || (array && array.length !== size)) return false;
     }
     return true;
   }
+}
+
+/** By identity. A function of its own, so that engines optimize it whatever kinds of lists were selected before. */
+function areSame(list: readonly unknown[], others: readonly unknown[]): boolean {
+  for (let i = 0; i < list.length; i++) if (list[i] !== others[i]) return false;
+  return true;
 }
 
 /** Nobody has taken the memory of a built variable away. */

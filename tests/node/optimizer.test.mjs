@@ -256,3 +256,43 @@ test('many optimizers with many variables do not disturb each other', () => {
   const alone = trained(4);
   assert.deepEqual(trained(40).slice(0, 4), alone);
 });
+
+test('rates that change of themselves do so after any change of options, and rates that stay, stay', () => {
+  const rates = (optimizer, change) => {
+    const w = new Variable([0], { name: 'w' });
+    optimizer.build([w]);
+    const moved = [];
+    for (let call = 0; call < 4; call++) {
+      if (call === 2) change(optimizer);
+      const before = w.value[0];
+      optimizer.apply([Float32Array.of(1)]);
+      moved.push(before - w.value[0]);
+    }
+    for (const each of [optimizer, w]) each.dispose();
+    return moved.map((x) => Number(x.toFixed(3)));
+  };
+  const options = { compat: 'tfjs', learningRate: 1 };
+  assert.deepEqual(
+    rates(new Adamax({ ...options, decay: 1 }), () => {}),
+    [1, 0.5, 0.333, 0.25],
+  );
+  assert.deepEqual(
+    rates(new Adamax(options), (o) => {
+      o.decay = 1;
+    }),
+    [1, 1, 0.333, 0.25],
+  );
+  assert.deepEqual(
+    rates(new Adamax({ ...options, decay: 1 }), (o) => {
+      o.decay = 0;
+    }),
+    [1, 0.5, 1, 1],
+  );
+  const patternLrs = [{ patterns: ['w'], lr: 2 }];
+  assert.deepEqual(
+    rates(new AdamMultilr({ learningRate: 1, patternLrs }), (o) => {
+      o.weightDecay = 0;
+    }),
+    [2, 2, 2, 2],
+  );
+});

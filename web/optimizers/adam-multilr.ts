@@ -114,6 +114,7 @@ export class AdamMultilr extends Optimizer {
         });
         return rates;
       },
+      varies: () => this.options.decay !== 0 || entries.some(({ rate }) => !rate.isNumber),
     };
   }
 

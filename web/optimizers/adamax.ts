@@ -67,6 +67,7 @@ export class Adamax extends Optimizer {
         rates[0] = this.decay ? rate / (1 + this.decay * iteration) : rate;
         return rates;
       },
+      varies: () => this.options.decay !== 0,
     };
   }
 }
