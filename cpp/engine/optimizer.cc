@@ -20,6 +20,17 @@ bool exact_reciprocal(float s) {
 float maximum(float a, float b) { return a != a || a > b ? a : b; }
 float minimum(float a, float b) { return a != a || a < b ? a : b; }
 
+// The same to the bit without operations that are identities: where clipping by a norm of 1 has nothing to
+// clip.
+Stages simplest(Stages s, const Pipe<float>& k) {
+  if (k.clip != 1 || k.divide != 1) return s;
+  if (s.grad == Grad::accumulate) s.undivided = true;
+  if (s.grad == Grad::divide) s.grad = Grad::scale;
+  const bool clamps = k.lo != -INFINITY || k.hi != INFINITY;
+  if (s.grad == Grad::scale && k.scale == 1 && !clamps) s.grad = Grad::none;
+  return s;
+}
+
 Scratch scratch;
 
 }  // namespace
@@ -208,18 +219,23 @@ void Optimizer::set_clip(Pipe<float>& pipe, const Entry& e) const {
 }
 
 void Optimizer::plan() {
-  const bool by_norm = clipnorm > 0;
-  if (updating() && global_clipnorm > 0 && !by_norm) clip_by_global_norm();
+  const bool by_norm = clipnorm > 0, global = global_clipnorm > 0 && !by_norm;
+  if (!updating()) return;
+  if (global) clip_by_global_norm();
   for (uint32_t j = 0; j < count_; j++) {
     const Entry& e = list_[j];
     Row& r = rows_[e.row];
-    if (updating() && (by_norm || e.clipped)) {
+    if (by_norm || e.clipped) {
       State& state = state_[e.row];
       state.clipped = groups_[state.group].pipe;
       r.pipe = &state.clipped;
       set_clip(state.clipped, e);
       arranged_ = none;  // the next norms are taken with the group's scalars again
+    } else if (!global) {
+      continue;
     }
+    const uint32_t stages = simplest(Stages::of(r.stages), *r.pipe).word();
+    if (stages != r.stages) r.stages = stages, arranged_ = none;
   }
 }
 

@@ -22,6 +22,7 @@ const cases = [
   { name: 'loss scale, clipvalue', options: { lossScaleFactor: scale, clipvalue: 0.5 / scale } },
   { name: 'average', options: { useEma: true } },
   { name: 'clipnorm', options: { clipnorm: 1 } },
+  { name: 'clipnorm, nothing to clip', options: { clipnorm: 1, lossScaleFactor: 2 ** 20 } },
   { name: 'globalClipnorm', options: { globalClipnorm: 1 } },
   { name: 'accumulation: updating call', options: accumulation, updatingOnly: true },
   { name: 'accumulation: mean of 4 calls', options: accumulation },

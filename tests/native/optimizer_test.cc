@@ -181,6 +181,24 @@ TEST(Optimizer, GradientsClippedByTheCallerAreNotClippedAgain) {
   }
 }
 
+TEST(Optimizer, ANormOfOneThatClipsNothingCostsNoOperation) {
+  for (const bool global : {false, true}) {
+    for (const double loss_scale : {1.0, 2.0}) {
+      Options o;
+      (global ? o.global_clipnorm : o.clipnorm) = 1;
+      o.loss_scale = loss_scale;
+      Driver d(adam, o, {Floats(4, 1)});
+      const Grad unclipped = loss_scale == 1 ? Grad::none : Grad::scale;
+      d.step({Floats(4, 0.5f * float(loss_scale))});  // a norm of exactly 1
+      EXPECT_EQ(Stages::of(d.optimizer.row(0).stages).grad, unclipped);
+      d.step({Floats(4, 0.5001f * float(loss_scale))});
+      EXPECT_EQ(Stages::of(d.optimizer.row(0).stages).grad, global ? Grad::scale : Grad::divide);
+      d.step({Floats(4, 0.25f)});
+      EXPECT_EQ(Stages::of(d.optimizer.row(0).stages).grad, unclipped);
+    }
+  }
+}
+
 TEST(Optimizer, UpdateOnlyIsTheRuleAlone) {
   Options everything, nothing;
   everything.clipnorm = 0.1, everything.decays = true, everything.weight_decay = 0.3,

@@ -84,6 +84,20 @@ class Pipeline : public ::testing::TestWithParam<uint32_t> {
   }
 };
 
+// Where a norm of 1 clips nothing, its operations are left out. Loss scales make norms small and large.
+TEST_P(Pipeline, NormsWithinOne) {
+  for (const Clip& clip : {Clip{"clipnorm 1", 1, 0, 0, false}, Clip{"globalClipnorm 1", 0, 1, 0, false},
+                           Clip{"clipvalue, then clipnorm 1", 1, 0, 0.3, true}}) {
+    for (const double loss_scale : {1.0, 8.0, 128.0, 3.0, 300.0}) {
+      for (const uint32_t steps : {0u, 3u, 4u}) {
+        Options o;
+        o.loss_scale = loss_scale, o.accumulation_steps = steps;
+        if (!HasFatalFailure()) expect_as_reference(clip, o, false);
+      }
+    }
+  }
+}
+
 TEST_P(Pipeline, EveryMixOfOptions) {
   for (const Clip& clip : clips) {
     each_mix([&](const Options& o) {
