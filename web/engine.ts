@@ -1,6 +1,8 @@
 // The typed face of the wasm module: what Embind exports, and views of its memory. The only file that turns
 // addresses into arrays. Not public: nothing here leaves the package.
 
+import type { StepExports } from './calls.js';
+
 /** One optimizer's state in the engine: see cpp/engine/optimizer.h. Addresses are bytes, 0 is none. */
 export interface EngineOptimizer {
   beta1: number;
@@ -37,35 +39,25 @@ export interface EngineOptimizer {
   reserve(count: number): number;
   updating(): boolean;
   overwriting(): boolean;
-  /** `changed`: the list is not what it was at the last `begin`. */
-  begin(count: number, changed: boolean): void;
-  plan(): void;
   /** Address of a row's words (cpp/kernels/sweep.h), complete between `plan` and `end`. */
   rowOf(row: number): number;
-  sweep(): void;
-  /** Of the C++ object, for `EngineModule._step`. */
+  /** Of the C++ object: for calls.ts, where the calls of a step are. */
   address(): number;
   /** For threads: room for parts of at most `size` elements; writes those of the planned rows, returns how many. */
   reserveParts(size: number): void;
   cut(): number;
   /** Address of the parts: rows of `rowBytes` each. */
   parts(): number;
-  chunk(entry: number, from: number, count: number): void;
-  /** Entries, whole, that lie in the tiles one behind another, each from a multiple of four floats on. */
-  chunks(entry: number, count: number): void;
   chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;
   averageChunk(row: number, from: number, count: number): void;
-  end(): void;
   updateOnly(row: number, from: number, count: number, gradient: number, rate: number): void;
   /** Makes a row's words those of `updateOnly`, for a row elsewhere. */
   planOnly(row: number, rate: number): void;
   delete(): void;
 }
 
-export interface EngineModule {
+export interface EngineModule extends StepExports {
   Optimizer: new (rule: number) => EngineOptimizer;
-  /** `begin`, `plan`, `sweep` and `end` in one crossing: for lists of which all lies in the engine. */
-  _step(optimizer: number, count: number, changed: number): void;
   allocate(size: number, role: number): number;
   release(address: number, size: number): void;
   finite(address: number, size: number): boolean;

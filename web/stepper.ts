@@ -1,5 +1,6 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
 // and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
+import { Calls } from './calls.js';
 import { type Constraint, isUsersOwn, project } from './constraints.js';
 import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
 import type { Engine, EngineOptimizer } from './engine.js';
@@ -48,7 +49,7 @@ export class Stepper implements Stepping {
   readonly averages: boolean;
   readonly accumulates: boolean;
   readonly #engine: Engine;
-  readonly #address: number;
+  readonly #calls: Calls;
   readonly #tile: number;
   #list = new Uint32Array(0);
   #sums = new Float32Array(0);
@@ -84,8 +85,8 @@ export class Stepper implements Stepping {
     this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
     this.#rule = engine.rule(rule);
     this.native = new engine.module.Optimizer(this.#rule);
-    this.#address = this.native.address();
-    this.#tiles = new Tiles(engine, this.native);
+    this.#calls = new Calls(engine, this.native);
+    this.#tiles = new Tiles(engine, this.native, this.#calls);
     const arrays = engine.module.slotCount(this.#rule) + Number(averages) + Number(accumulates);
     let bytes = 0;
     for (const { variable, size } of targets) {
@@ -134,7 +135,7 @@ export class Stepper implements Stepping {
       list.fill(0, j * words, (j + 1) * words);
       list[j * words] = row;
     });
-    this.native.begin(rows.length, true);
+    this.#calls.begin(rows.length, true);
   }
 
   /** What is resident, by all threads if there are any and it is worth it. */
@@ -145,7 +146,7 @@ export class Stepper implements Stepping {
       const parts = native.cut();
       pool.run(this.#rule, native.parts(), parts);
     } else {
-      this.native.sweep();
+      this.#calls.sweep();
     }
   }
 
@@ -178,23 +179,21 @@ export class Stepper implements Stepping {
 
   /** Steps what was selected. Cannot throw. */
   step(selection: Selecting, options: StepOptions): void {
-    const { native } = this;
     const list = this.#entries();
     const changed = selection.version !== this.#listed;
     if (changed) this.#write(list, selection, options);
     const { count } = selection;
     if (!this.#outside && !this.#parallel) {
-      this.#engine.module._step(this.#address, count, changed ? 1 : 0);
+      this.#calls.step(count, changed);
       return;
     }
-    native.begin(count, changed);
-    const updating = native.updating();
+    const updating = this.#calls.begin(count, changed);
     if (this.#outside && updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0))
       this.#sumsOutside(list, selection);
-    native.plan();
+    this.#calls.plan();
     this.#sweep();
     if (this.#outside) this.#stepOutside(selection, updating, options);
-    native.end();
+    this.#calls.end();
   }
 
   /** What the engine has to know of a selection, and what it cannot reach. */

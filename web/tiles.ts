@@ -1,6 +1,7 @@
 // Steps over arrays of the JavaScript heap: they pass through two tiles of the engine's memory, which stay in the
 // cache. Also gradients of which only some rows are given, and the norms of gradients out there. It moves data and
 // decides nothing; stepper.ts does.
+import type { Calls } from './calls.js';
 import type { Engine, EngineOptimizer } from './engine.js';
 import type { Rows } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
@@ -12,15 +13,17 @@ const small = 1024;
 export class Tiles {
   readonly #engine: Engine;
   readonly #native: EngineOptimizer;
+  readonly #calls: Calls;
   readonly #tile: number;
   // The part of the weights tile that a small array last had, and where that begins: kept, because making a view
   // costs more than the copy.
   readonly #views: Float32Array[] = [];
   readonly #starts: number[] = [];
 
-  constructor(engine: Engine, native: EngineOptimizer) {
+  constructor(engine: Engine, native: EngineOptimizer, calls: Calls) {
     this.#engine = engine;
     this.#native = native;
+    this.#calls = calls;
     this.#tile = engine.module.tileSize;
   }
 
@@ -56,7 +59,7 @@ export class Tiles {
     const tile = this.#engine.gradientTile;
     this.each(target, (from, count) => {
       if (!resident) tile.set(count === g.length ? g : g.subarray(from, from + count));
-      this.#native.chunk(entry, from, count);
+      this.#calls.chunk(entry, from, count);
     });
   }
 
@@ -75,7 +78,7 @@ export class Tiles {
       if (array) weightsTile.set(array, at);
       at += (size + 3) & ~3;
     }
-    this.#native.chunks(first, count);
+    this.#calls.chunks(first, count);
     at = 0;
     for (let j = first; j < first + count; j++) {
       const { row, size, array } = targets[rows[j]];
@@ -116,7 +119,7 @@ export class Tiles {
     this.#engine.gradientTile.fill(0, 0, Math.min(this.#tile, target.size));
     this.each(target, (from, size) => {
       this.#scatter(given, from, size, false);
-      this.#native.chunk(entry, from, size);
+      this.#calls.chunk(entry, from, size);
       this.#scatter(given, from, size, true);
     });
   }
@@ -130,7 +133,7 @@ export class Tiles {
         const from = rows[k] * width + i;
         gradientTile.set(values.subarray(k * width + i, k * width + i + size));
         if (target.array) weightsTile.set(target.array.subarray(from, from + size));
-        this.#native.chunk(entry, from, size);
+        this.#calls.chunk(entry, from, size);
         if (target.array) target.array.set(weightsTile.subarray(0, size), from);
       }
     }

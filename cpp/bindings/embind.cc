@@ -64,10 +64,21 @@ uint32_t name_of_rule(uint32_t rule) { return address(rule_name(rule).data()); }
 
 }  // namespace
 
-// The one call of a step of resident variables is a plain export: where a memory may be larger than 2 GiB,
-// Embind puts the arguments of every call into an array, and a step shall make no garbage.
-extern "C" EMSCRIPTEN_KEEPALIVE void step(Optimizer* o, uint32_t count, bool changed) {
-  o->step(count, changed);
+// The calls of a step are plain exports (web/calls.ts): where a memory may be larger than 2 GiB, Embind puts
+// the arguments of every call into an array, which takes as long as a step of some hundred parameters.
+extern "C" {
+EMSCRIPTEN_KEEPALIVE void step(Optimizer* o, uint32_t count, bool changed) { o->step(count, changed); }
+EMSCRIPTEN_KEEPALIVE bool begin(Optimizer* o, uint32_t count, bool changed) {
+  o->begin(count, changed);
+  return o->updating();
+}
+EMSCRIPTEN_KEEPALIVE void plan(Optimizer* o) { o->plan(); }
+EMSCRIPTEN_KEEPALIVE void sweep(Optimizer* o) { o->sweep(); }
+EMSCRIPTEN_KEEPALIVE void chunk(Optimizer* o, uint32_t entry, uint32_t from, uint32_t count) {
+  o->chunk(entry, from, count);
+}
+EMSCRIPTEN_KEEPALIVE void chunks(Optimizer* o, uint32_t entry, uint32_t count) { o->chunks(entry, count); }
+EMSCRIPTEN_KEEPALIVE void end(Optimizer* o) { o->end(); }
 }
 
 EMSCRIPTEN_BINDINGS(simdescent) {
@@ -105,18 +116,12 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("reserve", &reserve)
       .function("updating", &Optimizer::updating)
       .function("overwriting", &Optimizer::overwriting)
-      .function("begin", &Optimizer::begin)
-      .function("plan", &Optimizer::plan)
       .function("rowOf", &row_of)
       .function("reserveParts", &Optimizer::reserve_parts)
       .function("cut", &Optimizer::cut)
       .function("parts", &parts)
-      .function("sweep", &Optimizer::sweep)
-      .function("chunk", &Optimizer::chunk)
-      .function("chunks", &Optimizer::chunks)
       .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)
       .function("averageChunk", &Optimizer::average_chunk)
-      .function("end", &Optimizer::end)
       .function("updateOnly", &update_only)
       .function("planOnly", &Optimizer::plan_only);
 

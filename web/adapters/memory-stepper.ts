@@ -1,5 +1,6 @@
 // Steps variables whose arrays all lie in another library's WebAssembly memory, where they are: the engine plans
 // a step and computes its scalars, the kernels inside that memory do the work. State lives there as well.
+import { Calls } from '../calls.js';
 import type { Engine, EngineOptimizer } from '../engine.js';
 import type { Rows } from '../sparse.js';
 import type { StepOptions, Target } from '../stepper.js';
@@ -42,6 +43,7 @@ export class MemoryStepper implements Stepping {
   /** Addresses of the variables, by row. The caller keeps them right; arrays may move between steps. */
   readonly weights: number[];
   readonly #engine: Engine;
+  readonly #calls: Calls;
   readonly #host: MemoryHost;
   readonly #kernels: ReturnType<typeof kernelsIn>;
   readonly #number: number;
@@ -77,6 +79,7 @@ export class MemoryStepper implements Stepping {
     this.#accumulates = accumulates;
     this.#number = engine.rule(rule);
     this.native = new engine.module.Optimizer(this.#number);
+    this.#calls = new Calls(engine, this.native);
     const words = rowWords + pipeWords + coefWords;
     this.#rows = host.allocate(4 * words * targets.length + 4);
     this.#pipes = this.#rows + 4 * rowWords * targets.length;
@@ -107,8 +110,7 @@ export class MemoryStepper implements Stepping {
       words[at] = rows[j];
       words[at + 1] = words[at + 3] = 0;
     }
-    native.begin(count, true);
-    const updating = native.updating();
+    const updating = this.#calls.begin(count, true);
     const overwriting = native.overwriting();
     if (updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
       for (let j = 0; j < count; j++) {
@@ -116,11 +118,11 @@ export class MemoryStepper implements Stepping {
         floats[list + j * entryWords + 2] = this.#kernels.sum_of_squares(this.#rowAt(j));
       }
     }
-    native.plan();
+    this.#calls.plan();
     let stages = 0;
     for (let j = 0; j < count; j++) stages |= this.#writeRow(j, rows[j], given[j].address);
     this.#kernels.step(this.#number, this.#rows, count, stages & general ? this.#scratchBlock() : 0);
-    native.end();
+    this.#calls.end();
     if (this.#averages || this.#accumulates) this.#others(rows, count, updating, overwriting);
   }
 
