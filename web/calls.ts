@@ -5,13 +5,13 @@ import type { Engine, EngineOptimizer } from './engine.js';
 
 /** Each takes the address of the C++ object first. */
 export interface StepExports {
-  _step(optimizer: number, count: number, changed: number): void;
-  _begin(optimizer: number, count: number, changed: number): number;
-  _plan(optimizer: number): void;
-  _sweep(optimizer: number): void;
-  _chunk(optimizer: number, entry: number, from: number, count: number): void;
-  _chunks(optimizer: number, entry: number, count: number): void;
-  _end(optimizer: number): void;
+  _optimizer_step(optimizer: number, count: number, changed: number): void;
+  _optimizer_begin(optimizer: number, count: number, changed: number): number;
+  _optimizer_plan(optimizer: number): void;
+  _optimizer_sweep(optimizer: number): void;
+  _optimizer_chunk(optimizer: number, entry: number, from: number, count: number): void;
+  _optimizer_chunks(optimizer: number, entry: number, count: number): void;
+  _optimizer_end(optimizer: number): void;
 }
 
 export class Calls {
@@ -25,33 +25,33 @@ export class Calls {
 
   /** All of the following in one: for lists of which all lies in the engine. */
   step(count: number, changed: boolean): void {
-    this.#exports._step(this.#optimizer, count, changed ? 1 : 0);
+    this.#exports._optimizer_step(this.#optimizer, count, changed ? 1 : 0);
   }
 
   /** `changed`: the list is not what it was at the last `begin`. Returns whether the step updates, or only gathers. */
   begin(count: number, changed: boolean): boolean {
-    return this.#exports._begin(this.#optimizer, count, changed ? 1 : 0) !== 0;
+    return this.#exports._optimizer_begin(this.#optimizer, count, changed ? 1 : 0) !== 0;
   }
 
   plan(): void {
-    this.#exports._plan(this.#optimizer);
+    this.#exports._optimizer_plan(this.#optimizer);
   }
 
   sweep(): void {
-    this.#exports._sweep(this.#optimizer);
+    this.#exports._optimizer_sweep(this.#optimizer);
   }
 
   /** Part of an entry through the tiles. */
   chunk(entry: number, from: number, count: number): void {
-    this.#exports._chunk(this.#optimizer, entry, from, count);
+    this.#exports._optimizer_chunk(this.#optimizer, entry, from, count);
   }
 
   /** Entries, whole, that lie in the tiles one behind another, each from a multiple of four floats on. */
   chunks(entry: number, count: number): void {
-    this.#exports._chunks(this.#optimizer, entry, count);
+    this.#exports._optimizer_chunks(this.#optimizer, entry, count);
   }
 
   end(): void {
-    this.#exports._end(this.#optimizer);
+    this.#exports._optimizer_end(this.#optimizer);
   }
 }

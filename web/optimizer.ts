@@ -134,6 +134,7 @@ export abstract class Optimizer extends Applying {
    * One step, in place: `grads[i]` belongs to `variables[i]`, or to the i-th built variable. On a GPU it is
    * enqueued. Returns nothing, or a Promise where a decision of the CPU needs numbers from the GPU: loss scaling
    * with gradients there, globalClipnorm with variables in both places. Until it settles a second call throws.
+   * The arrays of the last call cost least to check; a list of them that is frozen is not even looked through.
    * @throws TypeError, RangeError, Error; then nothing has changed.
    */
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {

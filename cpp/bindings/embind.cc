@@ -67,18 +67,22 @@ uint32_t name_of_rule(uint32_t rule) { return address(rule_name(rule).data()); }
 // The calls of a step are plain exports (web/calls.ts): where a memory may be larger than 2 GiB, Embind puts
 // the arguments of every call into an array, which takes as long as a step of some hundred parameters.
 extern "C" {
-EMSCRIPTEN_KEEPALIVE void step(Optimizer* o, uint32_t count, bool changed) { o->step(count, changed); }
-EMSCRIPTEN_KEEPALIVE bool begin(Optimizer* o, uint32_t count, bool changed) {
+EMSCRIPTEN_KEEPALIVE void optimizer_step(Optimizer* o, uint32_t count, bool changed) {
+  o->step(count, changed);
+}
+EMSCRIPTEN_KEEPALIVE bool optimizer_begin(Optimizer* o, uint32_t count, bool changed) {
   o->begin(count, changed);
   return o->updating();
 }
-EMSCRIPTEN_KEEPALIVE void plan(Optimizer* o) { o->plan(); }
-EMSCRIPTEN_KEEPALIVE void sweep(Optimizer* o) { o->sweep(); }
-EMSCRIPTEN_KEEPALIVE void chunk(Optimizer* o, uint32_t entry, uint32_t from, uint32_t count) {
+EMSCRIPTEN_KEEPALIVE void optimizer_plan(Optimizer* o) { o->plan(); }
+EMSCRIPTEN_KEEPALIVE void optimizer_sweep(Optimizer* o) { o->sweep(); }
+EMSCRIPTEN_KEEPALIVE void optimizer_chunk(Optimizer* o, uint32_t entry, uint32_t from, uint32_t count) {
   o->chunk(entry, from, count);
 }
-EMSCRIPTEN_KEEPALIVE void chunks(Optimizer* o, uint32_t entry, uint32_t count) { o->chunks(entry, count); }
-EMSCRIPTEN_KEEPALIVE void end(Optimizer* o) { o->end(); }
+EMSCRIPTEN_KEEPALIVE void optimizer_chunks(Optimizer* o, uint32_t entry, uint32_t count) {
+  o->chunks(entry, count);
+}
+EMSCRIPTEN_KEEPALIVE void optimizer_end(Optimizer* o) { o->end(); }
 }
 
 EMSCRIPTEN_BINDINGS(simdescent) {

@@ -1,7 +1,7 @@
-// cosf by itself: the same bits as the C library's that Emscripten links, in a third of its size. That one
-// reduces large arguments by a table of 690 words, which quadruple precision needs. (One pair of floats, of a
-// size that no schedule comes to, rounds the other way: +-10965170176, whose cosine lies almost halfway
-// between two floats.)
+// The cosine of the schedules, by itself: C libraries differ in the last bit of cosf, and a schedule has the
+// same bits natively as in WebAssembly. It has those of Emscripten's library (but for +-10965170176, whose
+// cosine lies almost halfway between two floats, and which no schedule comes to), in a third of its size:
+// that one reduces large arguments by a table that quadruple precision needs.
 #pragma once
 
 namespace simdescent {

@@ -61,9 +61,13 @@ export async function* tiny({ rules, timing, calls }) {
     const variable = variableOf(tinySize);
     const optimizer = optimizerFor(rule, [variable]);
     const gradients = [variable.gradient];
+    const array = weightsOf(tinySize);
+    const plain = optimizerFor(rule, [array]);
+    const plainGradients = [gradientOf(tinySize)];
     const variants = [
       { name: 'step()', run: () => optimizer.step() },
       { name: 'apply(gradients)', run: () => optimizer.apply(gradients) },
+      { name: 'plain arrays', run: () => plain.apply(plainGradients) },
     ];
     const times = await measure(variants, timing);
     for (const [k, { name: variant, run }] of variants.entries())
@@ -77,8 +81,7 @@ export async function* tiny({ rules, timing, calls }) {
         retainedBytes: retained(run, calls),
         calls,
       };
-    optimizer.dispose();
-    variable.dispose();
+    for (const each of [optimizer, plain, variable]) each.dispose();
   }
 }
 
