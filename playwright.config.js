@@ -16,6 +16,8 @@ export default defineConfig({
   testDir: 'tests/browser',
   outputDir: 'build/browser',
   forbidOnly: Boolean(process.env.CI),
+  workers: 2, // the default is half of the cores
+  timeout: 60_000,
   reporter: 'list',
   use: {
     baseURL: `http://127.0.0.1:${port}/`,
