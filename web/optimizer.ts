@@ -6,8 +6,8 @@ import type { Kind, Options } from './configured.js';
 import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
 import { Dialect, type Engine, type EngineOptimizer, engine } from './engine.js';
 import { describe, warnOnce } from './errors.js';
-import { pattern } from './options.js';
-import { isParameter, type Parameter, targetsFor } from './parameters.js';
+import { type Excluded, Exclusion } from './exclusion.js';
+import { type Parameter, targetsFor } from './parameters.js';
 import { rateFrom } from './rate.js';
 import { checkAlive, checkGradient, type GradientLike, Selection } from './selection.js';
 import { SparseGradient } from './sparse.js';
@@ -65,7 +65,7 @@ export abstract class Optimizer extends Applying {
   #stepper: Stepping | null = null;
   #selection: Selecting | null = null;
   #disposed = false;
-  #excluded: { parameters: Set<Parameter>; patterns: RegExp[] } = { parameters: new Set(), patterns: [] };
+  #excluded = new Exclusion();
 
   static {
     applyScaled = (o, grads, variables, scale, encoder) => o.#apply(grads, variables, scale, encoder);
@@ -125,9 +125,8 @@ export abstract class Optimizer extends Applying {
       stepper: new Stepper(engine, rule, targets, averages, accumulates),
       selection: new Selection(this.name, engine, targets, variables),
     }));
-    const { parameters } = this.#excluded;
     for (const { row } of targets)
-      if (parameters.has(variables[row])) this.stepper().native.excludeFromDecay(row);
+      if (this.#excluded.lists(variables[row])) this.stepper().native.excludeFromDecay(row);
   }
 
   /**
@@ -191,24 +190,11 @@ export abstract class Optimizer extends Applying {
    * Variables that weight decay leaves alone: these, and those whose `name` one of the regular expressions is
    * found in. Replaces earlier calls. @throws Error after build; TypeError, RangeError
    */
-  excludeFromWeightDecay(which: { varList?: readonly Parameter[]; varNames?: readonly string[] } = {}): void {
+  excludeFromWeightDecay(which: Excluded = {}): void {
     this.alive();
     if (this.built)
       throw new Error('excludeFromWeightDecay must be called before build, and before the first apply.');
-    const varList = which?.varList ?? [];
-    const varNames = which?.varNames ?? [];
-    if (!Array.isArray(varList) || !varList.every(isParameter))
-      throw new TypeError(
-        `excludeFromWeightDecay: varList must be an array of variables, got ${describe(varList)}.`,
-      );
-    if (!Array.isArray(varNames) || !varNames.every((name) => typeof name === 'string'))
-      throw new TypeError(
-        `excludeFromWeightDecay: varNames must be an array of regular expressions as strings, got ${describe(varNames)}.`,
-      );
-    this.#excluded = {
-      parameters: new Set(varList),
-      patterns: varNames.map((source) => pattern('excludeFromWeightDecay: varNames', source)),
-    };
+    this.#excluded = new Exclusion(which);
   }
 
   /** Frees the state; never the variables. Idempotent; every other use afterwards throws. */
@@ -253,8 +239,7 @@ export abstract class Optimizer extends Applying {
     const rule = this.kind.rule(this.options);
     const made = make(this.#engine, rule, this.useEma, Boolean(this.gradientAccumulationSteps));
     const { native, targets } = made.stepper;
-    for (const { row, name } of targets)
-      if (this.#excluded.patterns.some((pattern) => pattern.test(name))) native.excludeFromDecay(row);
+    for (const { row, name } of targets) if (this.#excluded.matches(name)) native.excludeFromDecay(row);
     if (this.rateGroups) for (const t of targets) native.setGroup(t.row, this.rateGroups.groupOf(t));
     const old = this.#stepper ? this.entries().map(({ key, read }) => ({ key, value: read() })) : [];
     const before = this.#stepper;

@@ -3,6 +3,7 @@
 import type { Kind } from '../configured.js';
 import type { DeviceBuffer, DeviceRange } from '../elsewhere.js';
 import { describe } from '../errors.js';
+import type { Excluded } from '../exclusion.js';
 import { allFinite, applyScaled, Optimizer, stateOf, stepperOf } from '../optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from '../options.js';
 import type { Parameter } from '../parameters.js';
@@ -185,9 +186,7 @@ export class LossScaleOptimizer extends Optimizer {
   override finalizeVariableValues(variables: readonly Parameter[]): void {
     this.#inner.finalizeVariableValues(variables);
   }
-  override excludeFromWeightDecay(
-    which: { varList?: readonly Parameter[]; varNames?: readonly string[] } = {},
-  ): void {
+  override excludeFromWeightDecay(which: Excluded = {}): void {
     this.#inner.excludeFromWeightDecay(which);
   }
   override scaleLoss(loss: number): number {
