@@ -135,6 +135,8 @@ export class Engine {
   /** Absent where one thread does the work. */
   pool: Pool | null = null;
   readonly #rules = new Map<string, number>();
+  /** Those that views were made of: shared memory has another one after each growth, and views of older ones stay good. */
+  readonly #buffers = new WeakSet<ArrayBufferLike>();
   #probe: Uint8Array = new Uint8Array(0);
   #epoch = 0;
   #weightsTile: Float32Array = new Float32Array(0);
@@ -174,7 +176,14 @@ export class Engine {
   }
 
   floats(address: number, size: number): Float32Array {
-    return new Float32Array(this.memory.buffer, address, size);
+    const { buffer } = this.memory;
+    this.#buffers.add(buffer);
+    return new Float32Array(buffer, address, size);
+  }
+
+  /** Whether an array is a view of this memory. */
+  owns(array: Float32Array): boolean {
+    return this.#buffers.has(array.buffer);
   }
 
   /** Zeroed floats; throws a RangeError that says how much was asked for if there is no room. */

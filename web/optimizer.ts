@@ -120,7 +120,7 @@ export abstract class Optimizer extends Applying {
   build(variables: readonly Parameter[]): void {
     this.alive();
     if (this.#stepper) return;
-    const targets = targetsFor(variables, this.#engine.memory.buffer);
+    const targets = targetsFor(variables, this.#engine);
     this.#attach((engine, rule, averages, accumulates) => ({
       stepper: new Stepper(engine, rule, targets, averages, accumulates),
       selection: new Selection(this.name, engine, targets, variables),
@@ -256,9 +256,8 @@ export abstract class Optimizer extends Applying {
    * memory are looked at anew, because building may have made it grow.
    */
   #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): Selecting {
-    const { memory } = this.#engine;
     const addresses = grads.map((g) =>
-      g instanceof Float32Array && g.buffer === memory.buffer ? g.byteOffset : -1,
+      g instanceof Float32Array && this.#engine.owns(g) ? g.byteOffset : -1,
     );
     const sizes = grads.map((g) => (g instanceof Float32Array ? g.length : 0));
     this.build(variables);

@@ -1,4 +1,6 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
+
+import type { Engine } from './engine.js';
 import { describe } from './errors.js';
 import type { Target } from './stepper.js';
 import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
@@ -15,7 +17,7 @@ export function pathOf(parameter: Parameter): string {
 }
 
 /** @throws TypeError, RangeError, Error for what cannot be built. */
-export function targetsFor(parameters: readonly Parameter[], engineMemory: ArrayBufferLike): Target[] {
+export function targetsFor(parameters: readonly Parameter[], engine: Engine): Target[] {
   if (!Array.isArray(parameters))
     throw new TypeError(`build takes an array of variables, got ${describe(parameters)}.`);
   const rows = new Map<Parameter, number>();
@@ -37,7 +39,7 @@ export function targetsFor(parameters: readonly Parameter[], engineMemory: Array
     const array = parameter instanceof Variable ? null : parameter;
     if (variable && addressOf(variable) === 0 && !residenceOf(variable))
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
-    if (array?.buffer === engineMemory)
+    if (array && engine.owns(array))
       throw new RangeError(
         `build: variables[${row}] is a view of the engine's memory, as Variable.value gives it; pass the Variable itself.`,
       );

@@ -85,7 +85,6 @@ export class Selection implements Selecting {
       throw new RangeError(
         `apply: ${grads.length} gradients for ${expected} variables; there must be one for each (null where there is none).`,
       );
-    const { buffer } = this.#engine.memory;
     const stamp = ++this.#stamp;
     this.#loose.length = 0;
     let count = 0;
@@ -106,7 +105,7 @@ export class Selection implements Selecting {
       }
       checkGradient(g, target);
       const isArray = g instanceof Float32Array;
-      const address = isArray && g.buffer === buffer ? g.byteOffset : 0;
+      const address = isArray && this.#engine.owns(g) ? g.byteOffset : 0;
       dense &&= isArray;
       if (address === 0 || target.array) this.#loose.push(count);
       rows[count] = row;

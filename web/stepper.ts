@@ -173,10 +173,6 @@ export class Stepper implements Stepping {
     return target.array ?? (target.variable as Variable).value;
   }
 
-  isResident(g: Float32Array): boolean {
-    return g.buffer === this.#engine.memory.buffer;
-  }
-
   /** Steps what was selected. Cannot throw. */
   step(selection: Selecting, options: StepOptions): void {
     const list = this.#entries();
@@ -266,7 +262,7 @@ export class Stepper implements Stepping {
       this.elsewhere.updateOnly(target, g, rate);
       return;
     }
-    if (target.variable && this.isResident(g)) {
+    if (target.variable && this.#engine.owns(g)) {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
     }
@@ -280,7 +276,7 @@ export class Stepper implements Stepping {
   isFinite(gradient: Gradient): boolean {
     const g = gradient instanceof SparseGradient ? gradient.values : (gradient as Float32Array);
     const { module, gradientTile } = this.#engine;
-    if (this.isResident(g)) return module.finite(g.byteOffset, g.length);
+    if (this.#engine.owns(g)) return module.finite(g.byteOffset, g.length);
     for (let from = 0; from < g.length; from += this.#tile) {
       const part = g.subarray(from, from + this.#tile);
       gradientTile.set(part);

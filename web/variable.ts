@@ -137,7 +137,7 @@ export class Variable {
       return;
     }
     // A view of the engine's own memory would be detached if the allocation makes it grow.
-    const resident = values instanceof Float32Array && values.buffer === this.#engine.memory.buffer;
+    const resident = values instanceof Float32Array && this.#engine.owns(values);
     const source = resident ? values.slice() : values;
     this.#address = this.#engine.allocate(this.size, Role.weights, `the variable '${this.path}'`);
     if (typeof source !== 'number') this.value.set(source);

@@ -52,6 +52,31 @@ test('1, 2, 3, 4 and 7 threads leave the same bits', async () => {
   for (const threads of [2, 3, 4, 7]) assert.equal(await run(train(threads)), one, `${threads} threads`);
 });
 
+test('views taken before the shared memory grew are still known as its own', async () => {
+  const program = `
+    await sd.init({ threads: 2 });
+    const w = new sd.Variable(1 << 20, { name: 'w' });
+    const [value, gradient] = [w.value, w.gradient.fill(1)];
+    while (new sd.Variable(1 << 18).value.buffer === value.buffer);
+    const optimizer = new sd.Adam();
+    try {
+      optimizer.build([value]);
+    } catch (error) {
+      console.log(error.message);
+    }
+    optimizer.build([w]);
+    const set = Float32Array.prototype.set;
+    let copies = 0;
+    Float32Array.prototype.set = function (...args) {
+      copies++;
+      return set.apply(this, args);
+    };
+    optimizer.apply([gradient]);
+    optimizer.step();
+    console.log(copies, w.value.every((x) => x === w.value[0] && x < 0));`;
+  assert.match(await run(program), /is a view of the engine's memory.*\n0 true$/);
+});
+
 test('an idle pool does not keep a program alive', async () => {
   assert.equal(await run(`console.log((await sd.init({ threads: 2 })).threads)`), '2');
 });
