@@ -1,12 +1,12 @@
 # The two wasm products: the Embind module, and the memory-less kernel module (one with SIMD128, which ships,
 # and a scalar one for the bench). And the bench's yardsticks, built as the kernel modules are.
 
-# The Embind module runs on an imported memory, under a strict Content-Security-Policy, in pages, workers and
-# Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack).
 # Binaryen would inline all update loops, which are called from one place, into one function; engines then take long
 # to optimize it and keep fewer of its values in registers.
 set(separate_loops -sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1)
 
+# The Embind module runs on an imported memory, under a strict Content-Security-Policy, in pages, workers and
+# Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack).
 add_executable(simdescent cpp/bindings/embind.cc)
 target_link_libraries(simdescent PRIVATE simdescent_engine embind)
 target_compile_options(simdescent PRIVATE ${warnings} ${small})

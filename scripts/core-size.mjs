@@ -22,6 +22,6 @@ export function coreSize() {
   const sum = (files) => files.reduce((bytes, text) => bytes + brotli(text), 0);
   return {
     all: sum(texts),
-    script: sum(texts.map((text) => text.replace(/(["'`])[\da-f]{9999,}\1/g, '""'))),
+    script: sum(texts.map((text) => text.replace(/(["'`])(?:[\da-f]|\\\n){9999,}\1/g, '""'))),
   };
 }

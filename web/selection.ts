@@ -132,7 +132,7 @@ export class Selection implements Selecting {
   }
 }
 
-/** By identity. A function of its own, so that engines optimize it whatever kinds of lists were selected before. */
+/** By identity. */
 function areSame(list: readonly unknown[], others: readonly unknown[]): boolean {
   for (let i = 0; i < list.length; i++) if (list[i] !== others[i]) return false;
   return true;

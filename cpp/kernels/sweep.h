@@ -79,7 +79,7 @@ __attribute__((noinline)) void tail(const Row& r, uint32_t i) {
 
 // The rows from `r` on that have these constant stages, `end` at the latest: of each the whole vectors, then
 // the tail. Returns the first row that is left. Rows come in one call because choosing the loop and calling
-// it costs as much as a dozen elements.
+// it cost more than a few elements do.
 template <class R, uint32_t word>
 __attribute__((noinline)) const Row* update(const Row* r, const Row* end) {
   do {

@@ -1,8 +1,9 @@
 // The engine's start: what may be done before init(), and in how many ways init() may be called.
 // Most of it runs in processes of its own, because init() happens once in a process.
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { test } from 'node:test';
-import { runModule } from './helpers.mjs';
+import { root, runModule } from './helpers.mjs';
 
 const STEP = `
   const w = new Variable([1, 2, 3]);
@@ -22,6 +23,15 @@ test('before init(), whatever needs the engine says to await init()', () => {
   const lines = printed.split('\n');
   assert.equal(lines.length, 3);
   for (const line of lines) assert.match(line, /^Error .*await init\(\)/);
+});
+
+test('the first error of a beginner, which nobody catches, can be read', () => {
+  const program = "import { Adam } from './dist/index.js'; new Adam();";
+  const options = { cwd: root, encoding: 'utf8' };
+  const { stderr } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], options);
+  assert.match(stderr, /^Error: new Adam\(\) needs the engine: await init\(\) first/m);
+  assert.match(stderr, /at new Adam /);
+  assert.ok(stderr.length < 5000, `Node prints ${stderr.length} characters, the line that throws among them`);
 });
 
 test('schedules, constraints and their configs can be made before init()', () => {
