@@ -36,7 +36,7 @@ target_link_options(
   -sENVIRONMENT=web,worker
   -sSTRICT
   -sFILESYSTEM=0
-  -sMALLOC=emmalloc
+  -sMALLOC=dlmalloc # emmalloc adds sizes to addresses, and near 4 GiB the sum wraps round: arrays over living ones
   -sSTACK_SIZE=64KB
   -sIMPORTED_MEMORY
   -sALLOW_MEMORY_GROWTH

@@ -4,7 +4,7 @@ import { engine } from './engine.js';
 import { describe } from './errors.js';
 import type { Parameter } from './parameters.js';
 import { Placed } from './placed.js';
-import type { GradientLike, HostGradient } from './selection.js';
+import { type GradientLike, type HostGradient, isDisposed } from './selection.js';
 import { assignAll } from './state/entries.js';
 import type { Stepping } from './stepping.js';
 import { gradientAddressOf } from './variable.js';
@@ -26,7 +26,7 @@ export abstract class Applying extends Placed {
   applyGradients(pairs: Iterable<readonly [HostGradient, Parameter]>): number;
   applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number>;
   applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number> {
-    this.alive();
+    this.idle('applyGradients');
     const list = [...pairs];
     if (list.length === 0)
       throw new RangeError('applyGradients: the list of [gradient, variable] pairs is empty.');
@@ -100,6 +100,7 @@ export abstract class Applying extends Placed {
     trainableVariables: readonly Numbers[],
   ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
     const stepper = this.stepper();
+    this.idle('statelessApply');
     this.present('statelessApply');
     const { targets } = stepper;
     if (!Array.isArray(trainableVariables) || trainableVariables.length !== targets.length)
@@ -128,7 +129,7 @@ export abstract class Applying extends Placed {
   /** How to put state and variables back to what they are now; what lives on a GPU is not concerned. */
   protected snapshot(stepper: Stepping): () => void {
     const entries = this.entries().filter(({ remote }) => !remote);
-    const targets = stepper.targets.filter(({ row }) => !stepper.elsewhere?.has(row));
+    const targets = stepper.targets.filter((t) => !stepper.elsewhere?.has(t.row) && !isDisposed(t));
     const copyOf = (x: number | Float32Array) => (typeof x === 'number' ? x : x.slice());
     const state = entries.map((entry) => copyOf(entry.read()));
     const values = targets.map((t) => stepper.values(t).slice());

@@ -67,7 +67,7 @@ export abstract class Configured {
    * these to a number. @throws TypeError, RangeError
    */
   set learningRate(value: LearningRate) {
-    this.alive();
+    this.idle('learningRate');
     const { className } = this.kind;
     const rate = rateFrom(`${className}: learningRate`, value);
     if (rate.isNumber && !this.rate.isNumber)
@@ -109,6 +109,8 @@ export abstract class Configured {
 
   /** @throws Error after dispose */
   protected abstract alive(): void;
+  /** @throws Error after dispose, and while a call has not settled */
+  protected abstract idle(what: string): void;
 
   #rateConfig(): unknown {
     if (this.rate.schedule) return serializeSchedule(this.rate.schedule);
@@ -132,7 +134,7 @@ export abstract class Configured {
   }
 
   protected writeOption(name: string, value: unknown): void {
-    this.alive();
+    this.idle(name);
     const { className, options } = this.kind;
     const checked = options[name].check(`${className}: ${name}`, value ?? options[name].default);
     const next = { ...this.options, [name]: checked };

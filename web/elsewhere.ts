@@ -43,10 +43,10 @@ export interface Place {
 
 /** The rows of one optimizer that live elsewhere, and their part in a step. */
 export interface Elsewhere {
-  /** @throws Error while an apply has not settled */
-  settled(what: string): void;
-  /** @throws Error while an apply has not settled, or if the device is lost */
+  /** @throws Error if the device is lost */
   check(what: string): void;
+  /** A disposed variable's row: its state is freed, and nothing touches it any more. */
+  retire(row: number): void;
   has(row: number): boolean;
   /** Before a step: a promise if the engine needs sums of squares from there. @throws Error if that cannot be recorded */
   prepare(

@@ -61,6 +61,8 @@ export interface EngineModule extends StepExports {
   allocate(size: number, role: number): number;
   release(address: number, size: number): void;
   finite(address: number, size: number): boolean;
+  /** Whether so many bytes could be had in one piece. */
+  fits(bytes: number): boolean;
   nonNegative(address: number, size: number): void;
   boundNorm(
     address: number,

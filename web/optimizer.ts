@@ -9,9 +9,9 @@ import { describe, warnOnce } from './errors.js';
 import { type Excluded, Exclusion } from './exclusion.js';
 import { type Parameter, targetsFor } from './parameters.js';
 import { rateFrom } from './rate.js';
-import { checkAlive, checkGradient, type GradientLike, Selection } from './selection.js';
+import { checkAlive, checkGradient, type GradientLike, heldCall, Selection } from './selection.js';
 import { SparseGradient } from './sparse.js';
-import { type StateEntry, scalarEntry, slotEntries } from './state/entries.js';
+import { type StateEntry, scalarEntry, slotEntries, userEntry } from './state/entries.js';
 import { type StepOptions, Stepper, type Target } from './stepper.js';
 import type { Selecting, Stepping } from './stepping.js';
 
@@ -51,6 +51,10 @@ export let stepperOf: (o: Optimizer) => Stepping;
 // For adapters, which step variables of another library's: builds with a stepper and a selection of their own.
 // A second call replaces both, and moves the state of the variables that stay.
 export let attach: (o: Optimizer, make: Attachment) => void;
+/** Back to what it was before it was built. */
+export let detach: (o: Optimizer) => void;
+/** A call that may build; what it has built is given back if it fails, also later. */
+export let orUnbuilt: <T extends void | Promise<void>>(o: Optimizer, call: () => T) => T;
 export type Attachment = (
   engine: Engine,
   rule: string,
@@ -81,6 +85,20 @@ export abstract class Optimizer extends Applying {
     stateOf = (o) => o.entries();
     stepperOf = (o) => o.stepper();
     attach = (o, make) => o.#attach(make);
+    detach = (o) => o.#unbuild();
+    orUnbuilt = (o, call) => {
+      if (o.#stepper) return call();
+      const refuse = (error: unknown): never => {
+        o.#unbuild();
+        throw error;
+      };
+      try {
+        const waiting = call();
+        return (waiting instanceof Promise ? waiting.catch(refuse) : waiting) as typeof waiting;
+      } catch (error) {
+        return refuse(error);
+      }
+    };
   }
 
   /** Same as `dispose()`. */
@@ -98,8 +116,8 @@ export abstract class Optimizer extends Applying {
   }
 
   /** Whether the state exists: after `build`, or the first `apply` with variables. */
-  get built(): boolean {
-    return this.#stepper !== null;
+  override get built(): boolean {
+    return this.#stepper !== null && !this.#disposed;
   }
 
   /** Updates so far: calls divided by the accumulation steps, rounded down. */
@@ -137,6 +155,7 @@ export abstract class Optimizer extends Applying {
    * @throws TypeError, RangeError, Error; then nothing has changed.
    */
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
+    this.idle('apply');
     return this.#apply(grads, variables, this.lossScaleFactor ?? 1);
   }
 
@@ -147,6 +166,7 @@ export abstract class Optimizer extends Applying {
    */
   record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
     checkEncoder(encoder);
+    this.idle('record');
     this.#apply(grads, variables, this.lossScaleFactor ?? 1, encoder);
   }
 
@@ -157,6 +177,7 @@ export abstract class Optimizer extends Applying {
     learningRate: number,
   ): void {
     const stepper = this.stepper();
+    stepper.pending.check('updateStep');
     stepper.elsewhere?.check('updateStep');
     const target = stepper.targets[(this.#selection as Selecting).rowOf(variable)];
     checkAlive(target);
@@ -170,7 +191,7 @@ export abstract class Optimizer extends Applying {
 
   /** With `useEma`: every variable becomes its average. Otherwise nothing. @throws Error, RangeError */
   finalizeVariableValues(variables: readonly Parameter[]): void {
-    this.alive();
+    this.idle('finalizeVariableValues');
     if (!this.useEma) return;
     const stepper = this.stepper();
     if (!Array.isArray(variables) || variables.length !== stepper.targets.length)
@@ -197,11 +218,21 @@ export abstract class Optimizer extends Applying {
     this.#excluded = new Exclusion(which);
   }
 
-  /** Frees the state; never the variables. Idempotent; every other use afterwards throws. */
+  /**
+   * Frees the state; never the variables. What has begun and not settled is finished first, and then freed.
+   * Idempotent; every other use afterwards throws.
+   */
   dispose(): void {
+    if (this.#disposed) return;
     this.#disposed = true;
+    for (const variable of this.extra.splice(0)) variable.dispose();
+    this.#stepper?.pending.afterwards(() => this.#unbuild());
+  }
+
+  #unbuild(): void {
     this.#stepper?.delete();
     this.#stepper = this.#selection = null;
+    this.stale = true;
   }
 
   /** Set by a subclass with more than one learning rate. */
@@ -209,6 +240,11 @@ export abstract class Optimizer extends Applying {
 
   protected override alive(): void {
     if (this.#disposed) throw new Error(`The optimizer '${this.name}' has been disposed.`);
+  }
+
+  protected override idle(what: string): void {
+    this.alive();
+    if (this.built) this.stepper().pending.check(what);
   }
 
   /** What was built. @throws Error if nothing was, or after dispose */
@@ -238,6 +274,16 @@ export abstract class Optimizer extends Applying {
     this.alive();
     const rule = this.kind.rule(this.options);
     const made = make(this.#engine, rule, this.useEma, Boolean(this.gradientAccumulationSteps));
+    try {
+      this.#adopt(made);
+    } catch (error) {
+      made.stepper.delete();
+      throw error;
+    }
+  }
+
+  /** What was made takes over the state of what was there before. */
+  #adopt(made: ReturnType<Attachment>): void {
     const { native, targets } = made.stepper;
     for (const { row, name } of targets) if (this.#excluded.matches(name)) native.excludeFromDecay(row);
     if (this.rateGroups) for (const t of targets) native.setGroup(t.row, this.rateGroups.groupOf(t));
@@ -252,8 +298,8 @@ export abstract class Optimizer extends Applying {
   }
 
   /**
-   * The first apply builds; if it is refused, the optimizer is left unbuilt. Gradients that lie in the engine's
-   * memory are looked at anew, because building may have made it grow.
+   * The first apply builds. Gradients that lie in the engine's memory are looked at anew, because building may have
+   * made it grow.
    */
   #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): Selecting {
     const addresses = grads.map((g) =>
@@ -262,15 +308,9 @@ export abstract class Optimizer extends Applying {
     const sizes = grads.map((g) => (g instanceof Float32Array ? g.length : 0));
     this.build(variables);
     const fresh = grads.map((g, k) => (addresses[k] < 0 ? g : this.#engine.floats(addresses[k], sizes[k])));
-    try {
-      const selection = this.#selection as Selecting;
-      selection.select(fresh, variables);
-      return selection;
-    } catch (error) {
-      this.#stepper?.delete();
-      this.#stepper = this.#selection = null;
-      throw error;
-    }
+    const selection = this.#selection as Selecting;
+    selection.select(fresh, variables);
+    return selection;
   }
 
   /** Rates that stay go to the engine with the options; others are evaluated once a call. */
@@ -316,6 +356,15 @@ export abstract class Optimizer extends Applying {
   ): void | Promise<void> {
     this.alive();
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
+    return orUnbuilt(this, () => this.#begin(grads, variables, lossScale, encoder));
+  }
+
+  #begin(
+    grads: readonly GradientLike[],
+    variables: Variables,
+    lossScale: number,
+    encoder?: object,
+  ): void | Promise<void> {
     const rates = this.#ratesStay() ? null : this.#ratesNow();
     const selection = this.#select(grads, variables);
     const stepper = this.stepper();
@@ -329,7 +378,11 @@ export abstract class Optimizer extends Applying {
       this.options as unknown as StepOptions,
       encoder,
     );
-    if (waiting) return waiting.then(() => this.#finish(stepper, selection));
+    if (waiting) {
+      const held = heldCall(selection);
+      const finished = waiting.then(() => this.#finish(stepper, held));
+      return stepper.pending.during('apply', finished);
+    }
     this.#finish(stepper, selection, encoder);
   }
 
@@ -365,7 +418,6 @@ export abstract class Optimizer extends Applying {
 
   /** The state in Keras' order. */
   protected override entries(): StateEntry[] {
-    this.alive();
     const name = this.name;
     const stepper = this.#stepper;
     const entries = [
@@ -395,7 +447,7 @@ export abstract class Optimizer extends Applying {
       );
     }
     if (stepper) entries.push(...slotEntries(this.#engine, name, stepper));
-    return [...entries, ...this.extra];
+    return [...entries, ...this.extra.map(userEntry)];
   }
 }
 

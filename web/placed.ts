@@ -1,6 +1,6 @@
 // The placed part of an optimizer: moving its variables and their state to a GPU and back, and reading state from
 // wherever it is. How that is done is gpu/'s; here is only what the optimizer's user calls.
-import type { Elsewhere, Place } from './elsewhere.js';
+import type { Place } from './elsewhere.js';
 import { describe } from './errors.js';
 import { writeEntries } from './state/safetensors.js';
 import { Stateful } from './state/stateful.js';
@@ -13,8 +13,6 @@ export interface OffloadOptions {
 }
 
 export abstract class Placed extends Stateful {
-  protected abstract override stepper(): Stepping;
-
   /**
    * Moves the built Variables of `minSize` elements or more, with their state, to a GPU; plain arrays stay.
    * @param gpu what `initWebGPU` gave
@@ -33,7 +31,7 @@ export abstract class Placed extends Stateful {
     if (unknown) throw new TypeError(`offload: unknown option '${unknown}'; 'minSize' is accepted.`);
     if (minSize !== undefined && !(typeof minSize === 'number' && minSize >= 0))
       throw new RangeError(`offload: minSize must be a number from 0 on, got ${describe(minSize)}.`);
-    await gpu.move(stepper, minSize);
+    await stepper.pending.during('offload', gpu.move(stepper, minSize));
   }
 
   /**
@@ -41,21 +39,22 @@ export abstract class Placed extends Stateful {
    * Error if the device was lost: says what is and what is not there, and everything is in the engine again
    */
   async onload(): Promise<void> {
-    await this.#idle('onload').elsewhere?.onload();
+    const { elsewhere, pending } = this.#idle('onload');
+    if (elsewhere) await pending.during('onload', elsewhere.onload());
   }
 
   /** `serializeState`, from wherever the state lives. */
   async readState(): Promise<Uint8Array> {
-    this.#idle('readState').elsewhere?.check('readState');
-    const entries = this.entries();
-    const values = await Promise.all(entries.map(({ remote, read }) => remote?.read() ?? copyOf(read())));
-    return writeEntries(entries, values);
+    const { elsewhere, pending } = this.#idle('readState');
+    elsewhere?.check('readState');
+    const entries = this.whole();
+    const reads = Promise.all(entries.map(({ remote, read }) => remote?.read() ?? copyOf(read())));
+    return writeEntries(entries, await pending.during('readState', reads));
   }
 
   #idle(what: string): Stepping {
     const stepper = this.stepper();
-    const elsewhere: Elsewhere | null = stepper.elsewhere ?? null;
-    elsewhere?.settled(what);
+    stepper.pending.check(what);
     return stepper;
   }
 }

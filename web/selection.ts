@@ -138,10 +138,44 @@ function areSame(list: readonly unknown[], others: readonly unknown[]): boolean 
   return true;
 }
 
+/** A copy of a gradient as it is now, for a call that must wait: arrays may be refilled meanwhile. */
+export function heldGradient<G extends GradientLike>(g: G): G {
+  if (g instanceof Float32Array) return new Float32Array(g) as unknown as G;
+  if (!(g instanceof SparseGradient)) return g;
+  const { indices, values, clip } = g;
+  return new SparseGradient({
+    indices: new Int32Array(indices),
+    values: new Float32Array(values),
+    clip,
+  }) as G;
+}
+
+/** A call that must wait. */
+export function heldCall({ rows, gradients, count, missing, rowOf, select }: Selecting): Selecting {
+  const copies = gradients.slice(0, count).map(heldGradient);
+  return {
+    rows: rows.slice(0, count),
+    gradients: copies,
+    addresses: copies.map(() => 0),
+    count,
+    missing,
+    version: Number.NaN, // no other is the same
+    rowOf,
+    select,
+  };
+}
+
+export function isDisposed({ variable }: Target): boolean {
+  return variable !== null && addressOf(variable) === 0 && !residenceOf(variable);
+}
+
 /** Nobody has taken the memory of a built variable away. */
-export function checkAlive({ variable, array, path, size }: Target): void {
-  if (variable && addressOf(variable) === 0 && !residenceOf(variable))
-    throw new Error(`The variable '${path}' has been disposed.`);
+export function checkAlive(target: Target): void {
+  const { array, path, size } = target;
+  if (isDisposed(target))
+    throw new Error(
+      `The variable '${path}' has been disposed, and its state with it; apply(grads, variables) goes on with the others.`,
+    );
   if (array && array.length !== size)
     throw new Error(`The array '${path}' has been detached: its buffer was transferred or has grown away.`);
 }

@@ -4,6 +4,7 @@ import { Calls } from './calls.js';
 import { type Constraint, isUsersOwn, project } from './constraints.js';
 import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
 import type { Engine, EngineOptimizer } from './engine.js';
+import { Pending } from './pending.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Selecting, Stepping } from './stepping.js';
 import { Tiles } from './tiles.js';
@@ -35,6 +36,7 @@ export interface StepOptions {
 type SparseRows = Map<number, Rows>;
 const none: SparseRows = new Map(); // shared, so that a dense step makes no garbage
 
+const rowBytes = 512; // of a variable in the engine's lists, while they grow, generously
 const words = 4; // of an Entry: row, gradient address, sum of squares, clipped
 
 export class Stepper implements Stepping {
@@ -43,6 +45,7 @@ export class Stepper implements Stepping {
   readonly targets: readonly Target[];
   /** A constraint of the user's own may throw after the update. */
   readonly canThrow: boolean;
+  readonly pending = new Pending();
   /** The rows that live on a GPU; null until there are any. */
   elsewhere: Elsewhere | null = null;
   /** For `elsewhere`: whether rows have averages and accumulators. */
@@ -88,7 +91,11 @@ export class Stepper implements Stepping {
     this.#calls = new Calls(engine, this.native);
     this.#tiles = new Tiles(engine, this.native, this.#calls);
     const arrays = engine.module.slotCount(this.#rule) + Number(averages) + Number(accumulates);
-    let bytes = 0;
+    let bytes = rowBytes * targets.length;
+    if (!engine.module.fits(bytes)) {
+      this.native.delete();
+      throw engine.outOfMemory(bytes, `${targets.length} variables`);
+    }
     for (const { variable, size } of targets) {
       if (variable && residenceOf(variable)) this.native.addElsewhere(size, averages);
       else {
@@ -120,6 +127,16 @@ export class Stepper implements Stepping {
       if (place) this.elsewhere ??= place.host(this);
       claimsOf(variable).add(this);
     }
+  }
+
+  /** A variable is going to be disposed: nothing reads or writes its memory any more, and its state is freed. */
+  retire(variable: Variable): void {
+    for (const target of this.targets) {
+      if (target.variable !== variable) continue;
+      if (this.elsewhere?.has(target.row)) this.elsewhere.retire(target.row);
+      this.native.evict(target.row);
+    }
+    this.forget();
   }
 
   /** A row's gradients came from one memory and now come from another. */
@@ -310,7 +327,7 @@ export class Stepper implements Stepping {
   #averageForeign(rows: readonly number[], count: number, overwriting: boolean): void {
     const stepped = new Set(rows.slice(0, count));
     for (const target of this.targets) {
-      if (!target.array) continue;
+      if (target.array?.length !== target.size) continue; // no array, or one that was transferred away
       if (!stepped.has(target.row))
         this.#tiles.each(target, (from, size) => this.native.averageChunk(target.row, from, size));
       if (overwriting) target.array.set(this.averageOf(target) as Float32Array);

@@ -2,6 +2,7 @@
 // the engine's own; adapters for memory of other libraries bring theirs.
 import type { Elsewhere } from './elsewhere.js';
 import type { EngineOptimizer } from './engine.js';
+import type { Pending } from './pending.js';
 import type { GradientLike } from './selection.js';
 import type { Gradient, StepOptions, Target } from './stepper.js';
 
@@ -11,6 +12,8 @@ export interface Stepping {
   readonly targets: readonly Target[];
   /** The rows that live on a GPU, if there are any. */
   readonly elsewhere?: Elsewhere | null;
+  /** What has begun and not settled. */
+  readonly pending: Pending;
   /** A constraint of the user's own may throw after the update. */
   readonly canThrow: boolean;
   /** What gradients are divided by. */

@@ -5,6 +5,7 @@ import { type Constraint, constraintFrom } from './constraints.js';
 import type { Residence } from './elsewhere.js';
 import { type Engine, engine, Role } from './engine.js';
 import { describe } from './errors.js';
+import type { Pending } from './pending.js';
 
 export interface VariableOptions {
   /** Short name, matched by `excludeFromWeightDecay`. Default: the last part of `path`, or `'variable'`. */
@@ -41,8 +42,14 @@ export let makeElsewhere: (
  * @throws RangeError if there is no memory: nothing was moved
  */
 export let relocate: (variable: Variable, to: Residence | null) => void;
-/** The built optimizers' steppers that know a variable: while there are several, it cannot move. */
-export let claimsOf: (variable: Variable) => Set<object>;
+/** What a built optimizer is to a variable that it knows. */
+export interface Claim {
+  readonly pending: Pending;
+  /** The variable is going to be disposed: frees its state. */
+  retire(variable: Variable): void;
+}
+/** Those who know a variable: while there are several, it cannot move. */
+export let claimsOf: (variable: Variable) => Set<Claim>;
 let settleNext: ((values: Values | number, variable: Variable) => Residence) | null = null;
 
 function checkText(what: string, value: unknown): asserts value is string | undefined {
@@ -85,7 +92,7 @@ export class Variable {
   #value: Float32Array = new Float32Array(0);
   #gradientAddress = 0;
   #residence: Residence | null = null;
-  readonly #claims = new Set<object>();
+  readonly #claims = new Set<Claim>();
   #gradient: Float32Array = new Float32Array(0);
 
   static {
@@ -194,9 +201,20 @@ export class Variable {
     return this.#residence ? this.#residence.read() : this.value.slice();
   }
 
-  /** Frees the memory. Idempotent; every other use afterwards throws. Optimizers that know it will say so. */
+  /**
+   * Frees the memory, and its state in every optimizer that knows it: those go on with `apply(grads, variables)` of
+   * others, and what concerns all variables throws. While an apply or a move of one has not settled, it waits for
+   * that. Idempotent; every other use afterwards throws.
+   */
   dispose(): void {
     if (this.#address === 0 && !this.#residence) return;
+    const busy = [...this.#claims].find(({ pending }) => !pending.isIdle);
+    if (busy) {
+      busy.pending.afterwards(() => this.dispose());
+      return;
+    }
+    for (const claim of this.#claims) claim.retire(this);
+    this.#claims.clear();
     this.#engine.endEpoch();
     this.#residence?.free();
     this.#residence = null;

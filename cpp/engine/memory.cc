@@ -6,7 +6,7 @@
 namespace simdescent {
 namespace {
 
-constexpr uint32_t page = 4096, large = 4 * page;  // bytes
+constexpr uint32_t page = 4096, large = 4 * page, kept = 1 << 20;  // bytes
 
 constexpr uint32_t offset(Role role) {
   switch (role) {
@@ -38,11 +38,23 @@ float* tile(uint32_t i, Role role) {
 
 }  // namespace
 
+bool has_room(size_t bytes) {
+  void* volatile piece =
+      std::malloc(bytes);  // volatile: compilers take away an allocation that nobody looks at
+  std::free(piece);
+  return piece != nullptr;
+}
+
 float* allocate(uint32_t n, Role role) {
   const uint64_t bytes = uint64_t(n) * sizeof(float), extra = staggered(n) ? offset(role) : 0;
   if (bytes + extra + page > UINT32_MAX) return nullptr;
   void* block = nullptr;
   if (posix_memalign(&block, staggered(n) ? page : 16, size_t(bytes + extra + (bytes == 0)))) return nullptr;
+  // Near the end of the memory an array leaves room for small things, which cannot fail but by a trap.
+  if (reinterpret_cast<uintptr_t>(block) + bytes > UINT32_MAX - 64 * kept && !has_room(kept)) {
+    std::free(block);
+    return nullptr;
+  }
   char* array = static_cast<char*>(block) + extra;
   std::memset(array, 0, size_t(bytes));
   return reinterpret_cast<float*>(array);

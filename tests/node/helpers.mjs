@@ -77,11 +77,11 @@ export function assertRefused(call, Type, ...patterns) {
 }
 
 /** Runs the text of a module in a new Node process from the root of the repository; returns what it printed. */
-export function runModule(code, { flags = [] } = {}) {
+export function runModule(code, { flags = [], timeout = 60_000 } = {}) {
   const result = spawnSync(process.execPath, [...flags, '--input-type=module', '--eval', code], {
     cwd: root,
     encoding: 'utf8',
-    timeout: 60_000,
+    timeout,
   });
   assert.equal(result.status, 0, `the child process failed:\n${result.stderr}`);
   return result.stdout.trim();

@@ -55,11 +55,17 @@ export class JaxTransformation {
       leaves.forEach((leaf, k) => {
         checkLeaf('init', leaf, { path: paths[k], shape: leaf.shape });
       });
-      this.#variables = leaves.map(
-        ({ shape, size }, k) =>
-          new Variable(size, { path: paths[k], name: paths[k].split('/').pop(), shape }),
-      );
-      this.optimizer.build(this.#variables);
+      const made: Variable[] = [];
+      try {
+        leaves.forEach(({ shape, size }, k) => {
+          made.push(new Variable(size, { path: paths[k], name: paths[k].split('/').pop(), shape }));
+        });
+        this.optimizer.build(made);
+      } catch (error) {
+        for (const variable of made) variable.dispose();
+        throw error;
+      }
+      this.#variables = made;
       this.#initial = this.#values();
       this.#structure = structure;
     } else {

@@ -2,6 +2,7 @@
 // a step and computes its scalars, the kernels inside that memory do the work. State lives there as well.
 import { Calls } from '../calls.js';
 import type { Engine, EngineOptimizer } from '../engine.js';
+import { Pending } from '../pending.js';
 import type { Rows } from '../sparse.js';
 import type { StepOptions, Target } from '../stepper.js';
 import type { Selecting, Stepping } from '../stepping.js';
@@ -40,6 +41,7 @@ export class MemoryStepper implements Stepping {
   readonly rule: string;
   readonly targets: readonly Target[];
   readonly canThrow = false;
+  readonly pending = new Pending();
   /** Addresses of the variables, by row. The caller keeps them right; arrays may move between steps. */
   readonly weights: number[];
   readonly #engine: Engine;
@@ -81,7 +83,7 @@ export class MemoryStepper implements Stepping {
     this.native = new engine.module.Optimizer(this.#number);
     this.#calls = new Calls(engine, this.native);
     const words = rowWords + pipeWords + coefWords;
-    this.#rows = host.allocate(4 * words * targets.length + 4);
+    this.#rows = this.#allocate(4 * words * targets.length + 4);
     this.#pipes = this.#rows + 4 * rowWords * targets.length;
     this.#coefs = this.#pipes + 4 * pipeWords * targets.length;
     let complete = this.#rows > 0;
@@ -104,7 +106,7 @@ export class MemoryStepper implements Stepping {
   step({ rows, gradients, count }: Selecting, options: StepOptions): void {
     const { native } = this;
     const given = gradients as readonly unknown[] as readonly MemoryGradient[];
-    const list = native.reserve(this.targets.length) >> 2;
+    const list = native.reserve(this.targets.length) >>> 2;
     const { words, floats } = this.#here;
     for (let j = 0, at = list; j < count; j++, at += entryWords) {
       words[at] = rows[j];
@@ -159,7 +161,7 @@ export class MemoryStepper implements Stepping {
   spread({ rows, values, width }: Rows, { row, size }: Target): number {
     const state = this.#state[row];
     if (!state.gradient) {
-      state.gradient = this.#host.allocate(size * 4 + 4);
+      state.gradient = this.#allocate(size * 4 + 4);
       if (!state.gradient) throw new RangeError("No memory for a sparse gradient in the host's heap.");
       state.blocks.push(state.gradient);
     }
@@ -181,11 +183,16 @@ export class MemoryStepper implements Stepping {
     for (const address of blocks) if (address) this.#host.free(address);
   }
 
+  /** Addresses are unsigned, also where the host's allocator is an export of a wasm module and gives signed ones. */
+  #allocate(bytes: number): number {
+    return this.#host.allocate(bytes) >>> 0;
+  }
+
   #allocateState(size: number): boolean {
     const blocks: number[] = [];
     const array = (offset: number): number => {
       const staggered = size * 4 >= 4 * page;
-      const block = this.#host.allocate(size * 4 + (staggered ? 2 * page : 4));
+      const block = this.#allocate(size * 4 + (staggered ? 2 * page : 4));
       blocks.push(block);
       return staggered ? Math.ceil(block / page) * page + offset : block;
     };
@@ -212,8 +219,8 @@ export class MemoryStepper implements Stepping {
   #writeRow(j: number, row: number, gradient: number): number {
     const { words: from, floats: scalars } = this.#here;
     const { words: to, floats } = this.#there;
-    const source = this.native.rowOf(row) >> 2;
-    const at = this.#rowAt(j) >> 2;
+    const source = this.native.rowOf(row) >>> 2;
+    const at = this.#rowAt(j) >>> 2;
     const state = this.#state[row];
     const pipe = this.#pipes + 4 * pipeWords * j;
     const coef = this.#coefs + 4 * coefWords * j;
@@ -226,9 +233,9 @@ export class MemoryStepper implements Stepping {
     to[at + At.coef] = coef;
     to[at + At.n] = from[source + At.n];
     to[at + At.stages] = from[source + At.stages];
-    for (let k = 0, a = from[source + At.pipe] >> 2, b = pipe >> 2; k < pipeWords; k++)
+    for (let k = 0, a = from[source + At.pipe] >>> 2, b = pipe >>> 2; k < pipeWords; k++)
       floats[b + k] = scalars[a + k];
-    for (let k = 0, a = from[source + At.coef] >> 2, b = coef >> 2; a && k < coefWords; k++)
+    for (let k = 0, a = from[source + At.coef] >>> 2, b = coef >>> 2; a && k < coefWords; k++)
       floats[b + k] = scalars[a + k];
     return to[at + At.stages];
   }
@@ -251,7 +258,7 @@ export class MemoryStepper implements Stepping {
 
   #scratchBlock(): number {
     if (!this.#scratch) {
-      this.#scratch = this.#host.allocate(this.#engine.module.scratchBytes + 16);
+      this.#scratch = this.#allocate(this.#engine.module.scratchBytes + 16);
       if (!this.#scratch) throw new RangeError("No memory for a step's scratch block in the host's heap.");
     }
     return Math.ceil(this.#scratch / 16) * 16;

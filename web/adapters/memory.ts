@@ -37,9 +37,9 @@ export function memoryOptimizer(optimizer: Optimizer, host: MemoryHost): MemoryO
   return {
     optimizer,
     apply(places) {
-      const unknown = places.filter(({ name }) => !roster.has(name));
-      if (unknown.length) roster.add(unknown);
-      optimizer.apply(places.map(({ gradient }) => gradient) as never, places as never);
+      const fresh = places.filter(({ name }) => !roster.has(name));
+      const gradients = places.map(({ gradient }) => gradient);
+      roster.during(fresh, () => optimizer.apply(gradients as never, places as never));
     },
     dispose: () => optimizer.dispose(),
   };

@@ -2,7 +2,7 @@
 // names may come at any step. Where the arrays are and how they are reached is the library's Access.
 import type { Engine } from '../engine.js';
 import { describe } from '../errors.js';
-import { attach, type Optimizer } from '../optimizer.js';
+import { attach, detach, type Optimizer } from '../optimizer.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import type { Gradient, Target } from '../stepper.js';
 import type { Selecting, Stepping } from '../stepping.js';
@@ -73,6 +73,27 @@ export class Roster<V extends Named, G> implements Selecting {
     });
     this.#attach([...this.targets, ...more], this.#access);
     for (const { path, row } of more) this.#rowOf.set(path, row);
+  }
+
+  /** A call that may need state for more variables: if it fails, that is given back. */
+  during<T>(fresh: readonly Named[], call: () => T): T {
+    const before = this.targets;
+    try {
+      if (fresh.length) this.add(fresh);
+      return call();
+    } catch (error) {
+      this.keepOnly(before);
+      throw error;
+    }
+  }
+
+  /** Gives back the state of variables that have come since. */
+  keepOnly(before: readonly Target[]): void {
+    if (this.targets === before) return;
+    for (const { path, row } of this.targets) if (row >= before.length) this.#rowOf.delete(path);
+    if (before.length) this.#attach(before, this.#access);
+    else detach(this.#optimizer);
+    this.targets = before;
   }
 
   /** The same variables in another memory; their state moves with them. */

@@ -110,6 +110,25 @@ export class TfOptimizer {
       grads.push(tensor);
     }
     if (grads.length === 0) throw new RangeError('applyGradients: there is no gradient for any variable.');
+    const known = this.#roster?.targets ?? [];
+    const restores = this.#saved !== null;
+    let stepped = false;
+    try {
+      this.#step(engine, variables, grads);
+      stepped = true;
+    } finally {
+      this.#access?.finish(stepped);
+      if (!stepped && !restores) this.#keepOnly(known); // a state that was loaded is not to be had again
+    }
+  }
+
+  /** After a refused call: what it has made is given back. */
+  #keepOnly(known: readonly Target[]): void {
+    this.#roster?.keepOnly(known);
+    if (known.length === 0) this.#roster = this.#access = null;
+  }
+
+  #step(engine: TfEngine, variables: TfVariable[], grads: (TfGradient | null)[]): void {
     this.build(variables);
     if (innermost(this.optimizer).useEma) {
       const names = new Set(variables.map(({ name }) => name));
@@ -119,13 +138,7 @@ export class TfOptimizer {
         grads.push(null);
       }
     }
-    let stepped = false;
-    try {
-      this.optimizer.apply(grads as never, variables as never);
-      stepped = true;
-    } finally {
-      this.#access?.finish(stepped);
-    }
+    this.optimizer.apply(grads as never, variables as never);
   }
 
   /** Makes the state of variables that have none yet; otherwise the first step with them does. */

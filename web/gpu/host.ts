@@ -30,7 +30,6 @@ export class Host implements Elsewhere {
   /** Sums of squares that the next step was told. */
   readonly #sums = new Map<number, number>();
   #plan: Plan | null = null;
-  #waiting: string | null = null;
 
   constructor(context: Context, programs: Programs, stepper: Stepper) {
     this.#context = context;
@@ -49,14 +48,16 @@ export class Host implements Elsewhere {
     return context === this.#context;
   }
 
-  settled(what: string): void {
-    if (this.#waiting)
-      throw new Error(`${what}: ${this.#waiting} has not settled yet; await the Promise that it returned.`);
+  check(what: string): void {
+    this.#context.alive(what);
   }
 
-  check(what: string): void {
-    this.settled(what);
-    this.#context.alive(what);
+  retire(row: number): void {
+    this.#rows.retire(row);
+    this.#bounds.get(row)?.destroy();
+    this.#bounds.delete(row);
+    this.#programs.forget();
+    this.#release();
   }
 
   /** Makes the state of variables that are on the GPU already. @throws Error, RangeError: nothing was made */
@@ -70,7 +71,7 @@ export class Host implements Elsewhere {
     targets: readonly Target[],
     take: (target: Target) => Residence & Pick<Part, 'weights'>,
   ): Promise<void> {
-    return this.#wait('offload', this.#offload(targets, take)).finally(() => this.#release());
+    return this.#offload(targets, take).finally(() => this.#release());
   }
 
   async #offload(
@@ -125,14 +126,11 @@ export class Host implements Elsewhere {
     plan.write(this.#control, 1);
     this.#send(plan, undefined, true);
     const sums = { buffer: this.#shared.get('sums', plan.sums * 4), offset: 4, size: ours.length * 4 };
-    return this.#wait(
-      'apply',
-      this.#context.read('apply', sums).then((found) => {
-        ours.forEach((row, k) => {
-          this.#sums.set(row, found[k]);
-        });
-      }),
-    );
+    return this.#context.read('apply', sums).then((found) => {
+      ours.forEach((row, k) => {
+        this.#sums.set(row, found[k]);
+      });
+    });
   }
 
   sumOf(row: number): number {
@@ -224,16 +222,6 @@ export class Host implements Elsewhere {
     });
   }
 
-  /** Nothing else may be asked for until `work` settles. */
-  async #wait<T>(what: string, work: Promise<T>): Promise<T> {
-    this.#waiting = what;
-    try {
-      return await work;
-    } finally {
-      this.#waiting = null;
-    }
-  }
-
   finite(rows: readonly number[], gradients: readonly Gradient[], count: number): Promise<boolean> | null {
     const ranges: Range[] = [];
     for (let j = 0; j < count; j++) {
@@ -242,7 +230,7 @@ export class Host implements Elsewhere {
       ranges.push(rangeOf(g as DeviceRange, this.#stepper.targets[rows[j]].size));
     }
     if (ranges.length === 0) return null;
-    return this.#wait('apply', allFinite(this.#context, this.#programs, ranges));
+    return allFinite(this.#context, this.#programs, ranges);
   }
 
   updateOnly({ row }: Target, g: Gradient, rate: number): void {
@@ -274,7 +262,7 @@ export class Host implements Elsewhere {
   }
 
   onload(): Promise<void> {
-    return this.#wait('onload', this.#rows.leave()).finally(() => this.#release());
+    return this.#rows.leave().finally(() => this.#release());
   }
 
   delete(): void {

@@ -145,6 +145,13 @@ export class Rows {
     return [weights, ...[...block.slots, block.accumulator, block.average].map(range)];
   }
 
+  /** Forgets a row; the arrays of its block are freed with the last one. */
+  retire(row: number): void {
+    const block = this.members.get(row)?.block;
+    this.members.delete(row);
+    if (block && ![...this.members.values()].some((member) => member.block === block)) block.destroy();
+  }
+
   destroy(): void {
     for (const block of new Set([...this.members.values()].map(({ block }) => block))) block.destroy();
     this.members.clear();

@@ -2,7 +2,7 @@
 // buffers are used as they are. The public face: how a step runs is host.ts and what it uses.
 import type { DeviceBuffer, Elsewhere, Place } from '../elsewhere.js';
 import type { Stepper, Target } from '../stepper.js';
-import { makeElsewhere, residenceOf, type Variable, type VariableOptions } from '../variable.js';
+import { addressOf, makeElsewhere, residenceOf, type Variable, type VariableOptions } from '../variable.js';
 import { type Calibration, measure } from './calibrate.js';
 import { Context, usage } from './context.js';
 import { Host } from './host.js';
@@ -156,7 +156,7 @@ export class WebGPU implements Place {
   async move(stepper: Stepper, minSize = this.minSize): Promise<void> {
     this.#context.alive('offload');
     const targets = stepper.targets.filter(
-      ({ variable, size }) => variable && !residenceOf(variable) && size >= minSize,
+      ({ variable, size }) => variable && addressOf(variable) !== 0 && size >= minSize,
     );
     if (targets.length === 0) return;
     for (const target of targets) checkUnshared('offload', target);

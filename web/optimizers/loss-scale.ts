@@ -4,11 +4,11 @@ import type { Kind } from '../configured.js';
 import type { DeviceBuffer, DeviceRange } from '../elsewhere.js';
 import { describe } from '../errors.js';
 import type { Excluded } from '../exclusion.js';
-import { allFinite, applyScaled, Optimizer, stateOf, stepperOf } from '../optimizer.js';
+import { allFinite, applyScaled, Optimizer, orUnbuilt, stateOf, stepperOf } from '../optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from '../options.js';
 import type { Parameter } from '../parameters.js';
 import type { LearningRate } from '../rate.js';
-import type { GradientLike } from '../selection.js';
+import { type GradientLike, heldGradient } from '../selection.js';
 import { SparseGradient } from '../sparse.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
 import type { Stepping } from '../stepping.js';
@@ -125,31 +125,39 @@ export class LossScaleOptimizer extends Optimizer {
 
   override build(variables: readonly Parameter[]): void {
     this.alive();
+    if (!this.built) this.#builtByApply = false;
     this.#inner.build(variables);
   }
 
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
-    this.alive();
+    this.idle('apply');
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
+    return orUnbuilt(this.#inner, () => this.#begin(grads, variables));
+  }
+
+  #begin(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
     const first = !this.built;
     const finite = allFinite(this.#inner, grads, variables);
     if (first) this.#builtByApply = true;
-    return finite instanceof Promise
-      ? finite.then((known) => this.#stepIf(known, grads, variables))
-      : this.#stepIf(finite, grads, variables);
+    if (!(finite instanceof Promise)) return this.#stepIf(finite, grads, variables);
+    const held = grads.map(heldGradient);
+    const finished = finite.then((known) => this.#stepIf(known, held, variables));
+    return this.stepper().pending.during('apply', finished);
   }
 
   override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
-    this.alive();
+    this.idle('record');
     const isHere = (g: GradientLike) => !g || g instanceof Float32Array || g instanceof SparseGradient;
     if (Array.isArray(grads) && !grads.every(isHere))
       throw new Error(
         'LossScaleOptimizer: whether gradients on the GPU are finite must be waited for, and cannot be recorded; await apply() instead.',
       );
-    const first = !this.built;
-    const finite = allFinite(this.#inner, grads, variables) as boolean;
-    if (first) this.#builtByApply = true;
-    this.#stepIf(finite, grads, variables, encoder);
+    orUnbuilt(this.#inner, () => {
+      const first = !this.built;
+      const finite = allFinite(this.#inner, grads, variables) as boolean;
+      if (first) this.#builtByApply = true;
+      this.#stepIf(finite, grads, variables, encoder);
+    });
   }
 
   /** The inner step and a growing scale, or no step and half the scale. */
@@ -219,8 +227,9 @@ export class LossScaleOptimizer extends Optimizer {
 
   /** Disposes the inner optimizer as well. */
   override dispose(): void {
+    if (this.built) stepperOf(this.#inner).pending.afterwards(() => this.#inner.dispose());
+    else this.#inner.dispose();
     super.dispose();
-    this.#inner.dispose();
   }
 
   protected override stepper(): Stepping {
@@ -229,7 +238,6 @@ export class LossScaleOptimizer extends Optimizer {
   }
 
   protected override entries(): StateEntry[] {
-    this.alive();
     const path = (suffix: string) => `${this.name}/${suffix}`;
     const steps = (x: number) => {
       this.#steps = x;

@@ -3,6 +3,7 @@
 import type { Elsewhere, Remote } from '../elsewhere.js';
 import type { Engine } from '../engine.js';
 import { describe } from '../errors.js';
+import { isDisposed } from '../selection.js';
 import type { Target } from '../stepper.js';
 import type { Stepping } from '../stepping.js';
 import type { Variable } from '../variable.js';
@@ -104,6 +105,7 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepping): St
     view: () => Float32Array | null,
     remoteOf: (away: Elsewhere) => Remote | null,
   ) => {
+    if (isDisposed(target)) return;
     const key = `${target.path}/${suffix}`;
     const path = `${name}/${target.path.replaceAll('/', '_')}_${suffix}`;
     if (!elsewhere?.has(target.row)) {

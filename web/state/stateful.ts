@@ -4,24 +4,35 @@
 import { Configured } from '../configured.js';
 import { describe } from '../errors.js';
 import { isParameter, type Parameter, pathOf } from '../parameters.js';
+import { checkAlive, isDisposed } from '../selection.js';
+import type { Stepping } from '../stepping.js';
 import { Variable } from '../variable.js';
-import { assignAll, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
+import { assignAll, OptimizerVariable, type StateEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
 
 type Numbers = ArrayLike<number>;
 
 export abstract class Stateful extends Configured {
   /** State variables of the user's own, after all others. */
-  protected readonly extra: StateEntry[] = [];
+  protected readonly extra: Variable[] = [];
 
-  /** The state in Keras' order. @throws Error after dispose */
+  /** The state in Keras' order, without that of variables that were disposed. */
   protected abstract entries(): StateEntry[];
   /** @throws Error if nothing was built, or after dispose */
-  protected abstract stepper(): unknown;
+  protected abstract stepper(): Stepping;
+
+  /** The whole state. @throws Error after dispose, or if a variable of it was disposed */
+  protected whole(): StateEntry[] {
+    this.alive();
+    if (this.built) for (const target of this.stepper().targets) if (isDisposed(target)) checkAlive(target);
+    return this.entries();
+  }
+
+  abstract get built(): boolean;
 
   /** The state, all of which is in reach. @throws Error if some of it lives on a GPU */
   protected present(what: string): StateEntry[] {
-    const entries = this.entries();
+    const entries = this.whole();
     const away = entries.find(({ remote }) => remote);
     if (away)
       throw new Error(
@@ -46,7 +57,8 @@ export abstract class Stateful extends Configured {
   /** All of `variables` at once. @throws Error if not built; TypeError, RangeError at the first mismatch: nothing was set. */
   setWeights(weights: readonly (number | Numbers)[]): void {
     this.stepper();
-    assignAll('setWeights', this.entries(), weights);
+    this.idle('setWeights');
+    assignAll('setWeights', this.whole(), weights);
   }
 
   /** Keras' layout: keys "0", "1", … in the order of `variables`. */
@@ -57,10 +69,11 @@ export abstract class Stateful extends Configured {
   /** @throws as setWeights, also where Keras only warns (another number of values). */
   loadOwnVariables(store: Record<string, number | Numbers>): void {
     this.stepper();
+    this.idle('loadOwnVariables');
     const keys = Object.keys(store ?? {});
     assignAll(
       'loadOwnVariables',
-      this.entries(),
+      this.whole(),
       keys.map((_, k) => store[k]),
     );
   }
@@ -74,10 +87,11 @@ export abstract class Stateful extends Configured {
   /** @throws Error if not built; TypeError, RangeError that names the first mismatch: nothing was changed. */
   loadState(bytes: Uint8Array | ArrayBuffer): void {
     this.stepper();
-    readState(this.entries(), bytes);
+    this.idle('loadState');
+    readState(this.whole(), bytes);
   }
 
-  /** A state variable of your own, tracked and saved with the others. */
+  /** A state variable of your own, tracked and saved with the others; `dispose` frees it with them. */
   addVariable(options: {
     shape: readonly number[];
     initializer?: 'zeros' | 'ones';
@@ -97,7 +111,7 @@ export abstract class Stateful extends Configured {
     const size = shape.reduce((a, b) => a * b, 1);
     const variable = new Variable(size, { name, path: `${this.name}/${name}`, shape });
     if (initializer === 'ones') variable.value.fill(1);
-    this.extra.push(userEntry(variable));
+    this.extra.push(variable);
     return variable;
   }
 
