@@ -126,7 +126,7 @@ const writeTypes = (outDir) =>
     },
   );
 
-/** A wasm file imported is its bytes in hexadecimal: web/bytes.ts. */
+/** A wasm file imported is its bytes in hexadecimal: web/basics/bytes.ts. */
 const wasmAsText = {
   name: 'wasm-as-text',
   setup({ onLoad }) {

@@ -16,7 +16,7 @@ function coreFiles(name = 'index.js', seen = new Set()) {
 
 export const brotli = (bytes) => brotliCompressSync(bytes).length;
 
-/** Bytes, each file compressed by brotli: all, and without the wasm that is inlined (web/bytes.ts). */
+/** Bytes, each file compressed by brotli: all, and without the wasm that is inlined (web/basics/bytes.ts). */
 export function coreSize() {
   const texts = coreFiles().map(read);
   const sum = (files) => files.reduce((bytes, text) => bytes + brotli(text), 0);

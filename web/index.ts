@@ -1,11 +1,10 @@
 // The public names of simdescent, and nothing else.
-import * as constraintClasses from './constraints.js';
+import * as constraintClasses from './constraints/constraints.js';
 import { deserialize, get, serialize } from './optimizers/registry.js';
-import * as scheduleClasses from './schedules.js';
+import * as scheduleClasses from './schedules/schedules.js';
 
-export type { Constraint } from './constraints.js';
-export { endThreads, type InitOptions, init, type RuntimeInfo } from './load.js';
-export { Optimizer } from './optimizer.js';
+export type { Constraint } from './constraints/constraints.js';
+export { endThreads, type InitOptions, init, type RuntimeInfo } from './engine/load.js';
 export {
   Adam,
   type AdamOptions,
@@ -16,14 +15,15 @@ export {
 export { AdamMultilr, type AdamMultilrOptions, type PatternRate } from './optimizers/adam-multilr.js';
 export { Adamax, type AdamaxOptions } from './optimizers/adamax.js';
 export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';
+export { Optimizer } from './optimizers/optimizer.js';
 export type { SerializedOptimizer } from './optimizers/registry.js';
-export type { Parameter } from './parameters.js';
-export type { LearningRate, SerializedSchedule } from './rate.js';
-export type { LearningRateSchedule } from './schedules.js';
-export type { GradientLike } from './selection.js';
-export { SparseGradient, type SparseGradientOptions } from './sparse.js';
+export type { LearningRate, SerializedSchedule } from './schedules/rate.js';
+export type { LearningRateSchedule } from './schedules/schedules.js';
 export type { OptimizerVariable } from './state/entries.js';
-export { Variable, type VariableOptions } from './variable.js';
+export type { Parameter } from './step/parameters.js';
+export type { GradientLike } from './step/selection.js';
+export { SparseGradient, type SparseGradientOptions } from './step/sparse.js';
+export { Variable, type VariableOptions } from './step/variable.js';
 
 const { NonNeg, MaxNorm, UnitNorm, MinMaxNorm, Constraint: ConstraintBase } = constraintClasses;
 /** keras.constraints; `Constraint` is there to extend. */

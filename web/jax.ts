@@ -1,7 +1,7 @@
 // simdescent/jax: our optimizers for jax-js. Only public names; the work is in adapters/jax-*.ts.
 import './index.js'; // as every entry point does: scripts/build.mjs
 import { type JaxOptions, JaxTransformation } from './adapters/jax-transformation.js';
-import type { Optimizer } from './optimizer.js';
+import type { Optimizer } from './optimizers/optimizer.js';
 
 export type { JaxOptions, JaxTransformation };
 

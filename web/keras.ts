@@ -2,8 +2,8 @@
 // trainable weights and the optimizer, never the model: what the layers compute is the caller's.
 // Needs the packages h5wasm and fflate.
 import './index.js'; // as every entry point does: scripts/build.mjs
-import { engine } from './engine.js';
-import { describe } from './errors.js';
+import { describe } from './basics/errors.js';
+import { engine } from './engine/engine.js';
 import { openArchive } from './files/archive.js';
 import { optimizerEdits } from './files/config.js';
 import { withHdf5 } from './files/hdf5.js';
@@ -12,11 +12,11 @@ import { layoutOf } from './files/layout.js';
 import { checkOrder, checkState, checkVariables, writeState } from './files/state.js';
 import { trainableWeights } from './files/weights.js';
 import { zip } from './files/zip.js';
-import { Optimizer, stepperOf } from './optimizer.js';
 import { LossScaleOptimizer } from './optimizers/loss-scale.js';
+import { Optimizer, stepperOf } from './optimizers/optimizer.js';
 import { get, serialize } from './optimizers/registry.js';
-import type { Parameter } from './parameters.js';
-import { Variable } from './variable.js';
+import type { Parameter } from './step/parameters.js';
+import { Variable } from './step/variable.js';
 
 export interface KerasOptions {
   /** Classes that are not built in, optimizers or schedules, by name. */

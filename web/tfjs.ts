@@ -7,7 +7,7 @@ import {
   TfOptimizer,
   type TfOptimizerOptions,
 } from './adapters/tfjs-optimizer.js';
-import type { Optimizer } from './optimizer.js';
+import type { Optimizer } from './optimizers/optimizer.js';
 
 export type { TfOptimizerOptions };
 

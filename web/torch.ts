@@ -1,15 +1,15 @@
 // simdescent/torch: an optimizer that goes on where torch.optim.Adam, AdamW or Adamax stopped. It reads a
 // state_dict() flattened into safetensors; what the parameters were is the caller's.
 import './index.js'; // as every entry point does: scripts/build.mjs
-import { engine } from './engine.js';
-import { describe } from './errors.js';
+import { describe } from './basics/errors.js';
+import { engine } from './engine/engine.js';
 import { layoutOf } from './files/layout.js';
 import { checkVariables } from './files/state.js';
-import type { Optimizer } from './optimizer.js';
 import { Adam, AdamW } from './optimizers/adam.js';
 import { Adamax } from './optimizers/adamax.js';
-import type { Parameter } from './parameters.js';
+import type { Optimizer } from './optimizers/optimizer.js';
 import { parse, type SafeTensors, values } from './state/safetensors.js';
+import type { Parameter } from './step/parameters.js';
 
 const what = 'openTorch';
 

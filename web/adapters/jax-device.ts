@@ -1,9 +1,9 @@
 // Arrays of jax-js on its WebGPU device, stepped in place: their buffers are wrapped, and gradients are read where
 // jax-js computed them. jax-js itself says that nobody should write to its buffers; what that means is in step().
 import { tree } from '@jax-js/jax';
-import { describe } from '../errors.js';
-import type { Optimizer } from '../optimizer.js';
-import type { Variable } from '../variable.js';
+import { describe } from '../basics/errors.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import type { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
 

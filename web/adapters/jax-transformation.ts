@@ -1,10 +1,10 @@
 // One of our optimizers as jax-js takes it: an Optax-shaped pair of init and update over pytrees. Values pass
 // through the engine and back into arrays of jax-js; what may be stepped in place is jax-device.ts.
 import { numpy as np, tree } from '@jax-js/jax';
-import { describe, warnOnce } from '../errors.js';
-import { Optimizer } from '../optimizer.js';
+import { describe, warnOnce } from '../basics/errors.js';
+import { Optimizer } from '../optimizers/optimizer.js';
 import type { OptimizerVariable } from '../state/entries.js';
-import { Variable } from '../variable.js';
+import { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
 import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';

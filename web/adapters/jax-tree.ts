@@ -1,6 +1,6 @@
 // Pytrees of jax-js: the paths of their leaves, and what a leaf must be.
 import type { numpy as np, tree } from '@jax-js/jax';
-import { describe } from '../errors.js';
+import { describe } from '../basics/errors.js';
 
 export type JaxArray = np.Array;
 export type Tree = Parameters<typeof tree.flatten<JaxArray>>[0];

@@ -1,7 +1,7 @@
 // The memory-less kernel module inside a memory that another library owns, and the numbers that the two
 // memories exchange: scalars that the engine has computed, copied into a block beside the library's arrays.
 import kernels from '../../build/wasm/kernels.wasm';
-import { decode } from '../bytes.js';
+import { decode } from '../basics/bytes.js';
 import { importedMemory, withSharedMemory } from '../threads/shared.js';
 
 /** A library's own WebAssembly memory, and its allocator. */

@@ -1,11 +1,11 @@
 // Steps variables whose arrays all lie in another library's WebAssembly memory, where they are: the engine plans
 // a step and computes its scalars, the kernels inside that memory do the work. State lives there as well.
-import { Calls } from '../calls.js';
-import type { Engine, EngineOptimizer } from '../engine.js';
-import { Pending } from '../pending.js';
-import type { Rows } from '../sparse.js';
-import type { StepOptions, Target } from '../stepper.js';
-import type { Selecting, Stepping } from '../stepping.js';
+import { Calls } from '../engine/calls.js';
+import type { Engine, EngineOptimizer } from '../engine/engine.js';
+import { Pending } from '../step/pending.js';
+import type { Rows } from '../step/sparse.js';
+import type { StepOptions, Target } from '../step/stepper.js';
+import type { Selecting, Stepping } from '../step/stepping.js';
 import { kernelsIn, type MemoryHost, Words } from './kernels.js';
 
 /** A gradient in the library's memory. */

@@ -1,7 +1,7 @@
 // memoryOptimizer: our optimizers for any library with a WebAssembly memory of its own. Variables and gradients
 // are addresses in it; the update runs there, in place, and the state lives there, in blocks of its allocator.
-import { describe } from '../errors.js';
-import { Optimizer } from '../optimizer.js';
+import { describe } from '../basics/errors.js';
+import { Optimizer } from '../optimizers/optimizer.js';
 import type { MemoryHost } from './kernels.js';
 import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
 import { type Access, type Named, Roster } from './roster.js';

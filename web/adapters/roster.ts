@@ -1,11 +1,12 @@
 // Variables of another library by name: what an optimizer is attached to in place of a list from build(). New
 // names may come at any step. Where the arrays are and how they are reached is the library's Access.
-import type { Engine } from '../engine.js';
-import { describe } from '../errors.js';
-import { attach, detach, type Optimizer } from '../optimizer.js';
+
+import { describe } from '../basics/errors.js';
+import type { Engine } from '../engine/engine.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
-import type { Gradient, Target } from '../stepper.js';
-import type { Selecting, Stepping } from '../stepping.js';
+import { attach, detach, type Optimizer } from '../optimizers/optimizer.js';
+import type { Gradient, Target } from '../step/stepper.js';
+import type { Selecting, Stepping } from '../step/stepping.js';
 
 export interface Named {
   readonly name: string;

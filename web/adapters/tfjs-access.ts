@@ -1,9 +1,10 @@
 // How each backend of TensorFlow.js lets its arrays be stepped in place: the wasm backend's heap, the cpu
 // backend's typed arrays. What must hold is checked first; what cannot be had is read back and uploaded.
-import type { Engine } from '../engine.js';
-import { describe, warnOnce } from '../errors.js';
-import { rowsFor, SparseGradient } from '../sparse.js';
-import { Stepper, type Target } from '../stepper.js';
+
+import { describe, warnOnce } from '../basics/errors.js';
+import type { Engine } from '../engine/engine.js';
+import { rowsFor, SparseGradient } from '../step/sparse.js';
+import { Stepper, type Target } from '../step/stepper.js';
 import type { Gpu } from './gpu.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
 import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';

@@ -1,10 +1,10 @@
 // TfOptimizer: one of our optimizers as TensorFlow.js takes it, in model.compile or a loop of one's own. It
 // finds the variables, hands them to the optimizer where they are, and saves and loads its state with a model.
-import { describe } from '../errors.js';
-import { Optimizer } from '../optimizer.js';
+import { describe } from '../basics/errors.js';
+import { Optimizer } from '../optimizers/optimizer.js';
 import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
-import type { LearningRate } from '../rate.js';
-import type { Target } from '../stepper.js';
+import type { LearningRate } from '../schedules/rate.js';
+import type { Target } from '../step/stepper.js';
 import type { Gpu } from './gpu.js';
 import { innermost, Roster } from './roster.js';
 import { accessTo } from './tfjs-access.js';

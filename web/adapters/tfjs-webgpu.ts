@@ -1,10 +1,11 @@
 // tfjs' webgpu backend: variables get GPUBuffers of their own, which tfjs sees without a copy and our shaders step in
 // place, on tfjs' device. Gradients are read where tfjs computed them. Nothing is read back.
-import type { DeviceBuffer, DeviceRange } from '../elsewhere.js';
-import type { Engine } from '../engine.js';
-import { SparseGradient } from '../sparse.js';
-import { Stepper, type Target } from '../stepper.js';
-import type { Variable } from '../variable.js';
+
+import type { Engine } from '../engine/engine.js';
+import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
+import { SparseGradient } from '../step/sparse.js';
+import { Stepper, type Target } from '../step/stepper.js';
+import type { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { Base, type TfGradient } from './tfjs-base.js';
 import type { TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';

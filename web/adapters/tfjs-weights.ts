@@ -1,9 +1,9 @@
 // An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the
 // order of tf.train.adam (`x/m` of all variables, then `x/v`), so that its states load here and the reverse.
-import { engine } from '../engine.js';
-import { type Optimizer, stateOf, stepperOf } from '../optimizer.js';
+import { engine } from '../engine/engine.js';
+import { type Optimizer, stateOf, stepperOf } from '../optimizers/optimizer.js';
 import type { StateEntry } from '../state/entries.js';
-import type { Target } from '../stepper.js';
+import type { Target } from '../step/stepper.js';
 import { innermost } from './roster.js';
 
 export interface NamedValues {

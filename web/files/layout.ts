@@ -1,7 +1,7 @@
 // The order of an optimizer's state, found out by building an optimizer of the same config with placeholders: no
 // second description of the state is kept that could differ from the optimizer's own.
-import type { Optimizer } from '../optimizer.js';
-import { Variable } from '../variable.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { Variable } from '../step/variable.js';
 
 /** One of the optimizer's variables: a scalar of its own, or a slot of the model's variable `variable`. */
 export interface StateSlot {

@@ -1,9 +1,9 @@
 // What must fit together: the state in model.weights.h5, the trainable weights, the optimizer and the variables of
 // the caller; and the state written. Messages begin with `what`, the function that the user called.
-import { describe } from '../errors.js';
-import { type Optimizer, stepperOf } from '../optimizer.js';
-import { isParameter, type Parameter } from '../parameters.js';
-import { Variable } from '../variable.js';
+import { describe } from '../basics/errors.js';
+import { type Optimizer, stepperOf } from '../optimizers/optimizer.js';
+import { isParameter, type Parameter } from '../step/parameters.js';
+import { Variable } from '../step/variable.js';
 import type { Hdf5File } from './hdf5.js';
 import type { StateSlot } from './layout.js';
 import type { Weight } from './weights.js';

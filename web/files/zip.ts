@@ -1,5 +1,5 @@
 // A .keras file as what it is outside: a zip archive of a few named files. fflate does the work.
-import { bytesOf } from '../bytes.js';
+import { bytesOf } from '../basics/bytes.js';
 import { peer } from './peers.js';
 
 const fflate = () => peer('fflate', () => import('fflate'));

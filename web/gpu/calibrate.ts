@@ -1,7 +1,7 @@
 // Where offloading begins to pay: one step of Adam in the engine against one on the GPU with the gradients uploaded,
 // at growing sizes, on the machine that it runs on. A measurement, not a model.
 import { Adam } from '../optimizers/adam.js';
-import { Variable } from '../variable.js';
+import { Variable } from '../step/variable.js';
 import type { WebGPU } from './webgpu.js';
 
 export interface Calibration {

@@ -1,7 +1,7 @@
 // The control buffer of a step: what the shaders know beside the arrays. Records of 32 words: two of parameters for
 // the norms, then for each dispatch a head (how many rows, how many workgroups) and its rows; last the table of
 // norms. The scalars of a row are the engine's words, uploaded as they are.
-import type { Engine } from '../engine.js';
+import type { Engine } from '../engine/engine.js';
 
 export const recordWords = 32;
 export const recordBytes = 4 * recordWords;

@@ -1,9 +1,9 @@
 // The rows of one optimizer that live on the GPU: their state, and their part in a step. What is valid was checked
 // before; what a step does is planned in plan.ts and sent by encode.ts.
-import { projectionOf } from '../constraints.js';
-import type { DeviceRange, Elsewhere, Remote, Residence } from '../elsewhere.js';
-import { clippedRows, clipsRows, SparseGradient } from '../sparse.js';
-import type { Gradient, StepOptions, Stepper, Target } from '../stepper.js';
+import { projectionOf } from '../constraints/constraints.js';
+import type { DeviceRange, Elsewhere, Remote, Residence } from '../step/elsewhere.js';
+import { clippedRows, clipsRows, SparseGradient } from '../step/sparse.js';
+import type { Gradient, StepOptions, Stepper, Target } from '../step/stepper.js';
 import type { Block, Member, Part } from './blocks.js';
 import type { Context, Range } from './context.js';
 import { Control } from './control.js';

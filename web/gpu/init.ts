@@ -1,6 +1,6 @@
 // initWebGPU: finds an adapter and a device with its limits, or takes the caller's device.
-import { describe } from '../errors.js';
-import { init } from '../load.js';
+import { describe } from '../basics/errors.js';
+import { init } from '../engine/load.js';
 import { loadShaders } from './shader-text.js';
 import { type DeviceLike, WebGPU } from './webgpu.js';
 

@@ -1,9 +1,9 @@
 // The plan of one step on the GPU: which spans of which rows go into which dispatch, and how their gradients get
 // there. It reads the engine's rows and writes the control words; it sends nothing.
-import type { Projection } from '../constraints.js';
-import type { DeviceRange } from '../elsewhere.js';
-import type { Engine } from '../engine.js';
-import type { Rows } from '../sparse.js';
+import type { Projection } from '../constraints/constraints.js';
+import type { Engine } from '../engine/engine.js';
+import type { DeviceRange } from '../step/elsewhere.js';
+import type { Rows } from '../step/sparse.js';
 import type { Block, Member } from './blocks.js';
 import type { Context, Range } from './context.js';
 import { type Control, none, rowWords, type Span } from './control.js';

@@ -1,8 +1,9 @@
 // Where one variable's values are on the GPU: a region that we made, or a buffer of the caller's. It reads, writes
 // and frees them, and says which gradients can be used for them.
-import type { DeviceBuffer, DeviceRange, Residence } from '../elsewhere.js';
-import { describe } from '../errors.js';
-import type { Target } from '../stepper.js';
+
+import { describe } from '../basics/errors.js';
+import type { DeviceBuffer, DeviceRange, Residence } from '../step/elsewhere.js';
+import type { Target } from '../step/stepper.js';
 import { type Context, type Range, usage } from './context.js';
 import type { Region } from './pages.js';
 import type { WebGPU } from './webgpu.js';

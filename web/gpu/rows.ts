@@ -1,10 +1,10 @@
 // Which rows of an optimizer live on the GPU, their state arrays, and the ways there and back. A move happens as a
 // whole or not at all; what a step does with the rows is host.ts.
-import { projectionOf } from '../constraints.js';
-import type { Remote, Residence } from '../elsewhere.js';
-import { type Engine, engine } from '../engine.js';
-import type { Stepper, Target } from '../stepper.js';
-import { addressOf, claimsOf, relocate, residenceOf, type Variable } from '../variable.js';
+import { projectionOf } from '../constraints/constraints.js';
+import { type Engine, engine } from '../engine/engine.js';
+import type { Remote, Residence } from '../step/elsewhere.js';
+import type { Stepper, Target } from '../step/stepper.js';
+import { addressOf, claimsOf, relocate, residenceOf, type Variable } from '../step/variable.js';
 import { type Block, blocksFor, type Member, type Part } from './blocks.js';
 import type { Context, Range } from './context.js';
 

@@ -1,7 +1,7 @@
 // The WGSL texts, from the shader module (cpp/bindings/shaders_exports.cc): the C++ kernels, run on a lane whose
 // values are text. Loaded once, when WebGPU is asked for.
 import shaderModule from '../../build/wasm/shaders.wasm';
-import { decode } from '../bytes.js';
+import { decode } from '../basics/bytes.js';
 
 interface Shaders {
   readonly memory: WebAssembly.Memory;

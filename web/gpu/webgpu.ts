@@ -1,8 +1,14 @@
 // WebGPU: what initWebGPU gives. Variables are made or wrapped here, and optimizers moved; the caller's device and
 // buffers are used as they are. The public face: how a step runs is host.ts and what it uses.
-import type { DeviceBuffer, Elsewhere, Place } from '../elsewhere.js';
-import type { Stepper, Target } from '../stepper.js';
-import { addressOf, makeElsewhere, residenceOf, type Variable, type VariableOptions } from '../variable.js';
+import type { DeviceBuffer, Elsewhere, Place } from '../step/elsewhere.js';
+import type { Stepper, Target } from '../step/stepper.js';
+import {
+  addressOf,
+  makeElsewhere,
+  residenceOf,
+  type Variable,
+  type VariableOptions,
+} from '../step/variable.js';
 import { type Calibration, measure } from './calibrate.js';
 import { Context, usage } from './context.js';
 import { Host } from './host.js';

@@ -2,14 +2,20 @@
 // TensorFlow's optimizer_v2 Adam whose arithmetic it follows. Not copied: its crash on pattern_lrs = None, and
 // its sparse branch, which forgets the bias correction (a SparseGradient here equals the dense gradient).
 
-import type { Kind } from '../configured.js';
-import { Dialect } from '../engine.js';
-import { describe } from '../errors.js';
-import { Optimizer, type RateGroups } from '../optimizer.js';
-import { type Check, number, pattern } from '../options.js';
-import { deserializeSchedule, type LearningRate, type Rate, rateFrom, serializeSchedule } from '../rate.js';
-import { LearningRateSchedule } from '../schedules.js';
+import { describe } from '../basics/errors.js';
+import { Dialect } from '../engine/engine.js';
+import {
+  deserializeSchedule,
+  type LearningRate,
+  type Rate,
+  rateFrom,
+  serializeSchedule,
+} from '../schedules/rate.js';
+import { LearningRateSchedule } from '../schedules/schedules.js';
 import { type AdamOptions, adamOptions } from './adam.js';
+import type { Kind } from './configured.js';
+import { Optimizer, type RateGroups } from './optimizer.js';
+import { type Check, number, pattern } from './options.js';
 
 export interface PatternRate {
   /** Regular expressions, searched in the variable's path and in the path as TensorFlow writes it, with ':0'. */

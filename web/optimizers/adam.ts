@@ -1,11 +1,11 @@
 // Adam and AdamW: their options, and which update rule these choose. The formulas are cpp/kernels/adam.h.
 
-import type { Kind } from '../configured.js';
-import type { EngineOptimizer } from '../engine.js';
-import { describe } from '../errors.js';
-import { Optimizer } from '../optimizer.js';
-import { baseOptions, boolean, type Check, compat, momentOptions, number } from '../options.js';
-import type { LearningRate } from '../rate.js';
+import { describe } from '../basics/errors.js';
+import type { EngineOptimizer } from '../engine/engine.js';
+import type { LearningRate } from '../schedules/rate.js';
+import type { Kind } from './configured.js';
+import { Optimizer } from './optimizer.js';
+import { baseOptions, boolean, type Check, compat, momentOptions, number } from './options.js';
 
 export interface OptimizerOptions {
   /** Number, schedule, or function of the number of calls so far. Default 0.001. */

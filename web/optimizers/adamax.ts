@@ -1,8 +1,9 @@
 // Adamax: its options, and which update rule these choose. The formulas are cpp/kernels/adamax.h.
-import type { Kind } from '../configured.js';
-import { Optimizer, type RateGroups } from '../optimizer.js';
-import { baseOptions, boolean, checkTogether, compat, momentOptions, number } from '../options.js';
+
 import type { MomentOptions } from './adam.js';
+import type { Kind } from './configured.js';
+import { Optimizer, type RateGroups } from './optimizer.js';
+import { baseOptions, boolean, checkTogether, compat, momentOptions, number } from './options.js';
 
 export interface AdamaxOptions extends MomentOptions {
   /**

@@ -1,17 +1,18 @@
 // LossScaleOptimizer: dynamic loss scaling round another optimizer, for gradients computed in half precision.
 // It decides whether and with which scale the inner optimizer steps; everything else is the inner one's.
-import type { Kind } from '../configured.js';
-import type { DeviceBuffer, DeviceRange } from '../elsewhere.js';
-import { describe } from '../errors.js';
-import type { Excluded } from '../exclusion.js';
-import { allFinite, applyScaled, Optimizer, orUnbuilt, stateOf, stepperOf } from '../optimizer.js';
-import { anything, baseOptions, type Check, number, type Option } from '../options.js';
-import type { Parameter } from '../parameters.js';
-import type { LearningRate } from '../rate.js';
-import { type GradientLike, heldGradient } from '../selection.js';
-import { SparseGradient } from '../sparse.js';
+
+import { describe } from '../basics/errors.js';
+import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
-import type { Stepping } from '../stepping.js';
+import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
+import type { Parameter } from '../step/parameters.js';
+import { type GradientLike, heldGradient } from '../step/selection.js';
+import { SparseGradient } from '../step/sparse.js';
+import type { Stepping } from '../step/stepping.js';
+import type { Kind } from './configured.js';
+import type { Excluded } from './exclusion.js';
+import { allFinite, applyScaled, Optimizer, orUnbuilt, stateOf, stepperOf } from './optimizer.js';
+import { anything, baseOptions, type Check, number, type Option } from './options.js';
 
 export interface LossScaleOptions {
   /** The loss scale to begin with. Default 2^15. */

@@ -1,10 +1,10 @@
 // keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form.
-import { describe, suggestion } from '../errors.js';
-import { Optimizer } from '../optimizer.js';
+import { describe, suggestion } from '../basics/errors.js';
 import { Adam, AdamW } from './adam.js';
 import { AdamMultilr } from './adam-multilr.js';
 import { Adamax } from './adamax.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
+import { Optimizer } from './optimizer.js';
 
 /** Keras' form of an optimizer: `{ module, class_name, config, registered_name }`. */
 export interface SerializedOptimizer {

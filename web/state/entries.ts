@@ -1,12 +1,13 @@
 // An optimizer's state as one list of entries in Keras' order; everything that reads or writes state goes
 // through it: `variables`, weights, stores, files.
-import type { Elsewhere, Remote } from '../elsewhere.js';
-import type { Engine } from '../engine.js';
-import { describe } from '../errors.js';
-import { isDisposed } from '../selection.js';
-import type { Target } from '../stepper.js';
-import type { Stepping } from '../stepping.js';
-import type { Variable } from '../variable.js';
+
+import { describe } from '../basics/errors.js';
+import type { Engine } from '../engine/engine.js';
+import type { Elsewhere, Remote } from '../step/elsewhere.js';
+import { isDisposed } from '../step/selection.js';
+import type { Target } from '../step/stepper.js';
+import type { Stepping } from '../step/stepping.js';
+import type { Variable } from '../step/variable.js';
 
 export interface StateEntry {
   /** Its name in a state file: by variable path, whatever the optimizer is called. */

@@ -1,7 +1,7 @@
 // Optimizer state as a safetensors file (https://github.com/huggingface/safetensors): eight bytes of header
 // length, a JSON header of names, types, shapes and offsets, then the bytes. Reading checks everything first.
-import { bytesOf } from '../bytes.js';
-import { describe } from '../errors.js';
+import { bytesOf } from '../basics/bytes.js';
+import { describe } from '../basics/errors.js';
 import { checkValue, type StateEntry } from './entries.js';
 
 const types = { F32: 'float32', I32: 'int32' } as const;

@@ -1,12 +1,13 @@
 // The state of an optimizer in and out: as variables, weights, Keras' store and safetensors bytes, and state
 // variables of the user's own. All of it goes through one list of entries; what these are is the subclass'.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { Configured } from '../configured.js';
-import { describe } from '../errors.js';
-import { isParameter, type Parameter, pathOf } from '../parameters.js';
-import { checkAlive, isDisposed } from '../selection.js';
-import type { Stepping } from '../stepping.js';
-import { Variable } from '../variable.js';
+
+import { describe } from '../basics/errors.js';
+import { Configured } from '../optimizers/configured.js';
+import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
+import { checkAlive, isDisposed } from '../step/selection.js';
+import type { Stepping } from '../step/stepping.js';
+import { Variable } from '../step/variable.js';
 import { assignAll, OptimizerVariable, type StateEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
 

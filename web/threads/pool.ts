@@ -1,8 +1,8 @@
 // The thread pool: workers with the memory-less kernel module on the engine's shared memory. The caller's thread
 // posts the parts of a step, takes its share, and waits for the last part only. Loaded only when asked for.
 import kernels from '../../build/wasm/kernels.wasm';
-import { decode } from '../bytes.js';
-import { type Engine, type Pool, Role } from '../engine.js';
+import { decode } from '../basics/bytes.js';
+import { type Engine, type Pool, Role } from '../engine/engine.js';
 import { withSharedMemory } from './shared.js';
 import { type WorkerData, work } from './worker.js';
 

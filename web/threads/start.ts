@@ -1,7 +1,7 @@
 // init({ threads }): the engine on a shared memory, and the pool over it. Whatever keeps the workers from starting
 // leads to one thread and a note, not to an error.
 import '../index.js'; // as every entry point does: scripts/build.mjs
-import type { Engine } from '../engine.js';
+import type { Engine } from '../engine/engine.js';
 import { availableThreads, ThreadPool } from './pool.js';
 import { importedMemory, withSharedMemory } from './shared.js';
 

@@ -1,8 +1,8 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
 // in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
-import { describe } from './errors.js';
+import { describe } from '../basics/errors.js';
+import { isParameter, type Parameter } from '../step/parameters.js';
 import { pattern } from './options.js';
-import { isParameter, type Parameter } from './parameters.js';
 
 export interface Excluded {
   varList?: readonly Parameter[];

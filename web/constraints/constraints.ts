@@ -1,8 +1,9 @@
 // Keras' weight constraints: projections applied to a variable after its update and its moving average. The
 // arithmetic is the engine's (cpp/kernels/constrain.h). A function of the user's own is one as well.
-import type { Engine } from './engine.js';
-import { describe, suggestion } from './errors.js';
-import { snakeCase } from './options.js';
+
+import { describe, suggestion } from '../basics/errors.js';
+import type { Engine } from '../engine/engine.js';
+import { snakeCase } from '../optimizers/options.js';
 
 /** Extend it for a constraint of your own: `apply` gets a copy of the values and returns what they shall be. */
 export abstract class Constraint {

@@ -1,9 +1,10 @@
 // The validated part of one call of apply: which rows have a gradient, and which. Checking it changes nothing, and
 // its lists are kept from call to call: most loops come with the same arrays again, and then a step makes no garbage
 // and looks only at what can have changed in between.
+
+import { describe } from '../basics/errors.js';
+import type { Engine } from '../engine/engine.js';
 import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
-import type { Engine } from './engine.js';
-import { describe } from './errors.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';

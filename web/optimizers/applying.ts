@@ -1,13 +1,14 @@
 // What an optimizer's user says in terms of `apply`: in pairs, with the variables' own gradients, from a loss, or on
 // values instead of stored ones; and how a step is taken back. What apply does is optimizer.ts.
-import { engine } from './engine.js';
-import { describe } from './errors.js';
-import type { Parameter } from './parameters.js';
+
+import { describe } from '../basics/errors.js';
+import { engine } from '../engine/engine.js';
+import { assignAll } from '../state/entries.js';
+import type { Parameter } from '../step/parameters.js';
+import { type GradientLike, type HostGradient, isDisposed } from '../step/selection.js';
+import type { Stepping } from '../step/stepping.js';
+import { gradientAddressOf } from '../step/variable.js';
 import { Placed } from './placed.js';
-import { type GradientLike, type HostGradient, isDisposed } from './selection.js';
-import { assignAll } from './state/entries.js';
-import type { Stepping } from './stepping.js';
-import { gradientAddressOf } from './variable.js';
 
 type Numbers = ArrayLike<number>;
 export type Variables = readonly Parameter[] | undefined;

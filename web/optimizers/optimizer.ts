@@ -1,19 +1,20 @@
 // Optimizer: what all optimizers share, as keras.optimizers.Optimizer does: options, building, one step, the
 // counters, the learning rate, the state. The arithmetic is the engine's, and stepper.ts moves the data there;
 // selection.ts validates a call; the subclasses in optimizers/ choose the update rule and add their options.
+
+import { describe, warnOnce } from '../basics/errors.js';
+import { Dialect, type Engine, type EngineOptimizer, engine } from '../engine/engine.js';
+import { rateFrom } from '../schedules/rate.js';
+import { type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
+import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
+import { type Parameter, targetsFor } from '../step/parameters.js';
+import { checkAlive, checkGradient, type GradientLike, heldCall, Selection } from '../step/selection.js';
+import { SparseGradient } from '../step/sparse.js';
+import { type StepOptions, Stepper, type Target } from '../step/stepper.js';
+import type { Selecting, Stepping } from '../step/stepping.js';
 import { Applying, type Variables } from './applying.js';
 import type { Kind, Options } from './configured.js';
-import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
-import { Dialect, type Engine, type EngineOptimizer, engine } from './engine.js';
-import { describe, warnOnce } from './errors.js';
 import { type Excluded, Exclusion } from './exclusion.js';
-import { type Parameter, targetsFor } from './parameters.js';
-import { rateFrom } from './rate.js';
-import { checkAlive, checkGradient, type GradientLike, heldCall, Selection } from './selection.js';
-import { SparseGradient } from './sparse.js';
-import { type StateEntry, scalarEntry, slotEntries, userEntry } from './state/entries.js';
-import { type StepOptions, Stepper, type Target } from './stepper.js';
-import type { Selecting, Stepping } from './stepping.js';
 
 function checkEncoder(encoder: unknown): void {
   if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')

@@ -1,9 +1,10 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
 // and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
-import { Calls } from './calls.js';
-import { type Constraint, isUsersOwn, project } from './constraints.js';
+
+import { type Constraint, isUsersOwn, project } from '../constraints/constraints.js';
+import { Calls } from '../engine/calls.js';
+import type { Engine, EngineOptimizer } from '../engine/engine.js';
 import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
-import type { Engine, EngineOptimizer } from './engine.js';
 import { Pending } from './pending.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Selecting, Stepping } from './stepping.js';

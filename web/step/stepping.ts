@@ -1,7 +1,8 @@
 // What an optimizer asks of whatever moves its data: rows, one step over them, views of the state. stepper.ts is
 // the engine's own; adapters for memory of other libraries bring theirs.
+
+import type { EngineOptimizer } from '../engine/engine.js';
 import type { Elsewhere } from './elsewhere.js';
-import type { EngineOptimizer } from './engine.js';
 import type { Pending } from './pending.js';
 import type { GradientLike } from './selection.js';
 import type { Gradient, StepOptions, Target } from './stepper.js';

@@ -1,11 +1,12 @@
 // The placed part of an optimizer: moving its variables and their state to a GPU and back, and reading state from
 // wherever it is. How that is done is gpu/'s; here is only what the optimizer's user calls.
-import type { Place } from './elsewhere.js';
-import { describe } from './errors.js';
-import { writeEntries } from './state/safetensors.js';
-import { Stateful } from './state/stateful.js';
-import { Stepper } from './stepper.js';
-import type { Stepping } from './stepping.js';
+
+import { describe } from '../basics/errors.js';
+import { writeEntries } from '../state/safetensors.js';
+import { Stateful } from '../state/stateful.js';
+import type { Place } from '../step/elsewhere.js';
+import { Stepper } from '../step/stepper.js';
+import type { Stepping } from '../step/stepping.js';
 
 export interface OffloadOptions {
   /** Variables with fewer elements stay in the engine. Default: the GPU's `minSize`. */

@@ -1,6 +1,6 @@
 // SparseGradient: rows of a gradient whose other rows are zero, as an embedding gives them. Duplicates are
 // summed and the result is treated as the dense gradient it stands for; nothing dense is ever made.
-import { describe } from './errors.js';
+import { describe } from '../basics/errors.js';
 
 export interface SparseGradientOptions {
   /** Rows of the variable's first axis; any order, duplicates allowed. */

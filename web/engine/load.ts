@@ -1,11 +1,11 @@
 // init(): compiles and instantiates the wasm once per realm. The bytes are inlined in the package, so that it
 // loads in Node, bare pages and bundlers alike; `wasm` overrides them.
 
-import createModule from '../build/wasm/simdescent.mjs';
-import inlined from '../build/wasm/simdescent.wasm';
-import { decode } from './bytes.js';
+import createModule from '../../build/wasm/simdescent.mjs';
+import inlined from '../../build/wasm/simdescent.wasm';
+import { decode } from '../basics/bytes.js';
+import { describe, oneOf } from '../basics/errors.js';
 import { Engine, type EngineModule, setEngine } from './engine.js';
-import { describe, oneOf } from './errors.js';
 
 export interface InitOptions {
   /**
@@ -109,7 +109,7 @@ async function load(options: InitOptions): Promise<Loaded> {
   if ((options.threads ?? 1) === 1) return single();
   const why = obstacle(source);
   if (why !== undefined) return single(why);
-  const { startThreads } = await import('./threads/start.js');
+  const { startThreads } = await import('../threads/start.js');
   return startThreads(source as Uint8Array, options.threads as number | 'auto', instantiate, single);
 }
 

@@ -1,9 +1,10 @@
 // The configured part of an optimizer: its options as live properties, its learning rate and name, and Keras'
 // config in and out. What the options do is optimizer.ts.
-import type { EngineOptimizer } from './engine.js';
-import { describe } from './errors.js';
+
+import { describe } from '../basics/errors.js';
+import type { EngineOptimizer } from '../engine/engine.js';
+import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import { checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
-import { type LearningRate, type Rate, rateFrom, serializeSchedule } from './rate.js';
 
 export type Options = Record<string, unknown>;
 

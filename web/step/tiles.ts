@@ -1,8 +1,8 @@
 // Steps over arrays of the JavaScript heap: they pass through two tiles of the engine's memory, which stay in the
 // cache. Also gradients of which only some rows are given, and the norms of gradients out there. It moves data and
 // decides nothing; stepper.ts does.
-import type { Calls } from './calls.js';
-import type { Engine, EngineOptimizer } from './engine.js';
+import type { Calls } from '../engine/calls.js';
+import type { Engine, EngineOptimizer } from '../engine/engine.js';
 import type { Rows } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
 import type { Selecting } from './stepping.js';

@@ -1,7 +1,7 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
 
-import type { Engine } from './engine.js';
-import { describe } from './errors.js';
+import { describe } from '../basics/errors.js';
+import type { Engine } from '../engine/engine.js';
 import type { Target } from './stepper.js';
 import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
 

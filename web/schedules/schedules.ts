@@ -1,8 +1,9 @@
 // Keras' learning-rate schedules, in float32. The arithmetic is the engine's (cpp/engine/schedules.cc), so that
 // every machine has the same bits; here are the arguments, their checks and Keras' config.
-import { engine } from './engine.js';
-import { describe, suggestion } from './errors.js';
-import { snakeCase } from './options.js';
+
+import { describe, suggestion } from '../basics/errors.js';
+import { engine } from '../engine/engine.js';
+import { snakeCase } from '../optimizers/options.js';
 
 export interface ScheduleConfig {
   [key: string]: unknown;

@@ -1,10 +1,11 @@
 // Variable: a parameter tensor that lives in the engine's memory and is updated there without a copy.
 // It knows nothing of optimizers; one variable may serve several of them.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { type Constraint, constraintFrom } from './constraints.js';
+
+import { describe } from '../basics/errors.js';
+import { type Constraint, constraintFrom } from '../constraints/constraints.js';
+import { type Engine, engine, Role } from '../engine/engine.js';
 import type { Residence } from './elsewhere.js';
-import { type Engine, engine, Role } from './engine.js';
-import { describe } from './errors.js';
 import type { Pending } from './pending.js';
 
 export interface VariableOptions {

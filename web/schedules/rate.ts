@@ -1,5 +1,5 @@
 // A learning rate: a number, a schedule, or a function of the number of calls. All three answer `at`.
-import { describe, suggestion } from './errors.js';
+import { describe, suggestion } from '../basics/errors.js';
 import * as schedules from './schedules.js';
 
 const { LearningRateSchedule } = schedules;

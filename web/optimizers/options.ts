@@ -1,6 +1,6 @@
 // Options of optimizers: one table row each, with its default and its check. Both spellings (camelCase and
 // Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
-import { describe, suggestion } from './errors.js';
+import { describe, suggestion } from '../basics/errors.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
 export type Check<T> = (label: string, value: unknown) => T;
