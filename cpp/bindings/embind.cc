@@ -67,8 +67,8 @@ uint32_t name_of_rule(uint32_t rule) { return address(rule_name(rule).data()); }
 
 }  // namespace
 
-// The calls of a step are plain exports (web/engine/calls.ts): where a memory may be larger than 2 GiB, Embind puts
-// the arguments of every call into an array.
+// The calls of a step are plain exports (web/engine/calls.ts): where a memory may be larger than 2 GiB,
+// Embind puts the arguments of every call into an array.
 extern "C" {
 EMSCRIPTEN_KEEPALIVE void optimizer_step(Optimizer* o, uint32_t count, bool changed) {
   o->step(count, changed);
