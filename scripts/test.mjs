@@ -1,4 +1,4 @@
-// `npm test`: everything that is checked, step by step (two of them side by side), stopping at the first failure.
+// `npm test`: everything that is checked, step by step (two of them side by side on four cores), stopping at the first failure.
 // `npm test -- --only native,node` runs some of the steps (and the build, where they need it).
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -30,11 +30,11 @@ function choose(only) {
   return steps.filter((step) => named(step) || (built && step.name === 'build'));
 }
 
-/** The steps one by one, but for those that go beside the one before where there are cores for both. */
+/** The steps one by one, but for those that go beside the one before where there are cores for both: the browser takes two. */
 function rounds(chosen) {
   const found = [];
   for (const step of chosen) {
-    const goes = availableParallelism() > 1 && found.at(-1)?.some(({ name }) => name === step.beside);
+    const goes = availableParallelism() >= 4 && found.at(-1)?.some(({ name }) => name === step.beside);
     if (goes) found.at(-1).push(step);
     else found.push([step]);
   }
