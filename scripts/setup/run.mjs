@@ -1,5 +1,6 @@
 // What every set-up and command script shares: running programs, finding them, saying what goes on,
 // and ending with one plain message when something cannot be done. Not a task runner.
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { spawn } from 'node:child_process';
 import { accessSync, constants, statSync } from 'node:fs';
 import { homedir } from 'node:os';
@@ -17,8 +18,18 @@ export function cacheFolder() {
 /** A failure whose message is meant for the reader, not for a stack trace. */
 export class Problem extends Error {}
 
+/** Where work that goes on beside other work puts its output: a list of texts. */
+const held = new AsyncLocalStorage();
+
 /** One progress line. It goes to stderr: stdout is for what a script answers. */
-export const say = (line) => process.stderr.write(`${line}\n`);
+export function say(line) {
+  const text = `${line}\n`;
+  if (held.getStore()) held.getStore().push(text);
+  else process.stderr.write(text);
+}
+
+/** Does some work whose output, and that of the programs it runs, is put into a list instead of being printed. */
+export const holdOutput = (texts, work) => held.run(texts, work);
 
 export function executable(path) {
   try {
@@ -42,16 +53,23 @@ export function which(name, path = process.env.PATH ?? '') {
  */
 export function run(command, args, { cwd = root, env = {}, capture = false, quiet = capture } = {}) {
   return new Promise((done, fail) => {
-    const stdio = ['ignore', capture || quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'];
+    const texts = held.getStore();
+    const stdio = [
+      'ignore',
+      capture || quiet || texts ? 'pipe' : 'inherit',
+      quiet || texts ? 'pipe' : 'inherit',
+    ];
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio });
     let out = '';
     let all = '';
     child.stdout?.setEncoding('utf8').on('data', (text) => {
       out += text;
       all += text;
+      if (!capture && !quiet) texts?.push(text);
     });
     child.stderr?.setEncoding('utf8').on('data', (text) => {
       all += text;
+      if (!quiet) texts?.push(text);
     });
     const shown = [command, ...args].join(' ');
     child.on('error', (error) => fail(new Problem(`cannot run ${shown}: ${error.message}`)));

@@ -1,5 +1,6 @@
 // What `npm test` does, in its order. `uses` names what has to be set up first (the keys of
-// `setUp`), `built` says that the step looks at dist/. A step that finds nothing to check fails.
+// `setUp`), `built` says that the step looks at dist/, `beside` names the step before it that it may
+// go side by side with. A step that finds nothing to check fails.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildWasm } from '../build.mjs';
@@ -25,7 +26,6 @@ export const steps = [
   { name: 'types', title: 'TypeScript', uses: ['packages'], built: true, run: types },
   { name: 'native', title: 'C++, native, sanitized and optimized', uses: ['testTools'], run: native },
   { name: 'wasm', title: 'C++, in WebAssembly', uses: ['testTools', 'emscripten'], run: wasm },
-  { name: 'node', title: 'the package in Node', uses: ['packages'], built: true, run: node },
   { name: 'package', title: 'what npm publishes', uses: ['packages'], built: true, run: checkPackage },
   {
     name: 'browser',
@@ -33,6 +33,14 @@ export const steps = [
     uses: ['packages', 'chromium'],
     built: true,
     run: browser,
+  },
+  {
+    name: 'node',
+    title: 'the package in Node',
+    uses: ['packages'],
+    built: true,
+    beside: 'browser',
+    run: node,
   },
 ];
 
@@ -79,7 +87,7 @@ async function node() {
 async function browser() {
   filesBelow('tests/browser', /\.spec\.(ts|mjs)$/);
   if (!existsSync(join(root, 'demo/index.html'))) throw new Problem('demo/index.html does not exist.');
-  const args = ['test', '--config', 'playwright.config.js'];
+  const args = ['test', '--config', 'playwright.config.js', '--timeout', '120000']; // the cores are shared with `node`
   const env = { CHROME_PATH: await chromium(), SIMDESCENT_TEST_PORT: String(await freePort()) };
   await run(process.execPath, [join(root, 'node_modules/@playwright/test/cli.js'), ...args], { env });
 }

@@ -1,9 +1,13 @@
 // Writes recorded vectors of tests/vectors as C++ constants (vectors.h declares them): the cases that the engine
 // alone can run, against Keras' NumPy backend, and the learning-rate schedules. Usage: make-vectors.mjs FILE
 // Schedules inside cases, sparse gradients and what raises are the business of the tests in tests/node.
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
-const read = (name) => JSON.parse(readFileSync(new URL(`../vectors/${name}.json`, import.meta.url), 'utf8'));
+const folder = new URL('../vectors/', import.meta.url);
+const files = readdirSync(folder)
+  .filter((name) => name.endsWith('.json'))
+  .sort()
+  .map((name) => JSON.parse(readFileSync(new URL(name, folder), 'utf8')));
 
 const pool = [];
 const word = new DataView(new ArrayBuffer(4));
@@ -26,17 +30,45 @@ function fail(what) {
   throw new Error(`tests/vectors has something that native tests cannot hold: ${what}`);
 }
 
-/** Slots by the ends of their paths, in the order of the rule. */
-const slotsOf = {
-  adam: ['momentum', 'velocity'],
-  amsgrad: ['momentum', 'velocity', 'velocity_hat'],
-  adamax: ['momentum', 'norm'],
+/** The names of the rules that cpp/kernels has: `static constexpr std::string_view name = "adam"`. */
+const kernels = new URL('../../cpp/kernels/', import.meta.url);
+const rules = readdirSync(kernels).flatMap((name) =>
+  [...readFileSync(new URL(name, kernels), 'utf8').matchAll(/string_view name = "(\w+)"/g)].map(
+    ([, rule]) => rule,
+  ),
+);
+
+/** AdamW is Adam, with a decay from the start. */
+const ruleOf = ({ optimizer, config }) =>
+  config.amsgrad ? 'amsgrad' : optimizer.toLowerCase().replace(/^adamw$/, 'adam');
+
+const isDense = ({ grads }) => grads.every((gradient) => gradient === null || Array.isArray(gradient));
+
+const runsInTheEngine = (recorded) => {
+  const { config, variables, steps, expect, expect_generic: generic } = recorded;
+  return (
+    generic &&
+    !expect.error &&
+    rules.includes(ruleOf(recorded)) &&
+    typeof config.learning_rate === 'number' &&
+    variables.every(({ constraint }) => !constraint) &&
+    steps.every(isDense)
+  );
 };
 
-const ruleOf = ({ optimizer, config }) => (config.amsgrad ? 'amsgrad' : optimizer.toLowerCase());
-
-const runsInTheEngine = ({ config, expect, expect_generic: generic }) =>
-  typeof config.learning_rate === 'number' && !expect.error && generic;
+/** Keras' arrays by the ends of their paths, such as `velocity`, in their order; each a list by variable. */
+function arraysByEnd({ variables, expect_generic: generic }) {
+  const starts = variables.map(({ path }) => `/${path.replaceAll('/', '_')}_`);
+  const lists = new Map();
+  for (const { path, values } of generic.optimizer_variables_final) {
+    const fitting = starts.filter((start) => path.includes(start));
+    if (fitting.length === 0) continue; // a number of the whole optimizer
+    const start = fitting.reduce((a, b) => (b.length > a.length ? b : a));
+    const end = path.slice(path.indexOf(start) + start.length);
+    lists.set(end, [...(lists.get(end) ?? []), values]);
+  }
+  return lists;
+}
 
 function isExcluded({ excludeFromWeightDecay }, { name }, index) {
   const { var_list: list = [], var_names: names } = excludeFromWeightDecay ?? {};
@@ -49,17 +81,19 @@ const cases = [];
 function addCase(recorded) {
   const { config, variables, steps, expect_generic: generic } = recorded;
   const rule = ruleOf(recorded);
-  const finals = (end) => {
-    const found = generic.optimizer_variables_final.filter(({ path }) => path.endsWith(`_${end}`));
-    return found.length === variables.length ? found : fail(`${recorded.id} has ${found.length} ${end}`);
-  };
-  const averages = config.use_ema ? finals('average') : [];
-  const accumulators = config.gradient_accumulation_steps ? finals('gradient_accumulator') : [];
-  const slots = slotsOf[rule].map(finals);
+  // What is neither an average nor an accumulator is a slot, in the order of the rule.
+  const {
+    average: averages,
+    gradient_accumulator: accumulators,
+    ...slots
+  } = Object.fromEntries(arraysByEnd(recorded));
+  for (const [end, list] of arraysByEnd(recorded)) {
+    if (list.length !== variables.length) fail(`${recorded.id} has ${list.length} ${end}`);
+  }
   const weights = generic.variables_final ?? generic.variables_after_step[steps.length];
   const rows = variables.map((variable, k) => {
-    const own = [variable.values, weights[k], averages[k]?.values, accumulators[k]?.values].map(array);
-    const slot = slots.map((list) => array(list[k].values));
+    const own = [variable.values, weights[k], averages?.[k], accumulators?.[k]].map(array);
+    const slot = Object.values(slots).map((list) => array(list[k]));
     return `{${own.join(', ')}, {${slot.join(', ')}}, ${isExcluded(recorded, variable, k)}}`;
   });
   let rate = config.learning_rate;
@@ -106,12 +140,11 @@ function addSchedule({ schedule, steps, values, values_numpy: numpy, ambiguous_s
   schedules.push(`{${text(name)}, ${number(initial)}, parameters_${id}, rates_${id}}`);
 }
 
-for (const file of ['adam', 'adamax', 'adam-random', 'adamax-random']) {
-  read(file).cases.filter(runsInTheEngine).forEach(addCase);
-}
+files.flatMap(({ cases = [] }) => cases.filter(runsInTheEngine)).forEach(addCase);
 // PiecewiseConstantDecay is a list, kept by the TypeScript side.
-read('schedules')
-  .schedules.filter(({ schedule }) => schedule.class_name !== 'PiecewiseConstantDecay')
+files
+  .flatMap(({ schedules = [] }) => schedules)
+  .filter(({ schedule }) => schedule.class_name !== 'PiecewiseConstantDecay')
   .forEach(addSchedule);
 
 const lines = [];

@@ -1,5 +1,6 @@
 // Command line: runs a folder of conformance vectors through the built package and prints what came out.
-// Exits with 1 if anything failed; cases that the library cannot run yet are counted apart.
+// Exits with 1 if anything failed and with 2 if a file of the folder would not be run; cases that the library cannot
+// run yet are counted apart.
 import { parseArgs } from 'node:util';
 import { count, reportText } from './conformance/report.mjs';
 import { runFolder } from './conformance/run-folder.mjs';

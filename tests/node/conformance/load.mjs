@@ -5,17 +5,38 @@ import { join } from 'node:path';
 
 const KINDS = ['cases', 'schedules', 'runs', 'errors'];
 
-/** Every vector file of the folder as { file, kind, body }; files of no known kind (an index) are left out. */
+/** Every vector file of the folder as { file, kind, body }. A JSON file that nothing would run is an error. */
 export async function loadFolder(dir) {
   const names = (await readdir(dir)).filter((name) => name.endsWith('.json')).sort();
   const files = [];
   for (const file of names) {
-    const body = JSON.parse(await readFile(join(dir, file), 'utf8'));
-    const kind = KINDS.find((key) => Array.isArray(body[key]));
-    if (kind) files.push({ file, kind, body });
+    const body = parsed(await readFile(join(dir, file), 'utf8'), file);
+    if (isIndex(body, file, names)) continue;
+    const lists = KINDS.filter((key) => body[key]?.length > 0);
+    if (lists.length !== 1) {
+      const found = lists.join(' and ') || 'none';
+      throw new Error(`${file}: a vector file holds one list of ${KINDS.join(', ')}; here is ${found}`);
+    }
+    files.push({ file, kind: lists[0], body });
   }
   if (files.length === 0) throw new Error(`no conformance vectors (*.json) in ${dir}`);
   return files;
+}
+
+function parsed(text, file) {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    throw new Error(`${file}: ${error.message}`, { cause: error });
+  }
+}
+
+/** An index.json has no numbers, but the names of the files beside it, which have to be there. */
+function isIndex({ files }, file, names) {
+  if (file !== 'index.json' || !files) return false;
+  const lost = Object.keys(files).filter((name) => !names.includes(name));
+  if (lost.length > 0) throw new Error(`${file} names files that are not there: ${lost.join(', ')}`);
+  return true;
 }
 
 /** Non-finite numbers are written as strings ("NaN", "Infinity", "-Infinity"), which Number() reads back. */

@@ -3,7 +3,7 @@
 import { init } from '../../../dist/index.js';
 import { prepareDigits, runDigits } from './digits.mjs';
 import { runErrorRow } from './errors.mjs';
-import { exceptionFor } from './exceptions.mjs';
+import { checkAbsent, exceptionFor, unknownClasses } from './exceptions.mjs';
 import { loadFolder } from './load.mjs';
 import { runCase } from './run-case.mjs';
 import { runSchedule } from './schedules.mjs';
@@ -16,7 +16,10 @@ const entriesOf = {
       id: c.id,
       category: c.category,
       exception: exceptionFor(c),
-      run: () => runCase(c),
+      run: () => {
+        const unknown = unknownClasses(c);
+        return unknown.length > 0 ? unknown : runCase(c);
+      },
     })),
   schedules: ({ schedules }) =>
     schedules.map((s) => ({
@@ -50,6 +53,7 @@ async function resultOf(file, { id, category, exception, run }) {
 /** { files: [{ file, results }] }; `only` keeps the cases whose id or category it names. */
 export async function runFolder(dir, { only } = {}) {
   await init();
+  checkAbsent();
   const files = [];
   for (const { file, kind, body } of await loadFolder(dir)) {
     const results = [];
