@@ -31,7 +31,7 @@ Stages simplest(Stages s, const Pipe<float>& k) {
   return s;
 }
 
-Scratch scratch;
+Scratch scratch;  // one step is made at a time
 
 }  // namespace
 
@@ -110,7 +110,7 @@ Entry* Optimizer::reserve(uint32_t count) {
   return list_.data();
 }
 
-// One division at most in the sweep; whatever needs more goes the general way.
+// One division at most in a loop of constant stages; whatever needs more goes the general way.
 void Optimizer::choose_stages() {
   const float scale = float(loss_scale), steps = float(accumulation_steps);
   const bool exact = exact_reciprocal(scale);
@@ -337,7 +337,7 @@ void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const f
   const Row& whole = rows_[row];
   const Row part =
       whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile());
-  update(rule_, &part, &part + 1);
+  update(rule_, &part, &part + 1, scratch);
 }
 
 }  // namespace simdescent

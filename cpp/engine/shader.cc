@@ -85,18 +85,13 @@ class Program {
   template <Rule R>
   void update(Stages s) {
     const Pipe<Wgsl> k = pipe();
-    if (s.grad == Grad::general) {  // as `prepare` and the sweep after it
-      value[g] = clip(s, k, prologue(s, k, value[g], value[acc]));
-      if (s.l2) value[g] = value[g] + value[w] * k.l2;
-      if (s.gathered) value[acc] = Wgsl(0);
-      s = {.decay = s.decay, .average = s.average};
-    }
+    value[g] = prepare(s, k, value[g], value[w], value[acc]);
     coef.clear();
     for (const std::string_view name : R::coefs) (coef += name) += ": f32, ";
     [&]<size_t... K, size_t... C>(std::index_sequence<K...>, std::index_sequence<C...>) {
       const typename R::template Coef<Wgsl> c{Wgsl("T(r.coef." + std::string(R::coefs[C]) + ")")...};
-      Wgsl slot[] = {value[s0 + K]...};
-      element<R, Wgsl>(s, k, c, value[w], value[g], slot, value[acc], value[avg]);
+      Wgsl slot[slot_room<R>] = {value[s0 + K]...};
+      element<R, Wgsl>(s, k, c, value[w], value[g], slot, value[avg]);
       ((value[s0 + K] = slot[K]), ...);
     }
     (std::make_index_sequence<R::slots.size()>{}, std::make_index_sequence<R::coefs.size()>{});
@@ -145,7 +140,7 @@ class Program {
 std::string squares(Program& program, Stages s, uint32_t lanes) {
   program.gradient(s);
   program.read[g] = true;
-  program.read[acc] = s.gathered || s.grad == Grad::accumulate;
+  program.read[acc] = s.gathers();
   std::string term = "  sum += select(T(0.0), ";
   const std::string& x = program.value[g].name();
   (((term += x) += " * ") += x) +=
@@ -170,7 +165,7 @@ std::string shader(Shader kind, uint32_t rule, uint32_t stages, uint32_t lanes) 
   read[w] = true;
   if (kind == Shader::step) {
     read[g] = true;
-    read[acc] = written[acc] = s.micro || s.gathered || s.grad == Grad::accumulate;
+    read[acc] = written[acc] = s.micro || s.gathers();
   }
   if (kind == Shader::step && !s.micro) {
     with_rule(rule, [&]<Rule R> {

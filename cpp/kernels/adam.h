@@ -35,13 +35,13 @@ struct Adam {
   }
 
   template <class V>
-  static void moments(const Coef<V>& k, V g, V& m, V& v) {
+  [[gnu::always_inline]] static void moments(const Coef<V>& k, V g, V& m, V& v) {
     m = m + (g - m) * k.one_minus_beta1;
     v = v + (g * g - v) * k.one_minus_beta2;
   }
 
   template <class V>
-  static void update(const Coef<V>& k, V& w, V g, V (&s)[2]) {
+  [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
     moments(k, g, s[0], s[1]);
     w = w - (s[0] * k.alpha) / (sqrt(s[1]) + k.epsilon);
   }
@@ -53,7 +53,7 @@ struct AmsGrad : Adam {
   static constexpr std::array slots{Slot{"momentum", 0}, Slot{"velocity", 0}, Slot{"velocity_hat", 1}};
 
   template <class V>
-  static void update(const Coef<V>& k, V& w, V g, V (&s)[3]) {
+  [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
     moments(k, g, s[0], s[1]);
     s[2] = at_least(s[1], s[2]);  // v first: its NaN must stay
     w = w - (s[0] * k.alpha) / (sqrt(s[2]) + k.epsilon);

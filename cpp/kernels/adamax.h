@@ -25,7 +25,7 @@ struct Adamax {
   }
 
   template <class V>
-  static void update(const Coef<V>& k, V& w, V g, V (&s)[2]) {
+  [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
     s[0] = s[0] + (g - s[0]) * k.one_minus_beta1;
     s[1] = max_magnitude(k.beta2 * s[1], g);
     w = w - (k.learning_rate * s[0]) / (k.bias1 * (s[1] + k.epsilon));
@@ -48,7 +48,7 @@ struct TorchAdamax {
   }
 
   template <class V>
-  static void update(const Coef<V>& k, V& w, V g, V (&s)[2]) {
+  [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
     s[0] = s[0] + (g - s[0]) * k.one_minus_beta1;
     s[1] = max_magnitude(k.beta2 * s[1], abs(g) + k.epsilon);
     w = w - k.step_size * (s[0] / s[1]);

@@ -59,7 +59,7 @@ struct SquaredGradient {
   [[gnu::always_inline]] static V at(const Row& r, uint32_t i) {
     const Stages s = grad == Grad::general ? Stages::of(r.stages) : Stages{.grad = grad};
     V acc(0.f);
-    if (grad == Grad::accumulate || s.gathered) acc = V::load(r.acc + i);
+    if (s.gathers()) acc = V::load(r.acc + i);
     const V g = prologue(s, broadcast<V>(*r.pipe), V::load(r.g + i), acc);
     return g * g;
   }

@@ -49,16 +49,21 @@ constexpr float running_power(float beta, uint32_t t) {
   return p;
 }
 
+// What there is room for; table.h checks that its rules find it.
 inline constexpr size_t max_slots = 3, max_coefs = 8;
 
+// The length of an array for one element's slots: an array of none is no C++.
+template <class R>
+inline constexpr size_t slot_room = R::slots.size() > 0 ? R::slots.size() : 1;
+
 // `coefs` names what changes from step to step but not from element to element, in the order of Coef<V>;
-// `coef` computes them on the host for update number t (from 1) at the learning rate given.
+// `coef` computes them on the host for update number t (from 1) at the learning rate given. `update` finds
+// its slots at `s`, in their order, and is inlined by force: they are in registers.
 template <class R>
 concept Rule = requires(const Hyper& h, double rate, uint32_t t, const typename R::template Coef<f32x1>& k,
-                        f32x1& w, f32x1 g, f32x1 (&s)[R::slots.size()]) {
+                        f32x1& w, f32x1 g, f32x1* s) {
   { R::name } -> std::convertible_to<std::string_view>;
   requires std::same_as<typename decltype(R::slots)::value_type, Slot>;
-  requires R::slots.size() <= max_slots&& R::coefs.size() <= max_coefs;
   { R::coef(h, rate, t) } -> std::same_as<std::array<float, R::coefs.size()>>;
   R::template update<f32x1>(k, w, g, s);
 };

@@ -1,5 +1,6 @@
 // What Keras does to every element round the update rule, in its order and with one rounding per operation:
-// unscale, accumulate, clip, decay before it; the moving average after it.
+// unscale, accumulate, clip, decay before it; the moving average after it. The first three make the gradient
+// and know no rule; the last two are done with the rule.
 // A stage that is off costs nothing: a vector loop is made for each constant `Stages`, and everything here is
 // inlined into it by force; one shared loop with its flags at run time took half as long again.
 #pragma once
@@ -16,7 +17,7 @@ enum class Grad : uint32_t {
   scale,       // clamp(g * scale * clip)
   divide,      // clamp(g * scale * clip / divide)
   accumulate,  // clamp((g * scale + acc) * mean * clip / divide), acc = 0
-  general,     // every operation a division of its own; only in passes of their own, never in the sweep
+  general,     // every operation a division of its own, with its flags at run time
 };
 
 struct Stages {
@@ -29,6 +30,9 @@ struct Stages {
   bool micro = false, exact = false;
   // Only read when grad is accumulate: `divide` is 1, and the division is left out.
   bool undivided = false;
+
+  // Whether what was gathered belongs to the gradient.
+  constexpr bool gathers() const { return gathered || grad == Grad::accumulate; }
 
   // As a word in a Row.
   constexpr uint32_t word() const {
@@ -49,19 +53,6 @@ struct Stages {
             bit(10)};
   }
 };
-
-// The stages that have a vector loop of their own: {none, scale, divide, accumulate, accumulate undivided} x
-// decay x average. General rows are swept as `none`, over a gradient that `prepare` has made.
-inline constexpr uint32_t loop_count = 20;
-constexpr Stages loop_stages(uint32_t i) {
-  const uint32_t grad = i / 4;
-  Stages s;
-  s.grad = Grad(grad < 4 ? grad : 3);
-  s.decay = (i & 1) != 0;
-  s.average = (i & 2) != 0;
-  s.undivided = grad == 4;
-  return s;
-}
 
 // The scalars of the stages. Defaults are exact identities.
 template <class V>
@@ -126,12 +117,21 @@ template <class V>
   return k.momentum * avg + k.complement * w;
 }
 
-// One element of one variable through one step: the only place where the stages and the rule meet.
+// The gradient of one element as the rule shall see it; resets what was gathered.
+// L2 decay (PyTorch's Adam and Adamax) belongs to the gradient, after any clipping.
+template <class V>
+[[gnu::always_inline]] inline V prepare(Stages s, const Pipe<V>& k, V g, V w, V& acc) {
+  g = clip(s, k, prologue(s, k, g, acc));
+  if (s.l2) g = g + w * k.l2;
+  if (s.gathers()) acc = V(0);
+  return g;
+}
+
+// One element of one variable through one update by a prepared gradient: the only place where the stages and
+// the rule meet.
 template <class R, class V>
 [[gnu::always_inline]] inline void element(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c,
-                                           V& w, V g, V (&slot)[R::slots.size()], V& acc, V& avg) {
-  g = clip(s, k, prologue(s, k, g, acc));
-  if (s.grad == Grad::accumulate) acc = V(0);
+                                           V& w, V g, V* slot, V& avg) {
   if (s.decay) w = decay(k, w);
   R::template update<V>(c, w, g, slot);
   if (s.average) avg = average(k, avg, w);

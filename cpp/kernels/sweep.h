@@ -1,5 +1,7 @@
-// The only update loop: one fused pass over a variable, whole vectors first, then the tail by the same
-// element function. And the loops of what Keras does without an update (gather, average, prepare).
+// The loops over a variable, whole vectors first, then the tail by the same element functions. An update is
+// two of them: one that prepares the gradient, which all rules share, and the rule's own. They take turns at
+// pieces that stay in the first-level cache; a gradient that is taken as it is needs only the second, over
+// the whole variable. And the loops of what Keras does without an update (gather, average).
 #pragma once
 #include <cstdint>
 #include <utility>
@@ -26,9 +28,19 @@ struct Row {
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
   Row part(uint32_t from, uint32_t count, const float* gradient, float* weights) const {
     const auto at = [from](float* p) { return p ? p + from : p; };
-    return {weights, gradient, {at(slot[0]), at(slot[1]), at(slot[2])}, at(acc), at(avg), pipe, coef,
-            count,   stages};
+    Row r = *this;
+    r.w = weights, r.g = gradient, r.n = count;
+    for (float*& p : r.slot) p = at(p);
+    r.acc = at(acc), r.avg = at(avg);
+    return r;
   }
+};
+
+// What a step of a row needs beside its own arrays where its gradient must be prepared. The host gives it:
+// there is no stack to have it on.
+inline constexpr uint32_t piece_size = 2048;  // floats: with the rule's arrays in the first-level cache
+struct Scratch {
+  alignas(16) float gradient[piece_size];
 };
 
 template <class R, class V>
@@ -37,56 +49,6 @@ inline typename R::template Coef<V> coefficients(const float* c) {
     return typename R::template Coef<V>{V::broadcast(c + K)...};
   }
   (std::make_index_sequence<R::coefs.size()>{});
-}
-
-// From element i on while a whole V fits; returns where it stopped. The pointers are parameters because
-// that is where __restrict counts.
-template <class R, class V, class... P>
-[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k,
-                                             const typename R::template Coef<V>& c, uint32_t i, uint32_t n,
-                                             float* __restrict w, const float* __restrict g,
-                                             float* __restrict acc, float* __restrict avg,
-                                             P* __restrict... slot) {
-  for (; i + V::lanes <= n; i += V::lanes) {
-    V x = V::load(w + i), state[] = {V::load(slot + i)...};
-    V a = s.grad == Grad::accumulate ? V::load(acc + i) : V(0), e = s.average ? V::load(avg + i) : V(0);
-    element<R, V>(s, k, c, x, V::load(g + i), state, a, e);
-    x.store(w + i);
-    [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-      (state[K].store(slot + i), ...);
-    }
-    (std::index_sequence_for<P...>{});
-    if (s.grad == Grad::accumulate) a.store(acc + i);
-    if (s.average) e.store(avg + i);
-  }
-  return i;
-}
-
-template <class R, class V>
-[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Row& r, uint32_t i) {
-  return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-    return sweep<R, V>(s, broadcast<V>(*r.pipe), coefficients<R, V>(r.coef), i, r.n, r.w, r.g, r.acc, r.avg,
-                       r.slot[K]...);
-  }
-  (std::make_index_sequence<R::slots.size()>{});
-}
-
-// The tail of every loop of a rule, with its stages known only at run time: three elements at most.
-template <class R>
-__attribute__((noinline)) void tail(const Row& r, uint32_t i) {
-  sweep<R, f32x1>(Stages::of(r.stages), r, i);
-}
-
-// The rows from `r` on that have these constant stages, `end` at the latest: of each the whole vectors, then
-// the tail. Returns the first row that is left. Rows come in one call because choosing the loop and calling
-// it cost more than a few elements do.
-template <class R, uint32_t word>
-__attribute__((noinline)) const Row* update(const Row* r, const Row* end) {
-  do {
-    const uint32_t i = sweep<R, Lanes>(Stages::of(word), *r, 0);
-    if (i < r->n) tail<R>(*r, i);
-  } while (++r != end && r->stages == word);
-  return r;
 }
 
 // f(scalars, index) over n elements: a vector of lanes at a time, then one by one.
@@ -126,18 +88,107 @@ template <class F>
       });
 }
 
-// The gradient of a `general` row as the rule shall see it, into `out`; resets what was gathered.
-// L2 decay (PyTorch's Adam and Adamax) belongs to the gradient, after any clipping.
-[[gnu::always_inline]] inline void prepare(Stages s, const Row& r, float* out) {
-  const float *const g = r.g, *const w = r.w;
-  float* const acc = r.acc;
+// `count` prepared gradients of the row's from `from` on, into `out`.
+[[gnu::always_inline]] inline void prepare(Stages s, const Row& r, uint32_t from, uint32_t count,
+                                           float* out) {
+  const float *const g = r.g + from, *const w = r.w + from;
+  float* const acc = s.gathers() ? r.acc + from : nullptr;
   each(
-      *r.pipe, r.n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-        V x = clip(s, k, prologue(s, k, V::load(g + i), s.gathered ? V::load(acc + i) : V(0)));
-        if (s.l2) x = x + V::load(w + i) * k.l2;
-        x.store(out + i);
-        if (s.gathered) V(0).store(acc + i);
+      *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        V a = s.gathers() ? V::load(acc + i) : V(0);
+        const V pulling = s.l2 ? V::load(w + i) : V(0);
+        prepare(s, k, V::load(g + i), pulling, a).store(out + i);
+        if (s.gathers()) a.store(acc + i);
       });
+}
+
+// The same by a loop for these constant stages; of `general` ones the row has the flags.
+template <uint32_t word>
+__attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t count, float* out) {
+  constexpr Stages s = Stages::of(word);
+  prepare(s.grad == Grad::general ? Stages::of(r.stages) : s, r, from, count, out);
+}
+
+// The same by the loop for the row's stages.
+[[gnu::noinline]] inline void prepare(const Row& r, uint32_t from, uint32_t count, float* out) {
+  const Stages s = Stages::of(r.stages);
+  switch (s.grad) {
+    case Grad::none:
+      return;
+    case Grad::scale:
+      return prepare<Stages{.grad = Grad::scale}.word()>(r, from, count, out);
+    case Grad::divide:
+      return prepare<Stages{.grad = Grad::divide}.word()>(r, from, count, out);
+    case Grad::accumulate:
+      return s.undivided
+                 ? prepare<Stages{.grad = Grad::accumulate, .undivided = true}.word()>(r, from, count, out)
+                 : prepare<Stages{.grad = Grad::accumulate}.word()>(r, from, count, out);
+    case Grad::general:
+      return prepare<Stages{.grad = Grad::general}.word()>(r, from, count, out);
+  }
+}
+
+// n elements, while a whole V fits; returns how many it were. The pointers are parameters because that is
+// where __restrict counts.
+template <class R, class V, class... P>
+[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k,
+                                             const typename R::template Coef<V>& c, uint32_t n,
+                                             const float* __restrict g, float* __restrict w,
+                                             float* __restrict avg, P* __restrict... slot) {
+  uint32_t i = 0;
+  for (; i + V::lanes <= n; i += V::lanes) {
+    V x = V::load(w + i), state[slot_room<R>] = {V::load(slot + i)...};
+    V e = s.average ? V::load(avg + i) : V(0);
+    element<R, V>(s, k, c, x, V::load(g + i), state, e);
+    x.store(w + i);
+    [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+      (state[K].store(slot + i), ...);
+    }
+    (std::index_sequence_for<P...>{});
+    if (s.average) e.store(avg + i);
+  }
+  return i;
+}
+
+// `count` elements of the row from `from` on, by the prepared gradients `g`.
+template <class R, class V>
+[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Row& r, uint32_t from, uint32_t count,
+                                             const float* g) {
+  float* const avg = s.average ? r.avg + from : nullptr;
+  return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+    return sweep<R, V>(s, broadcast<V>(*r.pipe), coefficients<R, V>(r.coef), count, g, r.w + from, avg,
+                       (r.slot[K] + from)...);
+  }
+  (std::make_index_sequence<R::slots.size()>{});
+}
+
+// The tail of every loop of a rule, with its stages known only at run time: three elements at most.
+template <class R>
+__attribute__((noinline)) void tail(const Row& r, uint32_t from, uint32_t count, const float* g) {
+  sweep<R, f32x1>(Stages::of(r.stages), r, from, count, g);
+}
+
+// The rows from `r` on that have the stages of the first, `end` at the latest. Returns the first row that is
+// left. Rows come in one call because choosing the loop and calling it cost more than a few elements do.
+template <class R, bool decay, bool average>
+__attribute__((noinline)) const Row* update(const Row* r, const Row* end, Scratch& scratch) {
+  const uint32_t stages = r->stages;
+  const bool prepares = Stages::of(stages).grad != Grad::none;
+  do {
+    uint32_t from = 0, count = r->n;
+    const float* g = r->g;
+    do {
+      if (prepares) {
+        count = r->n - from < piece_size ? r->n - from : piece_size;
+        g = scratch.gradient;
+        prepare(*r, from, count, scratch.gradient);
+      }
+      const uint32_t swept = sweep<R, Lanes>({.decay = decay, .average = average}, *r, from, count, g);
+      if (swept < count) tail<R>(*r, from + swept, count - swept, g + swept);
+      from += count;
+    } while (from < r->n);
+  } while (++r != end && r->stages == stages);
+  return r;
 }
 
 }  // namespace simdescent

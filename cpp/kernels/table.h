@@ -17,6 +17,17 @@ using Rules = std::tuple<  //
 
 inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
 
+static_assert([]<class... R>(std::tuple<R...>*) { return ((R::slots.size() <= max_slots) && ...); }(
+                  static_cast<Rules*>(nullptr)),
+              "A rule has too many slots: raise max_slots in rule.h, and give them a place in a Row "
+              "(kernels_exports.cc), roles in memory.h, arrays in shader.cc and memory-stepper.ts.");
+static_assert(
+    []<class... R>(std::tuple<R...>*) {
+      return ((R::coefs.size() <= max_coefs) && ...);
+    }(static_cast<Rules*>(nullptr)),
+    "A rule has too many coefficients: raise max_coefs in rule.h, and with it the size of `coef` in "
+    "shader.cc and web/gpu/control.ts, and coefWords in memory-stepper.ts.");
+
 // f.template operator()<R>() for rule number `rule`. Chains of comparisons, not a table of function
 // pointers: the memory-less module has no place to keep one.
 template <class F>
@@ -27,56 +38,33 @@ template <class F>
   (std::make_index_sequence<rule_count>{});
 }
 
-// Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first, which
-// must be those of a vector loop. Returns the first row that is left.
-[[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end) {
-  const uint32_t stages = r->stages;
+// Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
+// the first row that is left.
+[[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end, Scratch& scratch) {
+  const Stages s = Stages::of(r->stages);
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
-        [&]<size_t... S>(std::index_sequence<S...>) __attribute__((always_inline)) {
-          ((stages == loop_stages(S).word() ? void(r = update<R, loop_stages(S).word()>(r, end)) : void()),
-           ...);
+        if (s.decay) {
+          r = s.average ? update<R, true, true>(r, end, scratch) : update<R, true, false>(r, end, scratch);
+        } else {
+          r = s.average ? update<R, false, true>(r, end, scratch) : update<R, false, false>(r, end, scratch);
         }
-        (std::make_index_sequence<loop_count>{});
       });
   return r;
 }
 
-// What a step of a `general` row needs beside its own arrays. The host gives it: there is no stack to have it
-// on.
 inline constexpr uint32_t tile_size = 16384;  // floats: a pair of tiles stays in the second-level cache
-struct Scratch {
-  Row row;
-  alignas(16) float gradient[tile_size];
-};
-
-// A `general` row through one update.
-[[gnu::always_inline]] inline void update_prepared(uint32_t rule, Stages s, const Row& row,
-                                                   Scratch& scratch) {
-  for (uint32_t from = 0; from < row.n; from += tile_size) {
-    const uint32_t count = row.n - from < tile_size ? row.n - from : tile_size;
-    scratch.row = row.part(from, count, row.g + from, row.w + from);
-    prepare(s, scratch.row, scratch.gradient);
-    scratch.row.g = scratch.gradient;
-    scratch.row.stages = Stages{.decay = s.decay, .average = s.average}.word();
-    update(rule, &scratch.row, &scratch.row + 1);
-  }
-}
 
 // Variables through one step: the gathering of a micro step, or the update.
 [[gnu::noinline]] inline void step(uint32_t rule, const Row* r, uint32_t count, Scratch& scratch) {
   for (const Row* const end = r + count; r != end;) {
     const Stages s = Stages::of(r->stages);
-    if (s.grad != Grad::general && !s.micro) {
-      r = update(rule, r, end);
+    if (!s.micro) {
+      r = update(rule, r, end, scratch);
       continue;
     }
-    if (s.micro) {
-      gather(*r, s.exact);
-      if (s.average) average(*r);
-    } else {
-      update_prepared(rule, s, *r, scratch);
-    }
+    gather(*r, s.exact);
+    if (s.average) average(*r);
     r++;
   }
 }

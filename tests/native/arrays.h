@@ -108,11 +108,40 @@ class ExactArray {
   size_t offset_, size_;
 };
 
-// The words of the stages that have a vector loop.
-inline std::vector<uint32_t> loop_words() {
+// Every loop that prepares a gradient, the general one without its flags and with all, by every loop of a
+// rule.
+inline std::vector<uint32_t> update_words() {
   std::vector<uint32_t> list;
-  for (uint32_t i = 0; i < loop_count; i++) list.push_back(loop_stages(i).word());
+  for (const Stages& grad :
+       {Stages{}, Stages{.grad = Grad::scale}, Stages{.grad = Grad::divide}, Stages{.grad = Grad::accumulate},
+        Stages{.grad = Grad::accumulate, .undivided = true}, Stages{.grad = Grad::general},
+        Stages{.grad = Grad::general, .gathered = true, .clamp_first = true, .l2 = true}}) {
+    for (uint32_t bits = 0; bits < 4; bits++) {
+      Stages s = grad;
+      s.decay = (bits & 1) != 0, s.average = (bits & 2) != 0;
+      list.push_back(s.word());
+    }
+  }
   return list;
+}
+
+// A prepared gradient by plain arithmetic.
+inline float plain_gradient(Stages s, const Pipe<float>& k, float g, float w, float& acc) {
+  const auto clamp = [&](float x) { return x < k.lo ? k.lo : x > k.hi ? k.hi : x; };
+  if (s.grad == Grad::none) return g;
+  if (s.grad == Grad::general) {
+    g = g / k.unscale;
+    if (s.gathered) g = (g + acc) / k.steps, acc = 0;
+    if (s.clamp_first) g = clamp(g);
+  } else {
+    g = g * k.scale;
+    if (s.grad == Grad::accumulate) g = (g + acc) * k.mean, acc = 0;
+  }
+  g = g * k.clip;
+  if (s.grad != Grad::scale && !s.undivided) g = g / k.divide;
+  if (!s.clamp_first) g = clamp(g);
+  const float pull = w * k.l2;
+  return s.l2 ? g + pull : g;
 }
 
 // Scalars that are no identities and, each, unlike the others, so that a mix-up shows.

@@ -41,7 +41,7 @@ TEST_P(Sweep, EveryLengthAtEveryMisalignment) {
   for (const uint32_t n : counts()) {
     for (uint32_t shift = 0; shift < GuardedRow::shifts; shift++) {
       const Contents contents(n, random, shift % 2);
-      for (const uint32_t stages : loop_words()) {
+      for (const uint32_t stages : update_words()) {
         expect_as_scalar(contents, shift, stages);
         if (HasFatalFailure()) return;
       }
@@ -51,10 +51,21 @@ TEST_P(Sweep, EveryLengthAtEveryMisalignment) {
 
 TEST_P(Sweep, LongArraysWithSpecialValues) {
   Random random(4);
-  for (const uint32_t stages : loop_words()) {
+  for (const uint32_t stages : update_words()) {
     expect_as_scalar(Contents(3001, random, true), stages % GuardedRow::shifts, stages);
     expect_as_scalar(Contents(3002, random, false), stages % GuardedRow::shifts, stages);
     if (HasFatalFailure()) return;
+  }
+}
+
+// Where a piece of prepared gradients ends and the next begins.
+TEST_P(Sweep, PiecesMeet) {
+  Random random(10);
+  for (const uint32_t n : {piece_size - 1, piece_size, piece_size + 1, 2 * piece_size + 1}) {
+    for (const uint32_t stages : update_words()) {
+      expect_as_scalar(Contents(n, random, false), stages % GuardedRow::shifts, stages);
+      if (HasFatalFailure()) return;
+    }
   }
 }
 
@@ -63,21 +74,14 @@ TEST_P(Sweep, StagesInKerasOrder) {
   const Pipe<float>& k = pipe_;
   Random random(5);
   const Contents c(37, random, true);
-  for (const uint32_t stages : loop_words()) {
+  for (const uint32_t stages : update_words()) {
     const Stages s = Stages::of(stages);
     ASSERT_EQ(s.word(), stages);
     GuardedRow got(c, 0);
     step_row(rule_, got.row(k, coef_, stages));
     Contents expected = c;
     for (size_t i = 0; i < c.w.size(); i++) {
-      float g = c.g[i];
-      if (s.grad != Grad::none) {
-        g = g * k.scale;
-        if (s.grad == Grad::accumulate) g = (g + c.acc[i]) * k.mean, expected.acc[i] = 0;
-        g = g * k.clip;
-        if (s.grad != Grad::scale && !s.undivided) g = g / k.divide;
-        g = g < k.lo ? k.lo : g > k.hi ? k.hi : g;
-      }
+      const float g = plain_gradient(s, k, c.g[i], c.w[i], expected.acc[i]);
       float w = c.w[i];
       if (s.decay) {
         const float part = w * k.decay;
@@ -100,7 +104,7 @@ TEST_P(Sweep, StagesInKerasOrder) {
 TEST_P(Sweep, NeedsOnlyTheArraysOfItsStages) {
   Random random(6);
   for (const uint32_t n : counts()) {
-    for (const uint32_t stages : loop_words()) {
+    for (const uint32_t stages : update_words()) {
       const Contents c(n, random, false);
       const Stages s = Stages::of(stages);
       const uint32_t offset = (n + stages) % 4;
@@ -110,7 +114,7 @@ TEST_P(Sweep, NeedsOnlyTheArraysOfItsStages) {
       Row r{};
       r.w = w.data(), r.g = g.data(), r.n = n, r.stages = stages;
       for (size_t j = 0; j < slots_; j++) r.slot[j] = slot[j].data();
-      if (s.grad == Grad::accumulate) r.acc = acc.data();
+      if (s.gathers()) r.acc = acc.data();
       if (s.average) r.avg = avg.data();
       r.pipe = &pipe_, r.coef = coef_;
       step_row(rule_, r);
@@ -139,6 +143,63 @@ TEST_P(Sweep, PartsGiveTheWhole) {
     ASSERT_TRUE(parts.same_as(whole)) << "cut at " << cut;
   }
 }
+
+// Rules without a slot, with one coefficient and with none, go through the loops as any other does.
+struct Descent {
+  static constexpr std::string_view name = "descent";
+  static constexpr std::array<Slot, 0> slots{};
+  static constexpr std::array<std::string_view, 1> coefs{"learning_rate"};
+  template <class V>
+  struct Coef {
+    V learning_rate;
+  };
+  static std::array<float, 1> coef(const Hyper&, double rate, uint32_t) { return {float(rate)}; }
+  template <class V>
+  [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V*) {
+    w = w - g * k.learning_rate;
+  }
+};
+struct Difference {
+  static constexpr std::string_view name = "difference";
+  static constexpr std::array<Slot, 0> slots{};
+  static constexpr std::array<std::string_view, 0> coefs{};
+  template <class V>
+  struct Coef {};
+  static std::array<float, 0> coef(const Hyper&, double, uint32_t) { return {}; }
+  template <class V>
+  [[gnu::always_inline]] static void update(const Coef<V>&, V& w, V g, V*) {
+    w = w - g;
+  }
+};
+
+template <Rule R>
+void expect_descent(float rate) {
+  static Scratch scratch;
+  const Pipe<float> pipe = lively_pipe();
+  Random random(11);
+  for (const uint32_t n : counts()) {
+    for (const uint32_t stages : {Stages{}.word(), Stages{.grad = Grad::divide}.word()}) {
+      const Contents c(n, random, false);
+      GuardedRow vectors(c, n), scalars(c, 0);
+      const Row row = vectors.row(pipe, &rate, stages);
+      EXPECT_EQ((update<R, false, false>(&row, &row + 1, scratch)), &row + 1);
+      Contents expected = c;
+      for (uint32_t i = 0; i < n; i++) {
+        const float g = plain_gradient(Stages::of(stages), pipe, c.g[i], c.w[i], expected.acc[i]);
+        const float step = g * rate;
+        expected.w[i] = c.w[i] - step;
+        scalars.g.data()[i] = g;
+      }
+      tail<R>(scalars.row(pipe, &rate, 0), 0, n, scalars.g.data());
+      GuardedRow wanted(expected, 0);
+      ASSERT_TRUE(vectors.same_as(wanted)) << "n " << n;
+      ASSERT_TRUE(same(scalars.w.values(), wanted.w.values())) << "n " << n;
+    }
+  }
+}
+
+TEST(SweepWithoutSlots, OneCoefficient) { expect_descent<Descent>(0.25f); }
+TEST(SweepWithoutSlots, NoCoefficient) { expect_descent<Difference>(1); }
 
 INSTANTIATE_TEST_SUITE_P(Rules, Sweep, ::testing::Range(0u, rule_count), name_of_rule);
 

@@ -4,8 +4,8 @@
 #include <map>
 #include <sstream>
 
+#include "arrays.h"
 #include "engine/shader.h"
-#include "floats.h"
 #include "kernels/reduce.h"
 #include "kernels/table.h"
 
@@ -113,7 +113,9 @@ constexpr Pipe<float> usual{.scale = 0.25f,
 
 std::vector<Stages> all_stages() {
   std::vector<Stages> list;
-  for (uint32_t i = 0; i < loop_count; i++) list.push_back(loop_stages(i));
+  for (const uint32_t word : update_words()) {
+    if (Stages::of(word).grad != Grad::general) list.push_back(Stages::of(word));
+  }
   for (uint32_t bits = 0; bits < 32; bits++) {
     const auto bit = [bits](uint32_t k) { return (bits >> k & 1) != 0; };
     list.push_back({.grad = Grad::general,

@@ -29,7 +29,7 @@ const rowWords = 11;
 const pipeWords = 13;
 const coefWords = 8;
 const At = { w: 0, g: 1, slot: 2, acc: 5, avg: 6, pipe: 7, coef: 8, n: 9, stages: 10 } as const;
-const general = 1 << 4; // of the stages
+const prepared = 0b10011; // of the stages: any Grad but none
 const entryWords = 4; // of the engine's step list: row, gradient address, sum of squares, clipped
 
 // Large arrays start at page offsets of their own, as in cpp/engine/memory.cc.
@@ -123,7 +123,7 @@ export class MemoryStepper implements Stepping {
     this.#calls.plan();
     let stages = 0;
     for (let j = 0; j < count; j++) stages |= this.#writeRow(j, rows[j], given[j].address);
-    this.#kernels.step(this.#number, this.#rows, count, stages & general ? this.#scratchBlock() : 0);
+    this.#kernels.step(this.#number, this.#rows, count, stages & prepared ? this.#scratchBlock() : 0);
     this.#calls.end();
     if (this.#averages || this.#accumulates) this.#others(rows, count, updating, overwriting);
   }
