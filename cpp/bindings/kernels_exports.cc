@@ -12,7 +12,8 @@ using namespace simdescent;
 // Row layout, 11 words of 4 bytes: w, g, slot 0..2, acc, avg, pipe, coef, n, stages (see sweep.h).
 static_assert(sizeof(Row) == 44 && sizeof(Pipe<float>) == 52);
 
-// Rows after the engine's `plan`, or written by the host. Scratch is only touched where a gradient must be prepared.
+// Rows after the engine's `plan`, or written by the host. Scratch is only touched where a gradient must be
+// prepared.
 EXPORT(step) void kernel_step(uint32_t rule, const Row* rows, uint32_t count, Scratch* scratch) {
   step(rule, rows, count, *scratch);
 }

@@ -1,7 +1,8 @@
 // The loops over a variable, whole vectors first, then the tail by the same element functions. An update is
 // two of them: one that prepares the gradient, which all rules share, and the rule's own. They take turns at
-// pieces that stay in the first-level cache; a gradient that is taken as it is needs only the second, over
-// the whole variable. And the loops of what Keras does without an update (gather, average).
+// pieces that stay in the first-level cache; a gradient that is only scaled and clamped, or taken as it is,
+// needs the rule's loop alone, over the whole variable. And the loops of what Keras does without an update
+// (gather, average).
 #pragma once
 #include <cstdint>
 #include <utility>
@@ -57,7 +58,11 @@ template <class F>
   const Pipe<Lanes> vectors = broadcast<Lanes>(pipe);
   const Pipe<f32x1> single = broadcast<f32x1>(pipe);
   uint32_t i = 0;
-  for (; i + Lanes::lanes <= n; i += Lanes::lanes) f(vectors, i);
+  constexpr uint32_t width = Lanes::lanes;
+  for (; i + 4 * width <= n; i += 4 * width) {  // four at a time: a loop's own work would be a third of it
+    f(vectors, i), f(vectors, i + width), f(vectors, i + 2 * width), f(vectors, i + 3 * width);
+  }
+  for (; i + width <= n; i += width) f(vectors, i);
   for (; i < n; i++) f(single, i);
 }
 
@@ -114,9 +119,8 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
   const Stages s = Stages::of(r.stages);
   switch (s.grad) {
     case Grad::none:
-      return;
     case Grad::scale:
-      return prepare<Stages{.grad = Grad::scale}.word()>(r, from, count, out);
+      return;  // by the rule's loop
     case Grad::divide:
       return prepare<Stages{.grad = Grad::divide}.word()>(r, from, count, out);
     case Grad::accumulate:
@@ -139,7 +143,8 @@ template <class R, class V, class... P>
   for (; i + V::lanes <= n; i += V::lanes) {
     V x = V::load(w + i), state[slot_room<R>] = {V::load(slot + i)...};
     V e = s.average ? V::load(avg + i) : V(0);
-    element<R, V>(s, k, c, x, V::load(g + i), state, e);
+    V gathered(0.f);
+    element<R, V>(s, k, c, x, prepare(s, k, V::load(g + i), x, gathered), state, e);
     x.store(w + i);
     [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
       (state[K].store(slot + i), ...);
@@ -164,16 +169,23 @@ template <class R, class V>
 
 // The tail of every loop of a rule, with its stages known only at run time: three elements at most.
 template <class R>
-__attribute__((noinline)) void tail(const Row& r, uint32_t from, uint32_t count, const float* g) {
-  sweep<R, f32x1>(Stages::of(r.stages), r, from, count, g);
+__attribute__((noinline)) void tail(uint32_t word, const Row& r, uint32_t from, uint32_t count,
+                                    const float* g) {
+  const Stages s = Stages::of(word);
+  sweep<R, f32x1>(
+      {.grad = s.grad == Grad::scale ? Grad::scale : Grad::none, .decay = s.decay, .average = s.average}, r,
+      from, count, g);
 }
 
 // The rows from `r` on that have the stages of the first, `end` at the latest. Returns the first row that is
 // left. Rows come in one call because choosing the loop and calling it cost more than a few elements do.
-template <class R, bool decay, bool average>
+// Scaling and clamping hide behind a rule's divisions and roots, and are fused with them; what divides or
+// accumulates has a pass of its own over a piece that stays in the first-level cache.
+template <class R, bool scales, bool decay, bool average>
 __attribute__((noinline)) const Row* update(const Row* r, const Row* end, Scratch& scratch) {
+  constexpr Stages loop{.grad = scales ? Grad::scale : Grad::none, .decay = decay, .average = average};
   const uint32_t stages = r->stages;
-  const bool prepares = Stages::of(stages).grad != Grad::none;
+  const bool prepares = !scales && Stages::of(stages).grad != Grad::none;
   do {
     uint32_t from = 0, count = r->n;
     const float* g = r->g;
@@ -183,8 +195,8 @@ __attribute__((noinline)) const Row* update(const Row* r, const Row* end, Scratc
         g = scratch.gradient;
         prepare(*r, from, count, scratch.gradient);
       }
-      const uint32_t swept = sweep<R, Lanes>({.decay = decay, .average = average}, *r, from, count, g);
-      if (swept < count) tail<R>(*r, from + swept, count - swept, g + swept);
+      const uint32_t swept = sweep<R, Lanes>(loop, *r, from, count, g);
+      if (swept < count) tail<R>(loop.word(), *r, from + swept, count - swept, g + swept);
       from += count;
     } while (from < r->n);
   } while (++r != end && r->stages == stages);

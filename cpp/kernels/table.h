@@ -44,11 +44,13 @@ template <class F>
   const Stages s = Stages::of(r->stages);
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
-        if (s.decay) {
-          r = s.average ? update<R, true, true>(r, end, scratch) : update<R, true, false>(r, end, scratch);
-        } else {
-          r = s.average ? update<R, false, true>(r, end, scratch) : update<R, false, false>(r, end, scratch);
+        [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+          const size_t loop = (s.grad == Grad::scale ? 4 : 0) + (s.decay ? 2 : 0) + (s.average ? 1 : 0);
+          ((loop == K ? void(r = update<R, (K & 4) != 0, (K & 2) != 0, (K & 1) != 0>(r, end, scratch))
+                      : void()),
+           ...);
         }
+        (std::make_index_sequence<8>{});
       });
   return r;
 }

@@ -19,7 +19,8 @@ void update_by_scalars(uint32_t rule, const Row& row) {
     prepared[i] = prepare<f32x1>(s, k, row.g[i], row.w[i], acc).v;
     if (s.gathers()) row.acc[i] = acc.v;
   }
-  with_rule(rule, [&]<Rule R> { tail<R>(row, 0, row.n, prepared.data()); });
+  const Stages plain{.decay = s.decay, .average = s.average};
+  with_rule(rule, [&]<Rule R> { tail<R>(plain.word(), row, 0, row.n, prepared.data()); });
 }
 
 }  // namespace simdescent::tests

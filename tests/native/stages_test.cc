@@ -47,10 +47,8 @@ TEST(Stages, AverageMovesTowardsTheWeights) {
 }
 
 TEST(Stages, PrepareGivesTheGradientOfPlainArithmetic) {
-  std::vector<Stages> list = {{.grad = Grad::scale},
-                              {.grad = Grad::divide},
-                              {.grad = Grad::accumulate},
-                              {.grad = Grad::accumulate, .undivided = true}};
+  std::vector<Stages> list = {
+      {.grad = Grad::divide}, {.grad = Grad::accumulate}, {.grad = Grad::accumulate, .undivided = true}};
   for (uint32_t bits = 0; bits < 8; bits++) {
     list.push_back({.grad = Grad::general,
                     .gathered = (bits & 1) != 0,

@@ -178,11 +178,15 @@ void expect_descent(float rate) {
   const Pipe<float> pipe = lively_pipe();
   Random random(11);
   for (const uint32_t n : counts()) {
-    for (const uint32_t stages : {Stages{}.word(), Stages{.grad = Grad::divide}.word()}) {
+    for (const uint32_t stages :
+         {Stages{}.word(), Stages{.grad = Grad::scale}.word(), Stages{.grad = Grad::divide}.word()}) {
       const Contents c(n, random, false);
       GuardedRow vectors(c, n), scalars(c, 0);
       const Row row = vectors.row(pipe, &rate, stages);
-      EXPECT_EQ((update<R, false, false>(&row, &row + 1, scratch)), &row + 1);
+      const bool scales = Stages::of(stages).grad == Grad::scale;
+      const Row* const left = scales ? update<R, true, false, false>(&row, &row + 1, scratch)
+                                     : update<R, false, false, false>(&row, &row + 1, scratch);
+      EXPECT_EQ(left, &row + 1);
       Contents expected = c;
       for (uint32_t i = 0; i < n; i++) {
         const float g = plain_gradient(Stages::of(stages), pipe, c.g[i], c.w[i], expected.acc[i]);
@@ -190,7 +194,7 @@ void expect_descent(float rate) {
         expected.w[i] = c.w[i] - step;
         scalars.g.data()[i] = g;
       }
-      tail<R>(scalars.row(pipe, &rate, 0), 0, n, scalars.g.data());
+      tail<R>(0, scalars.row(pipe, &rate, 0), 0, n, scalars.g.data());
       GuardedRow wanted(expected, 0);
       ASSERT_TRUE(vectors.same_as(wanted)) << "n " << n;
       ASSERT_TRUE(same(scalars.w.values(), wanted.w.values())) << "n " << n;
