@@ -97,6 +97,33 @@ test('a sparse gradient is the dense one with zeros, and duplicates are summed',
   }
 });
 
+test('indices that were refilled are looked at again, before anything changes', () => {
+  const makers = [
+    () => new Adam(),
+    () => new Adam({ gradientAccumulationSteps: 2 }),
+    () => new Adamax({ legacySparse: true }),
+    () => new LossScaleOptimizer(new Adam()),
+  ];
+  for (const make of makers) {
+    const around = Array.from({ length: 4 }, () => new Variable(new Float32Array(8).fill(5)));
+    const w = new Variable(new Float32Array(8).fill(1), { shape: [4, 2], path: 'w' });
+    const after = new Variable(new Float32Array(8).fill(5));
+    const optimizer = make();
+    optimizer.build([w]);
+    const indices = new Int32Array([2]);
+    const g = new SparseGradient({ indices, values: [1, 1] });
+    optimizer.apply([g]);
+    const before = optimizer.serializeState();
+    for (const bad of [-1, -3, -13, 4, 2 ** 31 - 1, -(2 ** 31)]) {
+      indices[0] = bad;
+      assert.throws(() => optimizer.apply([g]), new RegExp(`'w'.*index ${bad} is not a row`));
+    }
+    assert.deepEqual(optimizer.serializeState(), before);
+    for (const v of [...around, after]) assert.ok(v.value.every((x) => x === 5));
+    for (const each of [optimizer, w, after, ...around]) each.dispose();
+  }
+});
+
 test('legacySparse moves only the rows of a sparse gradient', () => {
   const step = (options) => {
     const w = new Variable(randomFloats(12, 1), { shape: [4, 3] });

@@ -133,6 +133,7 @@ export class LossScaleOptimizer extends Optimizer {
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
     this.idle('apply');
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
+    if (this.built) return this.#begin(grads, variables);
     return orUnbuilt(this.#inner, () => this.#begin(grads, variables));
   }
 

@@ -357,6 +357,7 @@ export abstract class Optimizer extends Applying {
   ): void | Promise<void> {
     this.alive();
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
+    if (this.#stepper) return this.#begin(grads, variables, lossScale, encoder);
     return orUnbuilt(this, () => this.#begin(grads, variables, lossScale, encoder));
   }
 

@@ -69,8 +69,8 @@ export function checkRows({ indices, values }: SparseGradient, target: Shaped): 
       `SparseGradient for '${path}' of shape [${shape}]: ${indices.length} indices need ${indices.length * width} ` +
         `values (${width} a row), got ${values.length}.`,
     );
-  for (const row of indices)
-    if (row >= (shape[0] ?? 0))
+  for (const row of indices) // looked at again: the array is the caller's, and may have been refilled
+    if (!(row >= 0 && row < (shape[0] ?? 0)))
       throw new RangeError(
         `SparseGradient for '${path}' of shape [${shape}]: index ${row} is not a row of it.`,
       );
