@@ -51,7 +51,8 @@ float* allocate(uint32_t n, Role role) {
   void* block = nullptr;
   if (posix_memalign(&block, staggered(n) ? page : 16, size_t(bytes + extra + (bytes == 0)))) return nullptr;
   // Near the end of the memory an array leaves room for small things, which cannot fail but by a trap.
-  if (reinterpret_cast<uintptr_t>(block) + bytes > UINT32_MAX - 64 * kept && !has_room(kept)) {
+  constexpr bool ends = UINTPTR_MAX == UINT32_MAX;
+  if (ends && reinterpret_cast<uintptr_t>(block) + bytes > UINT32_MAX - 64 * kept && !has_room(kept)) {
     std::free(block);
     return nullptr;
   }
