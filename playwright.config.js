@@ -18,6 +18,7 @@ export default defineConfig({
   forbidOnly: Boolean(process.env.CI),
   workers: 2, // the default is half of the cores
   timeout: 60_000,
+  expect: { timeout: 30_000 }, // a busy machine takes its time over the first page
   reporter: 'list',
   use: {
     baseURL: `http://127.0.0.1:${port}/`,
