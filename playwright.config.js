@@ -17,7 +17,7 @@ export default defineConfig({
   outputDir: 'build/browser',
   forbidOnly: Boolean(process.env.CI),
   workers: 2, // the default is half of the cores
-  timeout: 60_000,
+  timeout: 120_000,
   expect: { timeout: 30_000 }, // a busy machine takes its time over the first page
   reporter: 'list',
   use: {

@@ -50,9 +50,6 @@ uint32_t allocate_floats(uint32_t n, uint32_t role) { return address(allocate(n,
 void release_floats(uint32_t array, uint32_t n) { release(floats(array), n); }
 bool finite_floats(uint32_t array, uint32_t n) { return all_finite(floats(array), n); }
 
-// Whether so many bytes could be had in one piece: where a vector could not grow, the module would trap.
-bool fits(uint32_t bytes) { return has_room(bytes); }
-
 void non_negative(uint32_t w, uint32_t n) { constrain_non_negative(floats(w), n); }
 void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float least, float most,
                 double rate, bool unit) {
@@ -135,7 +132,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
   emscripten::function("allocate", &allocate_floats);
   emscripten::function("release", &release_floats);
   emscripten::function("finite", &finite_floats);
-  emscripten::function("fits", &fits);
+  emscripten::function("fits", &has_room);
   emscripten::function("nonNegative", &non_negative);
   emscripten::function("boundNorm", &bound_norm);
   emscripten::function("ruleName", &name_of_rule);

@@ -38,9 +38,9 @@ float* tile(uint32_t i, Role role) {
 
 }  // namespace
 
-bool has_room(size_t bytes) {
-  void* volatile piece =
-      std::malloc(bytes);  // volatile: compilers take away an allocation that nobody looks at
+bool has_room(uint32_t bytes) {
+  // Volatile: compilers take away an allocation that nobody looks at.
+  void* volatile piece = std::malloc(bytes);
   std::free(piece);
   return piece != nullptr;
 }

@@ -2,7 +2,6 @@
 // Large arrays start at a page offset of their own per role: four arrays at one page offset, a multiple of
 // 128 MiB apart, defeat the way predictor of some caches, and some destinations make their memcpy slow.
 #pragma once
-#include <cstddef>
 #include <cstdint>
 
 #include "kernels/table.h"
@@ -16,7 +15,7 @@ float* allocate(uint32_t n, Role role);
 void release(float* array, uint32_t n);
 
 // Whether so many bytes could be had in one piece. What has no other way to fail than a trap asks before.
-bool has_room(size_t bytes);
+bool has_room(uint32_t bytes);
 
 float* weights_tile();
 float* gradient_tile();

@@ -59,7 +59,8 @@ template <class F>
   const Pipe<f32x1> single = broadcast<f32x1>(pipe);
   uint32_t i = 0;
   constexpr uint32_t width = Lanes::lanes;
-  for (; i + 4 * width <= n; i += 4 * width) {  // four at a time: a loop's own work would be a third of it
+  for (; i + 4 * width <= n;
+       i += 4 * width) {  // four at a time: so little arithmetic does not hide the loop's own work
     f(vectors, i), f(vectors, i + width), f(vectors, i + 2 * width), f(vectors, i + 3 * width);
   }
   for (; i + width <= n; i += width) f(vectors, i);
@@ -167,7 +168,8 @@ template <class R, class V>
   (std::make_index_sequence<R::slots.size()>{});
 }
 
-// The tail of every loop of a rule, with its stages known only at run time: three elements at most.
+// The tail of every loop of a rule, with its stages known only at run time: three elements at most. It says
+// which of them a rule's loop can have, so that no code is made for the others.
 template <class R>
 __attribute__((noinline)) void tail(uint32_t word, const Row& r, uint32_t from, uint32_t count,
                                     const float* g) {

@@ -87,7 +87,7 @@ async function node() {
 async function browser() {
   filesBelow('tests/browser', /\.spec\.(ts|mjs)$/);
   if (!existsSync(join(root, 'demo/index.html'))) throw new Problem('demo/index.html does not exist.');
-  const args = ['test', '--config', 'playwright.config.js', '--timeout', '120000']; // the cores are shared with `node`
+  const args = ['test', '--config', 'playwright.config.js'];
   const env = { CHROME_PATH: await chromium(), SIMDESCENT_TEST_PORT: String(await freePort()) };
   await run(process.execPath, [join(root, 'node_modules/@playwright/test/cli.js'), ...args], { env });
 }

@@ -357,7 +357,7 @@ export abstract class Optimizer extends Applying {
   ): void | Promise<void> {
     this.alive();
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
-    if (this.#stepper) return this.#begin(grads, variables, lossScale, encoder);
+    if (this.#stepper) return this.#begin(grads, variables, lossScale, encoder); // without a closure
     return orUnbuilt(this, () => this.#begin(grads, variables, lossScale, encoder));
   }
 
