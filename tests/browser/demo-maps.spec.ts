@@ -117,17 +117,20 @@ test('long work can be stopped, and run again', async ({ page }) => {
   await expect(state).toHaveText('Computing …');
   const progress = () => page.locator('#basin-progress').evaluate((bar: HTMLProgressElement) => bar.value);
   await expect.poll(progress, { timeout: 20_000 }).toBeGreaterThan(0);
-  // The page itself stays awake meanwhile.
-  const longest = await page.evaluate(async () => {
-    let [longest, last] = [0, performance.now()];
-    for (const end = last + 500; last < end; ) {
-      await new Promise(requestAnimationFrame);
-      longest = Math.max(longest, performance.now() - last);
-      last = performance.now();
-    }
-    return longest;
-  });
-  expect(longest).toBeLessThan(300);
+  // The page itself stays awake meanwhile. A busy machine may take the core away from it for a while, so
+  // one quiet stretch is enough: a page that computed by itself would have none.
+  const longestFrame = () =>
+    page.evaluate(async () => {
+      let [longest, last] = [0, performance.now()];
+      for (const end = last + 500; last < end; ) {
+        await new Promise(requestAnimationFrame);
+        longest = Math.max(longest, performance.now() - last);
+        last = performance.now();
+      }
+      return longest;
+    });
+  await expect.poll(longestFrame, { timeout: 20_000 }).toBeLessThan(300);
+  await expect(state).toHaveText('Computing …');
   await page.locator('#basin-run').click();
   await expect(state).toHaveText('Stopped');
   const held = await progress();
