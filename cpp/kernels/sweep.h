@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels/rule.h"
+#include "kernels/rules.h"
 #include "kernels/stage.h"
 #include "simd/lanes.h"
 
@@ -45,11 +45,8 @@ struct Scratch {
 };
 
 template <class R, class V>
-inline typename R::template Coef<V> coefficients(const float* c) {
-  return [c]<size_t... K>(std::index_sequence<K...>) {
-    return typename R::template Coef<V>{V::broadcast(c + K)...};
-  }
-  (std::make_index_sequence<R::coefs.size()>{});
+[[gnu::always_inline]] inline CoefOf<R, V> coefficients(const float* c) {
+  return broadcast_fields<CoefOf<R, V>, V>(c);
 }
 
 // f(scalars, index) over n elements: a vector of lanes at a time, then one by one.
@@ -136,8 +133,7 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
 // n elements, while a whole V fits; returns how many it were. The pointers are parameters because that is
 // where __restrict counts.
 template <class R, class V, class... P>
-[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k,
-                                             const typename R::template Coef<V>& c, uint32_t n,
+[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k, const CoefOf<R, V>& c, uint32_t n,
                                              const float* __restrict g, float* __restrict w,
                                              float* __restrict avg, P* __restrict... slot) {
   uint32_t i = 0;

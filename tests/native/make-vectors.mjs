@@ -104,11 +104,15 @@ function addCase(recorded) {
     return `{${number(rate)}, gradients_${id}_${k}}`;
   });
   definitions.push(`constexpr RecordedVariable variables_${id}[] = {${rows.join(', ')}};`);
+  const hypers = Object.entries(config).filter(([, value]) => typeof value === 'number');
+  definitions.push(
+    `constexpr RecordedNumber hypers_${id}[] = {${hypers.map(([name, value]) => `{${text(name)}, ${number(value)}}`).join(', ')}};`,
+  );
   definitions.push(`constexpr RecordedStep steps_${id}[] = {${taken.join(', ')}};`);
   const fields = [
     text(recorded.id),
     text(rule),
-    ...[config.beta_1, config.beta_2, config.epsilon].map(number),
+    `hypers_${id}`,
     ...[config.clipnorm, config.global_clipnorm, config.clipvalue, config.weight_decay].map(number),
     config.weight_decay !== null,
     number(config.loss_scale_factor ?? 1),

@@ -30,7 +30,7 @@ uint32_t rule_named(std::string_view name) {
 
 Options options_of(const RecordedCase& c) {
   Options o;
-  o.hyper = {.beta1 = c.beta1, .beta2 = c.beta2, .epsilon = c.epsilon};
+  for (const RecordedNumber& h : c.hypers) o.hypers[h.name] = h.value;
   o.clipnorm = c.clipnorm, o.global_clipnorm = c.global_clipnorm, o.clipvalue = c.clipvalue;
   o.weight_decay = c.weight_decay, o.decays = c.decays;
   o.loss_scale = c.loss_scale;

@@ -6,6 +6,7 @@ import inlined from '../../build/wasm/simdescent.wasm';
 import { decode } from '../basics/bytes.js';
 import { describe, oneOf } from '../basics/errors.js';
 import { Engine, type EngineModule, setEngine } from './engine.js';
+import { checkFingerprint } from './facts.js';
 
 export interface InitOptions {
   /**
@@ -87,6 +88,7 @@ async function instantiate(
   });
   if (!memory)
     throw new Error('init: the wasm module given does not import a memory; is it simdescent.wasm?');
+  checkFingerprint('init: the wasm module given', exports.fingerprint);
   return new Engine(exports, memory);
 }
 

@@ -207,7 +207,7 @@ export class Host implements Elsewhere {
     const to = {
       context,
       programs: this.#programs,
-      rule: this.#rows.rule,
+      rule: this.#rows.rule.index,
       shared: this.#shared,
       control: this.#control,
       bounds: this.#bounds,

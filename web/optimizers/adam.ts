@@ -1,7 +1,6 @@
 // Adam and AdamW: their options, and which update rule these choose. The formulas are cpp/kernels/adam.h.
 
 import { describe } from '../basics/errors.js';
-import type { EngineOptimizer } from '../engine/engine.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Kind } from './configured.js';
 import { Optimizer } from './optimizer.js';
@@ -67,17 +66,12 @@ export const adamOptions = {
   compat,
 } as const;
 
-function configureAdam(native: EngineOptimizer, o: Readonly<Record<string, unknown>>): void {
-  native.adaptiveEpsilon = o.adaptiveEpsilon as boolean;
-}
-
 const adam: Kind = {
   className: 'Adam',
   defaultName: 'adam',
   options: adamOptions,
   rule: adamRule,
   configure(native, o) {
-    configureAdam(native, o);
     if (o.compat !== 'torch') return;
     native.decays = false; // torch.optim.Adam: weight decay is L2, added to the gradient
     native.l2 = (o.weightDecay as number | null) ?? 0;
@@ -114,7 +108,6 @@ const adamW: Kind = {
   defaultName: 'adamw',
   options: { ...adamOptions, weightDecay: { default: 0.004, check: decayNumber, config: 'always' } },
   rule: adamRule,
-  configure: configureAdam,
 };
 
 /** Adam with decoupled weight decay, 0.004 by default (Loshchilov & Hutter 2019), as keras.optimizers.AdamW. */

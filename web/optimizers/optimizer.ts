@@ -3,7 +3,8 @@
 // selection.ts validates a call; the subclasses in optimizers/ choose the update rule and add their options.
 
 import { describe, warnOnce } from '../basics/errors.js';
-import { Dialect, type Engine, type EngineOptimizer, engine } from '../engine/engine.js';
+import { type Engine, type EngineOptimizer, engine } from '../engine/engine.js';
+import { dialects, ruleFacts } from '../engine/facts.js';
 import { rateFrom } from '../schedules/rate.js';
 import { type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
 import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
@@ -15,6 +16,7 @@ import type { Selecting, Stepping } from '../step/stepping.js';
 import { Applying, type Variables } from './applying.js';
 import type { Kind, Options } from './configured.js';
 import { type Excluded, Exclusion } from './exclusion.js';
+import { camelCase } from './options.js';
 
 function checkEncoder(encoder: unknown): void {
   if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')
@@ -340,10 +342,12 @@ export abstract class Optimizer extends Applying {
     native.emaMomentum = o.emaMomentum as number;
     native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
     native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
-    native.beta1 = o.beta1 as number;
-    native.beta2 = o.beta2 as number;
-    native.epsilon = o.epsilon as number;
-    native.dialect = Dialect[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
+    const own = this.kind.hypers?.(this.options);
+    ruleFacts(stepper.rule).hypers.forEach((name, k) => {
+      const value = own?.[name] ?? o[camelCase(name)];
+      if (value !== undefined) native.setHyper(k, Number(value));
+    });
+    native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.options);
     if (this.#ratesStay()) tellRates(native, this.#ratesNow());
     this.stale = false;
@@ -448,7 +452,7 @@ export abstract class Optimizer extends Applying {
         ),
       );
     }
-    if (stepper) entries.push(...slotEntries(this.#engine, name, stepper));
+    if (stepper) entries.push(...slotEntries(name, stepper));
     return [...entries, ...this.extra.map(userEntry)];
   }
 }

@@ -15,8 +15,10 @@ export interface Option<T = unknown> {
 
 export type OptionTable = Readonly<Record<string, Option>>;
 
+/** `beta2Decay` is Keras' `beta_2_decay`, and back. */
 export const snakeCase = (name: string) =>
-  name.replace(/([a-z])([A-Z0-9])/g, (_, a, b) => `${a}_${b.toLowerCase()}`);
+  name.replace(/(?<=[a-z])[A-Z0-9]|(?<=[0-9])[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+export const camelCase = (name: string) => name.replace(/_(.)/g, (_, c) => c.toUpperCase());
 
 const wrong = (label: string, accepted: string, value: unknown) =>
   `${label} must be ${accepted}, got ${describe(value)}.`;

@@ -2,7 +2,7 @@
 // through it: `variables`, weights, stores, files.
 
 import { describe } from '../basics/errors.js';
-import type { Engine } from '../engine/engine.js';
+import { ruleFacts } from '../engine/facts.js';
 import type { Elsewhere, Remote } from '../step/elsewhere.js';
 import { isDisposed } from '../step/selection.js';
 import type { Target } from '../step/stepper.js';
@@ -95,9 +95,8 @@ export const userEntry = (variable: Variable): StateEntry =>
   arrayEntry(`${variable.name}/user`, variable.path, variable.shape, () => variable.value);
 
 /** Averages, accumulators, then slots: group by group, in a group interleaved per variable. */
-export function slotEntries(engine: Engine, name: string, stepper: Stepping): StateEntry[] {
-  const { module } = engine;
-  const number = engine.rule(stepper.rule);
+export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
+  const { slots } = ruleFacts(stepper.rule);
   const { targets, elsewhere } = stepper;
   const entries: StateEntry[] = [];
   const add = (
@@ -130,15 +129,14 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepping): St
       () => stepper.accumulatorOf(t),
       (away) => away.accumulator(t.row),
     );
-  const slots = Array.from({ length: module.slotCount(number) }, (_, k) => k);
-  const groups = new Set(slots.map((k) => module.slotGroup(number, k)));
+  const groups = new Set(slots.map(({ group }) => group));
   for (const group of groups)
     for (const t of targets)
-      for (const k of slots)
-        if (module.slotGroup(number, k) === group)
+      for (const [k, slot] of slots.entries())
+        if (slot.group === group)
           add(
             t,
-            engine.text(module.slotName(number, k)),
+            slot.name,
             () => stepper.slotOf(t, k),
             (away) => away.slot(t.row, k),
           );
