@@ -31,7 +31,7 @@ export async function writeFacts(folder) {
 
 /** As wide as what the sources say of it: web/engine/facts.ts. */
 function typeOf(value) {
-  if (Array.isArray(value)) return `readonly ${value.length ? typeOf(value[0]) : 'string'}[]`;
+  if (Array.isArray(value)) return `readonly ${value.length ? typeOf(value[0]) : 'never'}[]`;
   if (typeof value !== 'object') return typeof value;
   const members = Object.entries(value).map(([key, x]) => `readonly ${key}: ${typeOf(x)}`);
   return `{ ${members.join('; ')} }`;

@@ -11,6 +11,7 @@ namespace simdescent {
 
 struct Adam {
   static constexpr std::string_view name = "adam";
+  static constexpr bool fused = true;
   static constexpr std::array slots{Slot{"momentum"}, Slot{"velocity"}};
 
   struct Hyper {

@@ -10,6 +10,7 @@ namespace simdescent {
 
 struct Adamax {
   static constexpr std::string_view name = "adamax";
+  static constexpr bool fused = true;
   static constexpr std::array slots{Slot{"momentum"}, Slot{"norm"}};
 
   struct Hyper {

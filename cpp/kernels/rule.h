@@ -12,7 +12,8 @@
 
 namespace simdescent {
 
-// What a slot holds before the first update: zeros, a copy of the variable, or the hyperparameter of this name.
+// What a slot holds before the first update: zeros, a copy of the variable, or the hyperparameter of this
+// name.
 namespace initial {
 inline constexpr std::string_view zeros = "", weights = "weights";
 }
@@ -59,6 +60,14 @@ constexpr float running_power(float beta, uint32_t t) {
 // The length of an array for one element's slots: an array of none is no C++.
 template <class R>
 inline constexpr size_t slot_room = R::slots.size() > 0 ? R::slots.size() : 1;
+
+// Whether a rule has loops of its own for each mix of scaling, decay and average, where these hide behind its
+// divisions; `static constexpr bool fused = true` says so. They are eight times the code of one: for the
+// rules that most people run. The others have one loop, and passes that all rules share.
+template <class R>
+inline constexpr bool fused = requires {
+  R::fused;
+};
 
 template <class R, class V>
 using CoefOf = typename R::template Coef<V>;

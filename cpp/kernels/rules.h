@@ -3,16 +3,46 @@
 #include <algorithm>
 #include <tuple>
 
+#include "kernels/adadelta.h"
+#include "kernels/adagrad.h"
 #include "kernels/adam.h"
 #include "kernels/adamax.h"
+#include "kernels/ftrl.h"
+#include "kernels/lion.h"
+#include "kernels/nadam.h"
+#include "kernels/rmsprop.h"
+#include "kernels/schedule_free.h"
+#include "kernels/sgd.h"
 
 namespace simdescent {
 
-using Rules = std::tuple<  //
-    Adam,                  //
-    AmsGrad,               //
-    Adamax,                //
-    TorchAdamax>;
+using Rules = std::tuple<          //
+    Adam,                          //
+    AmsGrad,                       //
+    Adamax,                        //
+    TorchAdamax,                   //
+    Sgd,                           //
+    SgdMomentum,                   //
+    SgdNesterov,                   //
+    TorchMomentum,                 //
+    TorchNesterov,                 //
+    RmsProp,                       //
+    RmsPropMomentum,               //
+    RmsPropCentered,               //
+    RmsPropCenteredMomentum,       //
+    TorchRmsProp,                  //
+    TorchRmsPropMomentum,          //
+    TorchRmsPropCentered,          //
+    TorchRmsPropCenteredMomentum,  //
+    Adagrad,                       //
+    TorchAdagrad,                  //
+    Adadelta,                      //
+    Nadam,                         //
+    RAdam,                         //
+    Ftrl,                          //
+    FtrlPower,                     //
+    Lion,                          //
+    ScheduleFreeAdamW>;
 
 inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
 

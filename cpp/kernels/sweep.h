@@ -117,8 +117,9 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
   const Stages s = Stages::of(r.stages);
   switch (s.grad) {
     case Grad::none:
+      return;
     case Grad::scale:
-      return;  // by the rule's loop
+      return prepare<Stages{.grad = Grad::scale}.word()>(r, from, count, out);
     case Grad::divide:
       return prepare<Stages{.grad = Grad::divide}.word()>(r, from, count, out);
     case Grad::accumulate:
@@ -164,12 +165,24 @@ template <class R, class V>
   (std::make_index_sequence<R::slots.size()>{});
 }
 
+// The passes of a rule's loop that does not have them itself.
+[[gnu::noinline]] inline void decay(const Row& r, uint32_t from, uint32_t count) {
+  float* const w = r.w + from;
+  each(
+      *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        decay(k, V::load(w + i)).store(w + i);
+      });
+}
+[[gnu::noinline]] inline void average(const Row& r, uint32_t from, uint32_t count) {
+  average(r.part(from, count, nullptr, r.w + from));
+}
+
 // The tail of every loop of a rule, with its stages known only at run time: three elements at most. It says
 // which of them a rule's loop can have, so that no code is made for the others.
 template <class R>
 __attribute__((noinline)) void tail(uint32_t word, const Row& r, uint32_t from, uint32_t count,
                                     const float* g) {
-  const Stages s = Stages::of(word);
+  const Stages s = fused<R> ? Stages::of(word) : Stages{};
   sweep<R, f32x1>(
       {.grad = s.grad == Grad::scale ? Grad::scale : Grad::none, .decay = s.decay, .average = s.average}, r,
       from, count, g);
@@ -177,24 +190,25 @@ __attribute__((noinline)) void tail(uint32_t word, const Row& r, uint32_t from, 
 
 // The rows from `r` on that have the stages of the first, `end` at the latest. Returns the first row that is
 // left. Rows come in one call because choosing the loop and calling it cost more than a few elements do.
-// Scaling and clamping hide behind a rule's divisions and roots, and are fused with them; what divides or
-// accumulates has a pass of its own over a piece that stays in the first-level cache.
-template <class R, bool scales, bool decay, bool average>
+// What a loop does not do itself is done before it or after it by a pass that all rules share, over a piece
+// that stays in the first-level cache.
+template <class R, bool scales, bool decays, bool averages>
 __attribute__((noinline)) const Row* update(const Row* r, const Row* end, Scratch& scratch) {
-  constexpr Stages loop{.grad = scales ? Grad::scale : Grad::none, .decay = decay, .average = average};
+  constexpr Stages loop{.grad = scales ? Grad::scale : Grad::none, .decay = decays, .average = averages};
   const uint32_t stages = r->stages;
-  const bool prepares = !scales && Stages::of(stages).grad != Grad::none;
+  const Stages s = Stages::of(stages);
+  const bool prepares = !scales && s.grad != Grad::none;
+  const bool before = !fused<R> && s.decay, after = !fused<R> && s.average;
   do {
     uint32_t from = 0, count = r->n;
-    const float* g = r->g;
     do {
-      if (prepares) {
-        count = r->n - from < piece_size ? r->n - from : piece_size;
-        g = scratch.gradient;
-        prepare(*r, from, count, scratch.gradient);
-      }
+      if (prepares || before || after) count = r->n - from < piece_size ? r->n - from : piece_size;
+      const float* g = r->g + from;
+      if (prepares) g = scratch.gradient, prepare(*r, from, count, scratch.gradient);
+      if (before) decay(*r, from, count);
       const uint32_t swept = sweep<R, Lanes>(loop, *r, from, count, g);
       if (swept < count) tail<R>(loop.word(), *r, from + swept, count - swept, g + swept);
+      if (after) average(*r, from, count);
       from += count;
     } while (from < r->n);
   } while (++r != end && r->stages == stages);

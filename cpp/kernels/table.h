@@ -16,13 +16,17 @@ namespace simdescent {
   const Stages s = Stages::of(r->stages);
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
-        [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-          const size_t loop = (s.grad == Grad::scale ? 4 : 0) + (s.decay ? 2 : 0) + (s.average ? 1 : 0);
-          ((loop == K ? void(r = update<R, (K & 4) != 0, (K & 2) != 0, (K & 1) != 0>(r, end, scratch))
-                      : void()),
-           ...);
+        if constexpr (fused<R>) {
+          [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+            const size_t loop = (s.grad == Grad::scale ? 4 : 0) + (s.decay ? 2 : 0) + (s.average ? 1 : 0);
+            ((loop == K ? void(r = update<R, (K & 4) != 0, (K & 2) != 0, (K & 1) != 0>(r, end, scratch))
+                        : void()),
+             ...);
+          }
+          (std::make_index_sequence<8>{});
+        } else {
+          r = update<R, false, false, false>(r, end, scratch);
         }
-        (std::make_index_sequence<8>{});
       });
   return r;
 }

@@ -33,14 +33,21 @@ function fail(what) {
 /** The names of the rules that cpp/kernels has: `static constexpr std::string_view name = "adam"`. */
 const kernels = new URL('../../cpp/kernels/', import.meta.url);
 const rules = readdirSync(kernels).flatMap((name) =>
-  [...readFileSync(new URL(name, kernels), 'utf8').matchAll(/string_view name = "(\w+)"/g)].map(
-    ([, rule]) => rule,
+  [...readFileSync(new URL(name, kernels), 'utf8').matchAll(/string_view name = .*/g)].flatMap(([line]) =>
+    [...line.matchAll(/"(\w+)"/g)].map(([, rule]) => rule),
   ),
 );
 
-/** AdamW is Adam, with a decay from the start. */
-const ruleOf = ({ optimizer, config }) =>
-  config.amsgrad ? 'amsgrad' : optimizer.toLowerCase().replace(/^adamw$/, 'adam');
+/** Where it is not the class' name in lower case. */
+const rulesOf = {
+  Adam: ({ amsgrad }) => (amsgrad ? 'amsgrad' : 'adam'),
+  AdamW: ({ amsgrad }) => (amsgrad ? 'amsgrad' : 'adam'),
+  SGD: ({ momentum, nesterov }) => `sgd${momentum ? (nesterov ? '_nesterov' : '_momentum') : ''}`,
+  RMSprop: ({ momentum, centered }) => `rmsprop${centered ? '_centered' : ''}${momentum ? '_momentum' : ''}`,
+  Ftrl: ({ learning_rate_power: power }) => (power === -0.5 ? 'ftrl' : 'ftrl_power'),
+  ScheduleFreeAdamW: () => 'schedule_free_adamw',
+};
+const ruleOf = ({ optimizer, config }) => rulesOf[optimizer]?.(config) ?? optimizer.toLowerCase();
 
 const isDense = ({ grads }) => grads.every((gradient) => gradient === null || Array.isArray(gradient));
 

@@ -29,7 +29,7 @@ TEST(Optimizer, AddGivesZeroedSlotsAndOnlyWhatIsAskedFor) {
           for (uint32_t k = 0; k < max_slots; k++) {
             EXPECT_EQ(r.slot[k] != nullptr, k < slots(rule).size());
             if (r.slot[k]) {
-              EXPECT_TRUE(same(d.slot(row, k), Floats(r.n)));
+              EXPECT_TRUE(same(d.slot(row, k), first_slot(rule, k, {}, d.weights[row])));
             }
           }
           EXPECT_EQ(r.acc != nullptr, accumulates);

@@ -187,9 +187,7 @@ void expect_descent(float rate) {
       const Contents c(n, random, false);
       GuardedRow vectors(c, n), scalars(c, 0);
       const Row row = vectors.row(pipe, &rate, stages);
-      const bool scales = Stages::of(stages).grad == Grad::scale;
-      const Row* const left = scales ? update<R, true, false, false>(&row, &row + 1, scratch)
-                                     : update<R, false, false, false>(&row, &row + 1, scratch);
+      const Row* const left = update<R, false, false, false>(&row, &row + 1, scratch);
       EXPECT_EQ(left, &row + 1);
       Contents expected = c;
       for (uint32_t i = 0; i < n; i++) {

@@ -93,7 +93,11 @@ TEST(RecordedCases, CoverEveryRuleOfKerasAndEveryOption) {
       for (const RecordedArray& g : step.gradients) missing += !present(g);
     }
   }
-  for (const char* rule : {"adam", "amsgrad", "adamax"}) EXPECT_GE(by_rule[rule_named(rule)], 5u) << rule;
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    const std::string_view name = rule_name(rule);
+    if (name.starts_with("torch_") || name == "radam") continue;  // not Keras'
+    EXPECT_GE(by_rule[rule], 1u) << name;
+  }
   for (const uint32_t count : {clips, decays, scales, gathers, averages, missing}) EXPECT_GE(count, 20u);
 }
 

@@ -55,6 +55,8 @@ float evaluate(const Line& l, const std::vector<f32x1>& x) {
   if (l.op == "at_least") return at_least(x[0], x[1]).v;
   if (l.op == "at_most") return at_most(x[0], x[1]).v;
   if (l.op == "max_magnitude") return max_magnitude(x[0], x[1]).v;
+  if (l.op == "sign_of") return sign(x[0]).v;
+  if (l.op == "pow") return power(x[0], x[1]).v;
   ADD_FAILURE() << "no operation " << l.op;
   return 0;
 }

@@ -261,6 +261,10 @@ export class Host implements Elsewhere {
     return this.#rows.remote(row, ({ slots }) => slots[k]) as Remote;
   }
 
+  copyToSlot(row: number, k: number): void {
+    this.#rows.copyToSlot(row, k);
+  }
+
   onload(): Promise<void> {
     return this.#rows.leave().finally(() => this.#release());
   }

@@ -64,6 +64,17 @@ export class Rows {
     };
   }
 
+  /** On the GPU: a slot becomes a copy of the weights. */
+  copyToSlot(row: number, k: number): void {
+    const { weights, block, at } = this.members.get(row) as Member;
+    const { device } = this.#context;
+    this.#context.watched(() => {
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(weights.buffer, weights.offset, block.slots[k], at * 4, weights.size);
+      device.queue.submit([encoder.finish()]);
+    });
+  }
+
   /** Weights and state of engine-resident rows to arrays that `make` has made, which are added; cannot fail. */
   enter(blocks: readonly Block[], homes: ReadonlyMap<Target, Residence>): void {
     for (const { members } of blocks)

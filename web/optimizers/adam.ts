@@ -4,7 +4,7 @@ import { describe } from '../basics/errors.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Kind } from './configured.js';
 import { Optimizer } from './optimizer.js';
-import { baseOptions, boolean, type Check, compat, momentOptions, number } from './options.js';
+import { baseOptions, boolean, type Check, compat, momentOptions, number, torchDecay } from './options.js';
 
 export interface OptimizerOptions {
   /** Number, schedule, or function of the number of calls so far. Default 0.001. */
@@ -27,6 +27,8 @@ export interface OptimizerOptions {
   lossScaleFactor?: number | null;
   /** Update once every so many calls, with the mean of their gradients. Default null, every call. */
   gradientAccumulationSteps?: number | null;
+  /** Ascend: gradients count negated, as in torch.optim. Default false. */
+  maximize?: boolean;
   /** Accepted for Keras' configs; no effect: there is nothing left to compile. */
   jitCompile?: boolean;
   /** Accepted for tf_keras' configs; no effect: state lives where its variable lives. */
@@ -71,11 +73,7 @@ const adam: Kind = {
   defaultName: 'adam',
   options: adamOptions,
   rule: adamRule,
-  configure(native, o) {
-    if (o.compat !== 'torch') return;
-    native.decays = false; // torch.optim.Adam: weight decay is L2, added to the gradient
-    native.l2 = (o.weightDecay as number | null) ?? 0;
-  },
+  configure: torchDecay,
 };
 
 /**

@@ -29,6 +29,8 @@ export abstract class Configured {
   /** Decoupled weight decay, or null. */
   declare weightDecay: number | null;
   declare clipnorm: number | null;
+  /** Gradients count negated. */
+  declare maximize: boolean;
   declare clipvalue: number | null;
   declare globalClipnorm: number | null;
   declare useEma: boolean;

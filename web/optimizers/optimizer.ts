@@ -6,10 +6,11 @@ import { describe, warnOnce } from '../basics/errors.js';
 import { type Engine, type EngineOptimizer, engine } from '../engine/engine.js';
 import { dialects, ruleFacts } from '../engine/facts.js';
 import { rateFrom } from '../schedules/rate.js';
-import { type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
+import { ruleScalars, type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
 import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
 import { type Parameter, targetsFor } from '../step/parameters.js';
 import { checkAlive, checkGradient, type GradientLike, heldCall, Selection } from '../step/selection.js';
+import { fillSlots } from '../step/slots.js';
 import { SparseGradient } from '../step/sparse.js';
 import { type StepOptions, Stepper, type Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
@@ -295,6 +296,8 @@ export abstract class Optimizer extends Applying {
     this.#selection = made.selection;
     this.#stepper = made.stepper;
     this.stale = true;
+    const hypers = this.#hypers(made.stepper.rule);
+    for (const target of targets) fillSlots(made.stepper, target, (name) => hypers.get(name) ?? 0);
     const now = new Map(this.entries().map((entry) => [entry.key, entry]));
     for (const { key, value } of old) now.get(key)?.write(value);
     before?.delete();
@@ -328,9 +331,17 @@ export abstract class Optimizer extends Applying {
     return this.rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
   }
 
+  /** The hyperparameters of a rule, in its order. */
+  #hypers(rule: string): Map<string, number> {
+    const own = this.kind.hypers?.(this.options);
+    return new Map(
+      ruleFacts(rule).hypers.map((name) => [name, Number(own?.[name] ?? this.options[camelCase(name)] ?? 0)]),
+    );
+  }
+
   /** Hands the options to the engine, if they have changed. */
   #configure(stepper: Stepping, lossScale: number): void {
-    stepper.lossScale = lossScale;
+    stepper.lossScale = this.options.maximize ? -lossScale : lossScale;
     if (!this.stale) return;
     const { native } = stepper;
     const o = this.options as Record<string, number | null> & { useEma: boolean; compat: string };
@@ -342,11 +353,8 @@ export abstract class Optimizer extends Applying {
     native.emaMomentum = o.emaMomentum as number;
     native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
     native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
-    const own = this.kind.hypers?.(this.options);
-    ruleFacts(stepper.rule).hypers.forEach((name, k) => {
-      const value = own?.[name] ?? o[camelCase(name)];
-      if (value !== undefined) native.setHyper(k, Number(value));
-    });
+    let k = 0;
+    for (const value of this.#hypers(stepper.rule).values()) native.setHyper(k++, value);
     native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.options);
     if (this.#ratesStay()) tellRates(native, this.#ratesNow());
@@ -452,7 +460,7 @@ export abstract class Optimizer extends Applying {
         ),
       );
     }
-    if (stepper) entries.push(...slotEntries(name, stepper));
+    if (stepper) entries.push(...slotEntries(name, stepper), ...ruleScalars(name, stepper));
     return [...entries, ...this.extra.map(userEntry)];
   }
 }

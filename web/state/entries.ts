@@ -143,6 +143,18 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
   return entries;
 }
 
+/** Scalars of the rule that are state, such as Nadam's running product: after the slots, as in Keras. */
+export function ruleScalars(name: string, { native, rule }: Stepping): StateEntry[] {
+  return ruleFacts(rule).scalars.map((scalar, k) =>
+    scalarEntry(
+      `${name}/${scalar}`,
+      'float32',
+      () => native.scalar(k),
+      (x) => native.setScalar(k, x),
+    ),
+  );
+}
+
 /** A scalar comes as a number or an array of one. */
 function scalar(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
