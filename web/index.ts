@@ -17,6 +17,7 @@ export {
 export { AdamMultilr, type AdamMultilrOptions, type PatternRate } from './optimizers/adam-multilr.js';
 export { Adamax, type AdamaxOptions } from './optimizers/adamax.js';
 export { Ftrl, type FtrlOptions } from './optimizers/ftrl.js';
+export { Lamb, type LambOptions } from './optimizers/lamb.js';
 export { Lion, type LionOptions } from './optimizers/lion.js';
 export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';
 export { Nadam, type NadamOptions, RAdam, type RAdamOptions } from './optimizers/nadam.js';

@@ -5,8 +5,8 @@
 #include <span>
 #include <vector>
 
+#include "kernels/reduce.h"
 #include "kernels/rules.h"
-#include "kernels/sweep.h"
 
 namespace simdescent {
 
@@ -24,6 +24,14 @@ namespace simdescent {
              ...);
           }
           (std::make_index_sequence<8>{});
+        } else if constexpr (two_passes<R>) {
+          if (!s.first) {
+            r = update<R, false, false, false>(r, end, scratch);
+          } else {
+            first_pass<R>(*r, 0, r->n, scratch.sums, scratch);
+            for (size_t k = 0; k < R::sums; k++) r->sums[k] = scratch.sums[k];
+            r++;
+          }
         } else {
           r = update<R, false, false, false>(r, end, scratch);
         }
@@ -93,6 +101,24 @@ inline void coefficients(uint32_t rule, const double* hypers, const Step& at, co
       k = R::coef(h, at, from_list<typename R::Scalars>(scalars));
     }
     std::memcpy(out, &k, field_count<decltype(k)> * sizeof(float));
+  });
+}
+
+// How many sums a rule in two passes has; 0 for the others. And what becomes of its coefficients by them.
+inline uint32_t sums_of(uint32_t rule) {
+  uint32_t count = 0;
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (two_passes<R>) count = R::sums;
+  });
+  return count;
+}
+inline void resolve(uint32_t rule, const float* sums, float* coef) {
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (two_passes<R>) {
+      auto k = from_list<CoefOf<R, float>>(coef);
+      R::resolve(sums, k);
+      std::memcpy(coef, &k, field_count<CoefOf<R, float>> * sizeof(float));
+    }
   });
 }
 

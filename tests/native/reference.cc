@@ -147,11 +147,50 @@ void Reference::apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) co
   float coef[max_coefs];
   const auto hypers = hypers_of(rule_, options.hypers);
   coefficients(rule_, hypers.data(), {v.rate, t, options.dialect}, scalars.data(), coef);
-  for (size_t i = 0; i < g.size(); i++) {
-    float* elements[max_slots] = {};
-    for (size_t k = 0; k < v.slots.size(); k++) elements[k] = &v.slots[k][i];
-    update_element(rule_, coef, v.w[i], g[i], elements);
+  const auto elements = [&](size_t i, float*(&at)[max_slots]) {
+    for (size_t k = 0; k < v.slots.size(); k++) at[k] = &v.slots[k][i];
+  };
+  if (sums_of(rule_)) {
+    std::vector<Floats> terms(sums_of(rule_), Floats(g.size()));
+    for (size_t i = 0; i < g.size(); i++) {
+      float *at[max_slots] = {}, *out[max_sums] = {};
+      elements(i, at);
+      for (size_t k = 0; k < terms.size(); k++) out[k] = &terms[k][i];
+      first_element(rule_, coef, v.w[i], g[i], at, out);
+    }
+    Floats sums;
+    for (const Floats& t : terms) sums.push_back(numpy_sum(t));
+    resolve(rule_, sums.data(), coef);
   }
+  for (size_t i = 0; i < g.size(); i++) {
+    float* at[max_slots] = {};
+    elements(i, at);
+    update_element(rule_, coef, v.w[i], g[i], at);
+  }
+}
+
+namespace {
+
+template <class R, size_t... K>
+void terms_of(const CoefOf<R, f32x1>& k, f32x1 w, const f32x1* s, std::span<float* const> out,
+              std::index_sequence<K...>) {
+  ((*out[K] = R::template term<K, f32x1>(k, w, s).v), ...);
+}
+
+}  // namespace
+
+void first_element(uint32_t rule, const float* coef, float w, float g, std::span<float* const> slots,
+                   std::span<float* const> out) {
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (two_passes<R>) {
+      f32x1 s[slot_room<R>];
+      for (size_t k = 0; k < R::slots.size(); k++) s[k] = *slots[k];
+      const auto c = coefficients<R, f32x1>(coef);
+      R::template first<f32x1>(c, g, s);
+      for (size_t k = 0; k < R::slots.size(); k++) *slots[k] = s[k].v;
+      terms_of<R>(c, w, s, out, std::make_index_sequence<R::sums>{});
+    }
+  });
 }
 
 void update_element(uint32_t rule, const float* coef, float& w, float g, std::span<float* const> slots) {

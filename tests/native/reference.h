@@ -27,6 +27,10 @@ std::vector<double> hypers_of(uint32_t rule, const Hypers& given);
 // What slot k of a variable holds before the first update.
 Floats first_slot(uint32_t rule, size_t k, const Hypers& given, const Floats& w);
 
+// The first pass of a rule in two, and what it sums.
+void first_element(uint32_t rule, const float* coef, float w, float g, std::span<float* const> slots,
+                   std::span<float* const> out);
+
 // The options of an optimizer, as the engine spells them; 0 is off.
 struct Options {
   Hypers hypers;

@@ -33,6 +33,13 @@ struct Stepped {
     r.w = w.data(), r.g = g.data(), r.n = uint32_t(w.size());
     for (size_t k = 0; k < slots(rule).size(); k++) r.slot[k] = slot[k].data();
     r.pipe = &identity, r.coef = coef;
+    float sums[max_sums];
+    if (sums_of(rule)) {
+      r.stages = Stages{.first = true}.word(), r.sums = sums;
+      step_row(rule, r);
+      resolve(rule, sums, coef);
+      r.stages = 0;
+    }
     step_row(rule, r);
   }
 };

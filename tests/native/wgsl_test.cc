@@ -141,8 +141,8 @@ TEST_P(Text, LeavesTheBitsOfTheKernels) {
     for (const char* name : array_names) arrays[name] = random.mixed(n);
     const auto before = arrays;
     const auto at = [&](const char* name) { return arrays[name].data(); };
-    const Row row{at("w"), at("g"), {at("s0"), at("s1"), at("s2")}, at("acc"), at("avg"), &usual, coef,
-                  n,       s.word()};
+    const Row row{at("w"),  at("g"), {at("s0"), at("s1"), at("s2")}, at("acc"), at("avg"), &usual, coef, n,
+                  s.word(), nullptr};
     step(rule, &row, 1, scratch);
     const auto lines = lines_of(shader(Shader::step, rule, s.word(), 4));
     ASSERT_FALSE(lines.empty());

@@ -11,6 +11,7 @@ export interface StepExports {
   _optimizer_sweep(optimizer: number): void;
   _optimizer_chunk(optimizer: number, entry: number, from: number, count: number): void;
   _optimizer_chunks(optimizer: number, entry: number, count: number): void;
+  _optimizer_next_pass(optimizer: number): number;
   _optimizer_end(optimizer: number): void;
 }
 
@@ -49,6 +50,11 @@ export class Calls {
   /** Entries, whole, that lie in the tiles one behind another, each from a multiple of four floats on. */
   chunks(entry: number, count: number): void {
     this.#exports._optimizer_chunks(this.#optimizer, entry, count);
+  }
+
+  /** Whether there is a second pass over the elements: `sweep` and `chunk` again, then. */
+  nextPass(): boolean {
+    return this.#exports._optimizer_next_pass(this.#optimizer) !== 0;
   }
 
   end(): void {

@@ -56,6 +56,8 @@ export interface EngineOptimizer {
   /** Address of a block of `packedBytes` at most, of the rows listed, to be copied to `at` in that memory. */
   pack(at: number): number;
   packOne(row: number, at: number): number;
+  /** The block has been copied back to where `pack` had it: takes the sums of a first pass. */
+  unpack(): void;
   chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;
   averageChunk(row: number, from: number, count: number): void;
   updateOnly(row: number, from: number, count: number, gradient: number, rate: number): void;

@@ -89,7 +89,7 @@ export class Stepper implements Stepping {
     this.#rule = ruleFacts(rule);
     this.native = new engine.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(engine, this.native);
-    this.#tiles = new Tiles(engine, this.native, this.#calls);
+    this.#tiles = new Tiles(engine, this.native, this.#calls, this.#rule);
     const arrays = this.#rule.slots.length + Number(averages) + Number(accumulates);
     let bytes = rowBytes * targets.length;
     if (!engine.module.fits(bytes)) {
@@ -204,8 +204,11 @@ export class Stepper implements Stepping {
     if (this.#outside && updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0))
       this.#sumsOutside(list, selection);
     this.#calls.plan();
-    this.#sweep();
-    if (this.#outside) this.#stepOutside(selection, updating, options);
+    do {
+      this.#sweep();
+      if (this.#outside) this.#stepStaged(selection, updating, options);
+    } while (this.#calls.nextPass());
+    if (this.#outside) this.#stepOutside(selection, options);
     this.#calls.end();
   }
 
@@ -250,15 +253,18 @@ export class Stepper implements Stepping {
     }
   }
 
-  /** The part of a step that the engine's sweep has left out. */
-  #stepOutside(selection: Selecting, updating: boolean, options: StepOptions): void {
-    const { rows, gradients, count } = selection;
+  /** What goes through the tiles. */
+  #stepStaged(selection: Selecting, updating: boolean, options: StepOptions): void {
     this.#tiles.step(this.#staged, this.targets, selection);
     for (const [j, given] of this.#sparse) {
-      const target = this.targets[rows[j]];
+      const target = this.targets[selection.rows[j]];
       if (options.legacySparse || !(updating || this.averages)) this.#tiles.givenRows(j, target, given);
       else this.#tiles.sparseChunks(j, target, given);
     }
+  }
+
+  /** The averages of arrays, and what lives elsewhere. */
+  #stepOutside({ rows, gradients, count }: Selecting, options: StepOptions): void {
     if (this.averages && this.#foreign) this.#averageForeign(rows, count, this.native.overwriting());
     this.elsewhere?.step(rows, gradients, count, options);
   }
@@ -283,6 +289,10 @@ export class Stepper implements Stepping {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
     }
+    if (this.#rule.passes > 1)
+      throw new Error(
+        `updateStep: '${this.rule}' sums over the whole variable; it takes a Variable and a gradient in its buffer here.`,
+      );
     this.#tiles.each(target, (from, size) => {
       this.#engine.gradientTile.set(g.subarray(from, from + size));
       this.native.updateOnly(target.row, from, size, 0, rate);
