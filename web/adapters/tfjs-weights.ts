@@ -1,7 +1,8 @@
 // An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the
 // order of tf.train.adam (`x/m` of all variables, then `x/v`), so that its states load here and the reverse.
 import { engine } from '../engine/engine.js';
-import { type Optimizer, stateOf, stepperOf } from '../optimizers/optimizer.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
 import type { StateEntry } from '../state/entries.js';
 import type { Target } from '../step/stepper.js';
 import { innermost } from './roster.js';
@@ -23,8 +24,12 @@ interface ArrayKind {
 /** The state arrays that each variable has, in the order of the file. */
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
   const found = engine('the optimizer');
-  const { rule, targets } = stepperOf(optimizer);
-  const entries = new Map(stateOf(innermost(optimizer)).map((entry) => [entry.key, entry]));
+  const { rule, targets } = partsOf(optimizer).lifetime.require();
+  const entries = new Map(
+    partsOf(innermost(optimizer))
+      .state.entries()
+      .map((entry) => [entry.key, entry]),
+  );
   const number = found.rule(rule);
   const all = Array.from({ length: found.module.slotCount(number) }, (_, k) => [
     slotNames[k],
@@ -37,11 +42,13 @@ function arrayKinds(optimizer: Optimizer): ArrayKind[] {
 }
 
 /** The count of calls. The learning rate is config. */
-const iterationOf = (optimizer: Optimizer): StateEntry => stateOf(innermost(optimizer))[0];
+const iterationOf = (optimizer: Optimizer): StateEntry => partsOf(innermost(optimizer)).state.entries()[0];
 
 /** What LossScaleOptimizer adds. */
 const scalingOf = (optimizer: Optimizer): StateEntry[] =>
-  stateOf(optimizer).filter(({ key }) => key === 'step_counter' || key === 'dynamic_scale');
+  partsOf(optimizer)
+    .state.entries()
+    .filter(({ key }) => key === 'step_counter' || key === 'dynamic_scale');
 
 /** Copies, from wherever the state lives. */
 export async function readWeights(optimizer: Optimizer): Promise<NamedValues[]> {
@@ -52,7 +59,7 @@ export async function readWeights(optimizer: Optimizer): Promise<NamedValues[]> 
   const list = [read('iter', iterationOf(optimizer))];
   if (optimizer.built)
     for (const { suffix, of } of arrayKinds(optimizer))
-      for (const target of stepperOf(optimizer).targets)
+      for (const target of partsOf(optimizer).lifetime.require().targets)
         list.push(read(`${target.path}/${suffix}`, of(target)));
   for (const entry of scalingOf(optimizer)) list.push(read(entry.key, entry));
   return Promise.all(list);

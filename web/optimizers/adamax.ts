@@ -1,8 +1,8 @@
 // Adamax: its options, and which update rule these choose. The formulas are cpp/kernels/adamax.h.
 
 import type { MomentOptions } from './adam.js';
-import type { Kind } from './configured.js';
-import { Optimizer, type RateGroups } from './optimizer.js';
+import type { Kind } from './configuration.js';
+import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, checkTogether, compat, momentOptions, number } from './options.js';
 
 export interface AdamaxOptions extends MomentOptions {
@@ -42,6 +42,17 @@ const adamax: Kind = {
     native.decays = false; // torch.optim.Adamax: weight decay is L2, added to the gradient
     native.l2 = (o.weightDecay as number | null) ?? 0;
   },
+  rateGroups(values) {
+    const rates = [0];
+    return {
+      groupOf: () => 0,
+      at(rate, iteration) {
+        rates[0] = rate / (1 + (values().decay as number) * iteration);
+        return rates;
+      },
+      varies: () => values().decay !== 0,
+    };
+  },
 };
 
 /**
@@ -56,19 +67,9 @@ export class Adamax extends Optimizer {
   declare epsilon: number;
   declare legacySparse: boolean;
   declare decay: number;
-  protected override readonly rateGroups: RateGroups;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdamaxOptions = {}) {
     super(options, adamax);
-    const rates = [0];
-    this.rateGroups = {
-      groupOf: () => 0,
-      at: (rate, iteration) => {
-        rates[0] = this.decay ? rate / (1 + this.decay * iteration) : rate;
-        return rates;
-      },
-      varies: () => this.options.decay !== 0,
-    };
   }
 }

@@ -26,6 +26,9 @@ export interface StateEntry {
   write(value: number | ArrayLike<number>): void;
 }
 
+/** What an entry has read, to keep. */
+export const copyOf = (value: number | Float32Array) => (typeof value === 'number' ? value : value.slice());
+
 /** One of `optimizer.variables`. `value` is read when asked for: a number, or a live view. */
 export class OptimizerVariable {
   static readonly name: string = 'OptimizerVariable';

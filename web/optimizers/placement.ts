@@ -1,26 +1,29 @@
-// The placed part of an optimizer: moving its variables and their state to a GPU and back, and reading state from
-// wherever it is. How that is done is gpu/'s; here is only what the optimizer's user calls.
+// Where an optimizer's variables and their state live: moving them to a GPU and back, and reading state from wherever
+// it is. How that is done is gpu/'s; here is only what is valid.
 
 import { describe } from '../basics/errors.js';
+import { copyOf, type StateEntry } from '../state/entries.js';
 import { writeEntries } from '../state/safetensors.js';
-import { Stateful } from '../state/stateful.js';
 import type { Place } from '../step/elsewhere.js';
 import { Stepper } from '../step/stepper.js';
-import type { Stepping } from '../step/stepping.js';
+import type { Lifetime } from './lifetime.js';
 
 export interface OffloadOptions {
   /** Variables with fewer elements stay in the engine. Default: the GPU's `minSize`. */
   minSize?: number;
 }
 
-export abstract class Placed extends Stateful {
-  /**
-   * Moves the built Variables of `minSize` elements or more, with their state, to a GPU; plain arrays stay.
-   * @param gpu what `initWebGPU` gave
-   * @throws TypeError, RangeError, Error; then nothing has moved
-   */
-  async offload(gpu: Place, options: OffloadOptions = {}): Promise<void> {
-    const stepper = this.#idle('offload');
+export class Placement {
+  readonly #lifetime: Lifetime;
+  readonly #state: { whole(): StateEntry[] };
+
+  constructor(lifetime: Lifetime, state: { whole(): StateEntry[] }) {
+    this.#lifetime = lifetime;
+    this.#state = state;
+  }
+
+  async offload(gpu: Place, options: OffloadOptions): Promise<void> {
+    const stepper = this.#lifetime.ready('offload');
     if (typeof (gpu as Partial<Place> | null)?.move !== 'function')
       throw new TypeError(
         `offload takes the object that initWebGPU() of 'simdescent/webgpu' gives, got ${describe(gpu)}.`,
@@ -35,29 +38,16 @@ export abstract class Placed extends Stateful {
     await stepper.pending.during('offload', gpu.move(stepper, minSize));
   }
 
-  /**
-   * Brings everything back from the GPU, bit for bit. @throws RangeError if there is no memory: nothing has moved;
-   * Error if the device was lost: says what is and what is not there, and everything is in the engine again
-   */
   async onload(): Promise<void> {
-    const { elsewhere, pending } = this.#idle('onload');
+    const { elsewhere, pending } = this.#lifetime.ready('onload');
     if (elsewhere) await pending.during('onload', elsewhere.onload());
   }
 
-  /** `serializeState`, from wherever the state lives. */
   async readState(): Promise<Uint8Array> {
-    const { elsewhere, pending } = this.#idle('readState');
+    const { elsewhere, pending } = this.#lifetime.ready('readState');
     elsewhere?.check('readState');
-    const entries = this.whole();
+    const entries = this.#state.whole();
     const reads = Promise.all(entries.map(({ remote, read }) => remote?.read() ?? copyOf(read())));
     return writeEntries(entries, await pending.during('readState', reads));
   }
-
-  #idle(what: string): Stepping {
-    const stepper = this.stepper();
-    stepper.pending.check(what);
-    return stepper;
-  }
 }
-
-const copyOf = (value: number | Float32Array) => (typeof value === 'number' ? value : value.slice());
