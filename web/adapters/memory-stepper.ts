@@ -4,8 +4,8 @@ import { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
 import { Pending } from '../step/pending.js';
 import type { Rows } from '../step/sparse.js';
-import type { StepOptions, Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
+import type { StepOptions, Target } from '../step/target.js';
 import { kernelsIn, type MemoryHost, Words } from './kernels.js';
 
 /** A gradient in the library's memory. */

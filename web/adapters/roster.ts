@@ -6,8 +6,8 @@ import type { Engine } from '../engine/engine.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
-import type { Gradient, Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
+import type { Gradient, Target } from '../step/target.js';
 
 export interface Named {
   readonly name: string;

@@ -4,7 +4,7 @@ import { engine } from '../engine/engine.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import type { StateEntry } from '../state/entries.js';
-import type { Target } from '../step/stepper.js';
+import type { Target } from '../step/target.js';
 import { innermost } from './roster.js';
 
 export interface NamedValues {

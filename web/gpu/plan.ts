@@ -2,7 +2,7 @@
 // there. It reads the engine's rows and writes the control words; it sends nothing.
 import type { Projection } from '../constraints/constraints.js';
 import type { Engine } from '../engine/engine.js';
-import type { DeviceRange } from '../step/elsewhere.js';
+import type { DeviceRange } from '../step/remote.js';
 import type { Rows } from '../step/sparse.js';
 import type { Block, Member } from './blocks.js';
 import type { Context, Range } from './context.js';

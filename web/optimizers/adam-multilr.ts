@@ -12,7 +12,7 @@ import {
   serializeSchedule,
 } from '../schedules/rate.js';
 import { LearningRateSchedule } from '../schedules/schedules.js';
-import type { Target } from '../step/stepper.js';
+import type { Target } from '../step/target.js';
 import { type AdamOptions, adamOptions } from './adam.js';
 import type { Kind, Options, RateGroups } from './configuration.js';
 import { Optimizer } from './optimizer.js';

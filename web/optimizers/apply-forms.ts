@@ -5,10 +5,10 @@ import { describe } from '../basics/errors.js';
 import { engine } from '../engine/engine.js';
 import { assignAll } from '../state/entries.js';
 import type { State } from '../state/state.js';
+import { homeOf } from '../step/home.js';
 import type { Parameter } from '../step/parameters.js';
-import type { GradientLike } from '../step/selection.js';
 import type { Stepping } from '../step/stepping.js';
-import { gradientAddressOf } from '../step/variable.js';
+import type { GradientLike } from '../step/target.js';
 
 export interface Applies {
   apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void>;
@@ -96,7 +96,7 @@ export class OwnGradients {
         throw new Error(
           `step(): '${path}' is a plain array and has no gradient buffer; pass its gradient to apply().`,
         );
-      return gradientAddressOf(variable) ? variable.gradient : null;
+      return homeOf(variable).gradientAddress ? variable.gradient : null;
     });
     this.#of = stepper;
     this.#epoch = epoch;

@@ -4,7 +4,7 @@
 import { describe } from '../basics/errors.js';
 import { Dialect, type EngineOptimizer } from '../engine/engine.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
-import type { StepOptions, Target } from '../step/stepper.js';
+import type { StepOptions, Target } from '../step/target.js';
 import { checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
 
 export type Options = Record<string, unknown>;

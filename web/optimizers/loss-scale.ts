@@ -4,11 +4,12 @@
 import { describe } from '../basics/errors.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
-import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
 import type { Parameter } from '../step/parameters.js';
-import { type GradientLike, heldGradient } from '../step/selection.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import { heldGradient } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { Stepping } from '../step/stepping.js';
+import type { GradientLike } from '../step/target.js';
 import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { Holder } from './lifetime.js';

@@ -8,9 +8,10 @@ import type { LearningRate } from '../schedules/rate.js';
 import type { OptimizerVariable } from '../state/entries.js';
 import { type AddVariableOptions, type Numbers, optionsLike, State } from '../state/state.js';
 import { assignEach } from '../step/assign.js';
-import type { DeviceBuffer, DeviceRange, Place } from '../step/elsewhere.js';
+import type { Place } from '../step/elsewhere.js';
 import type { Parameter } from '../step/parameters.js';
-import type { GradientLike, HostGradient } from '../step/selection.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import type { GradientLike, HostGradient } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
 import { applyFromLoss, applyPairs, applyToValues, OwnGradients } from './apply-forms.js';
 import { Build } from './build.js';
@@ -19,7 +20,7 @@ import type { Excluded } from './exclusion.js';
 import { type Holder, Lifetime } from './lifetime.js';
 import type { OptionTable } from './options.js';
 import { keepParts, partsOf } from './parts.js';
-import { type OffloadOptions, Placement } from './placement.js';
+import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
 import { Run } from './run.js';
 
 export abstract class Optimizer {
@@ -44,12 +45,14 @@ export abstract class Optimizer {
   readonly #build: Build;
   readonly #lifetime: Lifetime;
   readonly #state: State;
-  readonly #placement: Placement;
   readonly #run: Run;
   readonly #gradients = new OwnGradients();
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
-  constructor(config: object, kind: Kind, /** @internal */ wrapped?: Holder) {
+  constructor(config: object, kind: Kind);
+  /** @internal For one that wraps another, and has no variables of its own. */
+  constructor(config: object, kind: Kind, wrapped: Holder);
+  constructor(config: object, kind: Kind, wrapped?: Holder) {
     if (!kind)
       throw new TypeError(
         'Optimizer is the base class of Adam, AdamW, Adamax, … and has no rule of its own.',
@@ -66,7 +69,6 @@ export abstract class Optimizer {
     this.#build = build;
     this.#lifetime = lifetime;
     this.#state = state;
-    this.#placement = new Placement(lifetime, state);
     this.#run = run;
     keepParts(this, { options, build, lifetime, state, run });
     defineOptions(new.target.prototype, kind.options);
@@ -275,8 +277,8 @@ export abstract class Optimizer {
   }
 
   /** `serializeState`, from wherever the state lives. */
-  readState(): Promise<Uint8Array> {
-    return this.#placement.readState();
+  async readState(): Promise<Uint8Array> {
+    return readEntries(this.#lifetime.ready('readState'), this.#state);
   }
 
   /** @throws Error if not built; TypeError, RangeError that names the first mismatch: nothing was changed. */
@@ -299,20 +301,22 @@ export abstract class Optimizer {
 
   /** `variable = value`, element by element. @throws TypeError, RangeError */
   assign(variable: Parameter, value: Numbers | number): void {
-    this.#lifetime.alive();
-    assignEach('assign', variable, value, (_, x) => x);
+    this.#assign('assign', variable, value, (_, x) => x);
   }
 
   /** `variable += value`. */
   assignAdd(variable: Parameter, value: Numbers | number): void {
-    this.#lifetime.alive();
-    assignEach('assignAdd', variable, value, (v, x) => v + x);
+    this.#assign('assignAdd', variable, value, (v, x) => v + x);
   }
 
   /** `variable -= value`. */
   assignSub(variable: Parameter, value: Numbers | number): void {
+    this.#assign('assignSub', variable, value, (v, x) => v - x);
+  }
+
+  #assign(...[what, ...rest]: Parameters<typeof assignEach>): void {
     this.#lifetime.alive();
-    assignEach('assignSub', variable, value, (v, x) => v - x);
+    assignEach(what, ...rest);
   }
 
   // Placement
@@ -322,16 +326,16 @@ export abstract class Optimizer {
    * @param gpu what `initWebGPU` gave
    * @throws TypeError, RangeError, Error; then nothing has moved
    */
-  offload(gpu: Place, options: OffloadOptions = {}): Promise<void> {
-    return this.#placement.offload(gpu, options);
+  async offload(gpu: Place, options: OffloadOptions = {}): Promise<void> {
+    return offload(this.#lifetime.ready('offload'), gpu, options);
   }
 
   /**
    * Brings everything back from the GPU, bit for bit. @throws RangeError if there is no memory: nothing has moved;
    * Error if the device was lost: says what is and what is not there, and everything is in the engine again
    */
-  onload(): Promise<void> {
-    return this.#placement.onload();
+  async onload(): Promise<void> {
+    return onload(this.#lifetime.ready('onload'));
   }
 }
 

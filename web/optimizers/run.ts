@@ -3,12 +3,12 @@
 
 import { describe, warnOnce } from '../basics/errors.js';
 import { rateFrom } from '../schedules/rate.js';
-import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
 import type { Parameter } from '../step/parameters.js';
-import { checkAlive, checkGradient, type GradientLike, heldCall } from '../step/selection.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import { checkAlive, checkGradient, heldCall } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
-import type { Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
+import type { GradientLike, Target } from '../step/target.js';
 import type { Build, Made } from './build.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';

@@ -3,10 +3,11 @@
 
 import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
-import type { Elsewhere, Remote } from '../step/elsewhere.js';
+import type { Elsewhere } from '../step/elsewhere.js';
+import type { Remote } from '../step/remote.js';
 import { isDisposed } from '../step/selection.js';
-import type { Target } from '../step/stepper.js';
 import type { Stepping } from '../step/stepping.js';
+import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
 
 export interface StateEntry {
