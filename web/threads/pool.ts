@@ -1,13 +1,14 @@
 // The thread pool: workers with the memory-less kernel module on the engine's shared memory. The caller's thread
 // posts the parts of a step, takes its share, and waits for the last part only. Loaded only when asked for.
-import kernels from '../../build/wasm/kernels.wasm';
-import { decode } from '../basics/bytes.js';
-import { type Engine, type Pool, Role } from '../engine/engine.js';
+import type { Engine, Pool, Role } from '../engine/engine.js';
 import { withSharedMemory } from './shared.js';
 import { type WorkerData, work } from './worker.js';
 
 // Words that the threads share. `next` counts the unclaimed parts down, `done` the finished ones up.
 const Control = { generation: 0, next: 1, done: 2, rule: 3, parts: 4, stopped: 5, ready: 6 } as const;
+
+/** Where in a page the scratch of a thread starts. */
+const role: (typeof Role)['slot0'] = 2;
 
 type Step = (rule: number, rows: number, count: number, scratch: number) => void;
 
@@ -66,16 +67,16 @@ export class ThreadPool implements Pool {
   readonly #step: Step;
   #failure: unknown;
 
-  /** @param threads how many, the caller's own included: at least 2. */
-  constructor(engine: Engine, threads: number) {
+  /** @param threads how many, the caller's own included: at least 2. @param kernels kernels.wasm */
+  constructor(engine: Engine, threads: number, kernels: Uint8Array) {
     this.#engine = engine;
     const { module, memory } = engine;
-    const compiled = new WebAssembly.Module(withSharedMemory(decode(kernels)) as BufferSource);
+    const compiled = new WebAssembly.Module(withSharedMemory(kernels) as BufferSource);
     const own = new WebAssembly.Instance(compiled, { env: { memory } });
     this.#step = own.exports.step as Step;
     const { scratchBytes, rowBytes } = module;
     for (let k = 0; k < threads; k++)
-      this.#scratch.push(engine.allocate(scratchBytes / 4, Role.slot0, 'the scratch of a thread'));
+      this.#scratch.push(engine.allocate(scratchBytes / 4, role, 'the scratch of a thread'));
     for (let k = 1; k < threads; k++) {
       const data = { module: compiled, memory, control: this.#control, scratch: this.#scratch[k], rowBytes };
       this.#threads.push(spawn(data, (reason) => this.#fail(reason)));
