@@ -122,8 +122,6 @@ class Scaling implements Holder {
   }
 }
 
-const own = 4; // entries that are not the inner optimizer's
-
 /**
  * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
  * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
@@ -252,8 +250,8 @@ export class LossScaleOptimizer extends Optimizer {
     const prefix = this.#builtByApply ? `${this.name}/` : '';
     return partsOf(this)
       .state.present('variables')
-      .map((entry, k) => {
-        const isSlot = k >= own && entry.shape.length > 0;
+      .map((entry) => {
+        const isSlot = entry.key.startsWith('inner/') && entry.shape.length > 0;
         return new OptimizerVariable(isSlot ? { ...entry, path: prefix + entry.path } : entry);
       });
   }
