@@ -14,8 +14,8 @@ import {
 } from '../engine/facts.js';
 import { Pending } from '../step/pending.js';
 import type { Rows } from '../step/sparse.js';
-import type { StepOptions, Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
+import type { StepOptions, Target } from '../step/target.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
 
 /** A gradient in the library's memory. */

@@ -1,8 +1,8 @@
 // The typed face of the wasm module: what Embind exports, and views of its memory. The only file that turns
 // addresses into arrays. Not public: nothing here leaves the package.
 
-import type { StepExports } from './calls.js';
 import { tileSize } from './facts.js';
+import type { StepExports } from './step-exports.js';
 
 /** One optimizer's state in the engine: see cpp/engine/optimizer.h. Addresses are bytes, 0 is none. */
 export interface EngineOptimizer {

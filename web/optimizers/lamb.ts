@@ -1,6 +1,6 @@
 // Lamb: its options. The formula is cpp/kernels/lamb.h.
 import type { MomentOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, momentOptions } from './options.js';
 

@@ -4,15 +4,18 @@
 import { describe } from '../basics/errors.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
-import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
 import type { Parameter } from '../step/parameters.js';
-import { type GradientLike, heldGradient } from '../step/selection.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import { heldGradient } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { Stepping } from '../step/stepping.js';
-import type { Kind } from './configured.js';
+import type { GradientLike } from '../step/target.js';
+import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
-import { allFinite, applyScaled, Optimizer, orUnbuilt, stateOf, stepperOf } from './optimizer.js';
+import type { Holder } from './lifetime.js';
+import { Optimizer } from './optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from './options.js';
+import { type Parts, partsOf } from './parts.js';
 
 export interface LossScaleOptions {
   /** The loss scale to begin with. Default 2^15. */
@@ -69,6 +72,56 @@ const kind: Kind = {
   check: () => {},
 };
 
+/** The scale and what moves it, with the state of the optimizer that it is round. */
+class Scaling implements Holder {
+  readonly inner: Parts;
+  /** The scale of the next step. */
+  scale = 1;
+  /** Finite steps since the scale last changed. */
+  steps = 0;
+
+  constructor(inner: Parts) {
+    this.inner = inner;
+  }
+
+  get stepper(): Stepping | null {
+    return this.inner.lifetime.stepper;
+  }
+
+  require(): Stepping {
+    return this.inner.lifetime.require();
+  }
+
+  shrink(): void {
+    this.steps = 0;
+    this.scale = Math.fround(this.scale * 0.5);
+  }
+
+  count(growthSteps: number): void {
+    this.steps++;
+    if (this.steps < growthSteps) return;
+    this.steps = 0;
+    this.scale = Math.fround(this.scale * 2);
+  }
+
+  entries(name: string): StateEntry[] {
+    const none = () => 0;
+    const steps = (x: number) => {
+      this.steps = x;
+    };
+    const scale = (x: number) => {
+      this.scale = x;
+    };
+    return [
+      scalarEntry(`${name}/iteration`, 'int32', none, () => {}), // Keras' own counter never moves
+      scalarEntry(`${name}/learning_rate`, 'float32', none, () => {}), // nor is its own rate used
+      scalarEntry(`${name}/step_counter`, 'int32', () => this.steps, steps),
+      scalarEntry(`${name}/dynamic_scale`, 'float32', () => this.scale, scale),
+      ...this.inner.state.entries().map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
+    ];
+  }
+}
+
 /**
  * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
  * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
@@ -80,8 +133,7 @@ export class LossScaleOptimizer extends Optimizer {
   declare initialScale: number;
   declare dynamicGrowthSteps: number;
   readonly #inner: Optimizer;
-  #scale: number;
-  #steps = 0;
+  readonly #scaling: Scaling;
   #builtByApply = false;
 
   /** @throws TypeError if `inner` is no optimizer; TypeError, RangeError for wrong options. */
@@ -90,9 +142,11 @@ export class LossScaleOptimizer extends Optimizer {
       throw new TypeError(
         `LossScaleOptimizer: inner must be an optimizer to wrap, such as new Adam(), got ${describe(inner)}.`,
       );
-    super(options, kind);
+    const scaling = new Scaling(partsOf(inner));
+    super(options, kind, scaling);
     this.#inner = inner;
-    this.#scale = Math.fround(this.initialScale);
+    this.#scaling = scaling;
+    scaling.scale = Math.fround(this.initialScale);
     inner.lossScaleFactor = null;
   }
 
@@ -101,21 +155,15 @@ export class LossScaleOptimizer extends Optimizer {
   }
   /** The scale of the next step. */
   get dynamicScale(): number {
-    return this.#scale;
+    return this.#scaling.scale;
   }
   /** Finite steps since the scale last changed. */
   get stepCounter(): number {
-    return this.#steps;
+    return this.#scaling.steps;
   }
 
-  override get built(): boolean {
-    return this.#inner.built;
-  }
   override get iterations(): number {
     return this.#inner.iterations;
-  }
-  override get rawIterations(): number {
-    return this.#inner?.rawIterations ?? 0; // undefined while the base class constructs
   }
   override get learningRate(): number {
     return this.#inner.learningRate;
@@ -125,38 +173,38 @@ export class LossScaleOptimizer extends Optimizer {
   }
 
   override build(variables: readonly Parameter[]): void {
-    this.alive();
+    partsOf(this).lifetime.alive();
     if (!this.built) this.#builtByApply = false;
     this.#inner.build(variables);
   }
 
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
-    this.idle('apply');
+    partsOf(this).lifetime.idle('apply');
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
     if (this.built) return this.#begin(grads, variables);
-    return orUnbuilt(this.#inner, () => this.#begin(grads, variables));
+    return this.#scaling.inner.build.orUndo(() => this.#begin(grads, variables));
   }
 
   #begin(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
     const first = !this.built;
-    const finite = allFinite(this.#inner, grads, variables);
+    const finite = this.#scaling.inner.run.allFinite(grads, variables);
     if (first) this.#builtByApply = true;
     if (!(finite instanceof Promise)) return this.#stepIf(finite, grads, variables);
     const held = grads.map(heldGradient);
     const finished = finite.then((known) => this.#stepIf(known, held, variables));
-    return this.stepper().pending.during('apply', finished);
+    return partsOf(this).lifetime.require().pending.during('apply', finished);
   }
 
   override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
-    this.idle('record');
+    partsOf(this).lifetime.idle('record');
     const isHere = (g: GradientLike) => !g || g instanceof Float32Array || g instanceof SparseGradient;
     if (Array.isArray(grads) && !grads.every(isHere))
       throw new Error(
         'LossScaleOptimizer: whether gradients on the GPU are finite must be waited for, and cannot be recorded; await apply() instead.',
       );
-    orUnbuilt(this.#inner, () => {
+    this.#scaling.inner.build.orUndo(() => {
       const first = !this.built;
-      const finite = allFinite(this.#inner, grads, variables) as boolean;
+      const finite = this.#scaling.inner.run.allFinite(grads, variables) as boolean;
       if (first) this.#builtByApply = true;
       this.#stepIf(finite, grads, variables, encoder);
     });
@@ -169,21 +217,15 @@ export class LossScaleOptimizer extends Optimizer {
     variables: readonly Parameter[] | undefined,
     encoder?: object,
   ): void | Promise<void> {
+    const scaling = this.#scaling;
     if (!finite) {
-      this.#steps = 0;
-      this.#scale = Math.fround(this.#scale * 0.5);
+      scaling.shrink();
       return undefined;
     }
-    const waiting = applyScaled(this.#inner, grads, variables, this.#scale, encoder);
-    if (waiting) return waiting.then(() => this.#count());
-    this.#count();
-  }
-
-  #count(): void {
-    this.#steps++;
-    if (this.#steps < this.dynamicGrowthSteps) return;
-    this.#steps = 0;
-    this.#scale = Math.fround(this.#scale * 2);
+    const count = () => scaling.count(this.dynamicGrowthSteps);
+    const waiting = scaling.inner.run.applyScaled(grads, variables, scaling.scale, encoder);
+    if (waiting) return waiting.then(count);
+    count();
   }
 
   override updateStep(
@@ -200,16 +242,18 @@ export class LossScaleOptimizer extends Optimizer {
     this.#inner.excludeFromWeightDecay(which);
   }
   override scaleLoss(loss: number): number {
-    return loss * this.#scale;
+    return loss * this.#scaling.scale;
   }
 
   override get variables(): OptimizerVariable[] {
     // Keras: the slots have the wrapper's prefix if its first apply built them, not if build() did.
     const prefix = this.#builtByApply ? `${this.name}/` : '';
-    return this.present('variables').map((entry, k) => {
-      const isBuilt = k >= own && !/\/(iteration|learning_rate)$/.test(entry.path);
-      return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
-    });
+    return partsOf(this)
+      .state.present('variables')
+      .map((entry) => {
+        const isBuilt = entry.key.startsWith('inner/') && !/\/(iteration|learning_rate)$/.test(entry.path);
+        return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
+      });
   }
 
   override getConfig(): Record<string, unknown> {
@@ -229,42 +273,9 @@ export class LossScaleOptimizer extends Optimizer {
 
   /** Disposes the inner optimizer as well. */
   override dispose(): void {
-    if (this.built) stepperOf(this.#inner).pending.afterwards(() => this.#inner.dispose());
+    const { stepper } = this.#scaling;
+    if (stepper) stepper.pending.afterwards(() => this.#inner.dispose());
     else this.#inner.dispose();
     super.dispose();
   }
-
-  protected override stepper(): Stepping {
-    this.alive();
-    return stepperOf(this.#inner);
-  }
-
-  protected override entries(): StateEntry[] {
-    const path = (suffix: string) => `${this.name}/${suffix}`;
-    const steps = (x: number) => {
-      this.#steps = x;
-    };
-    const scale = (x: number) => {
-      this.#scale = x;
-    };
-    return [
-      scalarEntry(
-        path('iteration'),
-        'int32',
-        () => 0,
-        () => {},
-      ), // Keras' own counter never moves
-      scalarEntry(
-        path('learning_rate'),
-        'float32',
-        () => 0,
-        () => {},
-      ), // nor is its own rate used
-      scalarEntry(path('step_counter'), 'int32', () => this.#steps, steps),
-      scalarEntry(path('dynamic_scale'), 'float32', () => this.#scale, scale),
-      ...stateOf(this.#inner).map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
-    ];
-  }
 }
-
-const own = 4; // entries of the wrapper itself

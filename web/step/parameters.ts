@@ -2,8 +2,9 @@
 
 import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
-import type { Target } from './stepper.js';
-import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
+import { homeOf } from './home.js';
+import type { Resident, Target } from './target.js';
+import { Variable } from './variable.js';
 
 /** A parameter: engine-resident, or an array of your own that is updated in place. */
 export type Parameter = Variable | Float32Array;
@@ -37,7 +38,7 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
       );
     const variable = parameter instanceof Variable ? parameter : null;
     const array = parameter instanceof Variable ? null : parameter;
-    if (variable && addressOf(variable) === 0 && !residenceOf(variable))
+    if (variable && homeOf(variable).isDisposed)
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
     if (array && engine.owns(array))
       throw new RangeError(
@@ -45,7 +46,7 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
       );
     let name = variable?.name;
     let path = variable?.path;
-    if (!variable || isUnnamed(variable)) {
+    if (!variable || homeOf(variable).isUnnamed) {
       name = path = unnamed === 0 ? 'variable' : `variable_${unnamed}`;
       unnamed++;
     }
@@ -84,7 +85,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => ({
   start: byteOffset,
   end: byteOffset + byteLength,
 });
-const rangeOf = (variable: Variable) => residenceOf(variable)?.range() ?? bytesOf(variable.value);
+const rangeOf = (variable: Resident) => homeOf(variable).residence?.range() ?? bytesOf(variable.value);
 
 /** Two parameters that share bytes would be updated twice, in an order nobody chose. */
 function checkOverlaps(targets: readonly Target[]): void {

@@ -1,39 +1,17 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
 // and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
 
-import { type Constraint, isUsersOwn, project } from '../constraints/constraints.js';
+import { isUsersOwn, project } from '../constraints/constraints.js';
 import { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
 import { entry, type RuleFacts, ruleFacts, tileSize } from '../engine/facts.js';
-import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
+import type { Elsewhere, Guest } from './elsewhere.js';
+import { homeOf } from './home.js';
 import { Pending } from './pending.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Selecting, Stepping } from './stepping.js';
+import type { Gradient, Resident, StepOptions, Target } from './target.js';
 import { Tiles } from './tiles.js';
-import { addressOf, claimsOf, residenceOf, type Variable } from './variable.js';
-
-/** One built variable: engine-resident, or a plain array that passes through the tiles. */
-export interface Target {
-  readonly row: number;
-  readonly name: string;
-  readonly path: string;
-  readonly shape: readonly number[];
-  readonly size: number;
-  readonly variable: Variable | null;
-  readonly array: Float32Array | null;
-  readonly constraint: Constraint | null;
-}
-
-export type Gradient = Float32Array | SparseGradient | DeviceBuffer | DeviceRange;
-
-/** What a step needs to know beyond the engine's own options. */
-export interface StepOptions {
-  clipnorm: number | null;
-  clipvalue: number | null;
-  globalClipnorm: number | null;
-  /** Sparse gradients touch only the rows given (optimizer_v2's Adamax). */
-  legacySparse?: boolean;
-}
 
 type SparseRows = Map<number, Rows>;
 const none: SparseRows = new Map(); // shared, so that a dense step makes no garbage
@@ -41,7 +19,7 @@ const none: SparseRows = new Map(); // shared, so that a dense step makes no gar
 const rowBytes = 512; // of a variable in the engine's lists, while they grow, generously
 const { words } = entry;
 
-export class Stepper implements Stepping {
+export class Stepper implements Stepping, Guest {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly targets: readonly Target[];
@@ -97,9 +75,10 @@ export class Stepper implements Stepping {
       throw engine.outOfMemory(bytes, `${targets.length} variables`);
     }
     for (const { variable, size } of targets) {
-      if (variable && residenceOf(variable)) this.native.addElsewhere(size, averages);
+      const home = variable && homeOf(variable);
+      if (home?.residence) this.native.addElsewhere(size, averages);
       else {
-        this.native.add(size, variable ? addressOf(variable) : 0, averages, accumulates);
+        this.native.add(size, home?.address ?? 0, averages, accumulates);
         bytes += 4 * size * arrays;
       }
     }
@@ -123,14 +102,14 @@ export class Stepper implements Stepping {
   #settle(): void {
     for (const { variable } of this.targets) {
       if (!variable) continue;
-      const place = residenceOf(variable)?.place;
-      if (place) this.elsewhere ??= place.host(this);
-      claimsOf(variable).add(this);
+      const { residence, claims } = homeOf(variable);
+      if (residence) this.elsewhere ??= residence.place.host(this);
+      claims.add(this);
     }
   }
 
   /** A variable is going to be disposed: nothing reads or writes its memory any more, and its state is freed. */
-  retire(variable: Variable): void {
+  retire(variable: object): void {
     for (const target of this.targets) {
       if (target.variable !== variable) continue;
       if (this.elsewhere?.has(target.row)) this.elsewhere.retire(target.row);
@@ -187,7 +166,7 @@ export class Stepper implements Stepping {
 
   /** The values of a variable, wherever they live. */
   values(target: Target): Float32Array {
-    return target.array ?? (target.variable as Variable).value;
+    return target.array ?? (target.variable as Resident).value;
   }
 
   /** Steps what was selected. Cannot throw. */
@@ -275,7 +254,7 @@ export class Stepper implements Stepping {
     for (let j = 0; j < count; j++) {
       const { constraint, variable } = this.targets[rows[j]];
       if (constraint && variable && !this.elsewhere?.has(rows[j]))
-        project(constraint, this.#engine, variable, addressOf(variable));
+        project(constraint, this.#engine, variable, homeOf(variable).address);
     }
   }
 
@@ -313,7 +292,7 @@ export class Stepper implements Stepping {
   }
 
   delete(): void {
-    for (const { variable } of this.targets) if (variable) claimsOf(variable).delete(this);
+    for (const { variable } of this.targets) if (variable) homeOf(variable).claims.delete(this);
     this.elsewhere?.delete();
     this.native.delete();
   }

@@ -5,8 +5,8 @@ import type { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
 import { type RuleFacts, tileSize } from '../engine/facts.js';
 import type { Rows } from './sparse.js';
-import type { Gradient, Target } from './stepper.js';
 import type { Selecting } from './stepping.js';
+import type { Gradient, Target } from './target.js';
 
 /** Arrays with fewer elements share the tiles. Longer ones start where the tiles do, at a good place in a page. */
 const small = 1024;
