@@ -176,7 +176,7 @@ void Optimizer::choose_stages() {
   stages_.decay = decays;
 
   for (Group& group : groups_) {
-    coefficients(rule_, hypers.data(), {group.rate, updates() + 1, dialect}, scalars.data(), group.coef);
+    coefficients(rule_, hypers, {group.rate, updates() + 1, dialect}, scalars, group.coef);
     group.pipe = pipe;
     group.pipe.rate = float(group.rate);
   }
@@ -369,19 +369,19 @@ void Optimizer::reserve_pack() { packed_.resize(rows_.size()); }
 // Rows one behind another, then their scalars; `count` rows in all.
 void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at) {
   Row* const rows = reinterpret_cast<Row*>(packed_.data());
-  Scalars* const scalars = reinterpret_cast<Scalars*>(rows + count);
+  RowScalars* const scalars = reinterpret_cast<RowScalars*>(rows + count);
   std::memcpy(&scalars[place].pipe, row.pipe, sizeof(Pipe<float>));
-  if (row.coef) std::memcpy(scalars[place].coef, row.coef, sizeof(Scalars::coef));
-  const uintptr_t there = at + count * sizeof(Row) + place * sizeof(Scalars);
+  if (row.coef) std::memcpy(scalars[place].coef, row.coef, sizeof(RowScalars::coef));
+  const uintptr_t there = at + count * sizeof(Row) + place * sizeof(RowScalars);
   rows[place] = row;
   rows[place].pipe = reinterpret_cast<const Pipe<float>*>(there);
-  rows[place].coef = reinterpret_cast<const float*>(there + offsetof(Scalars, coef));
-  rows[place].sums = reinterpret_cast<float*>(there + offsetof(Scalars, sums));
+  rows[place].coef = reinterpret_cast<const float*>(there + offsetof(RowScalars, coef));
+  rows[place].sums = reinterpret_cast<float*>(there + offsetof(RowScalars, sums));
 }
 
 void Optimizer::unpack() {
-  const Scalars* const scalars =
-      reinterpret_cast<const Scalars*>(reinterpret_cast<const Row*>(packed_.data()) + count_);
+  const RowScalars* const scalars =
+      reinterpret_cast<const RowScalars*>(reinterpret_cast<const Row*>(packed_.data()) + count_);
   for (uint32_t j = 0; j < count_; j++)
     std::memcpy(state_[list_[j].row].sums.data(), scalars[j].sums, terms_ * sizeof(float));
 }
@@ -429,7 +429,7 @@ void Optimizer::average_chunk(uint32_t row, uint32_t from, uint32_t count) {
 }
 
 void Optimizer::end() {
-  if (updating()) advance(rule_, hypers.data(), {groups_[0].rate, updates() + 1, dialect}, scalars.data());
+  if (updating()) advance(rule_, hypers, {groups_[0].rate, updates() + 1, dialect}, scalars);
   const bool reset = updating() && accumulation_steps;
   const bool averages = !state_.empty() && state_[0].averages;  // all rows have one somewhere, or none
   if (!reset && !averages) {
@@ -454,7 +454,7 @@ void Optimizer::end() {
 void Optimizer::plan_only(uint32_t row, double rate) {
   static float coef[max_coefs];
   static const Pipe<float> identity;
-  coefficients(rule_, hypers.data(), {rate, updates() + 1, dialect}, scalars.data(), coef);
+  coefficients(rule_, hypers, {rate, updates() + 1, dialect}, scalars, coef);
   rows_[row].coef = coef;
   rows_[row].pipe = &identity;
   rows_[row].stages = Stages{}.word();

@@ -26,7 +26,7 @@ class Optimizer {
   ~Optimizer();
 
   // Options, read at every step.
-  std::vector<double> hypers;  // the rule's, in its order
+  Hypers hypers;  // the rule's, in its order
   Dialect dialect = Dialect::keras;
   double clipnorm = 0, global_clipnorm = 0, clipvalue = 0;  // 0 or less: off
   bool clamp_first = false;                                 // clipvalue, then clipnorm (optimizer_v2)
@@ -35,8 +35,8 @@ class Optimizer {
   double loss_scale = 1;
   uint32_t accumulation_steps = 0, overwrite_frequency = 0;  // 0: off
   double ema_momentum = 0.99;
-  uint32_t iterations = 0;     // calls, also those that only accumulate
-  std::vector<float> scalars;  // the rule's, in its order
+  uint32_t iterations = 0;  // calls, also those that only accumulate
+  Scalars scalars;          // the rule's, in its order
 
   // A row to be built. Null `weights`: they live in a foreign heap.
   void add(uint32_t n, float* weights, bool averages, bool accumulates);
@@ -124,14 +124,14 @@ class Optimizer {
     uint32_t summed = 0, part = 0;
   };
 
-  struct Scalars {
+  struct RowScalars {
     Pipe<float> pipe;
     float coef[max_coefs];
     float sums[max_sums];
   };
   struct Packed {
     Row row;
-    Scalars scalars;
+    RowScalars scalars;
   };
 
   // Listed rows that lie one behind another and are all within reach.

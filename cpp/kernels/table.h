@@ -1,9 +1,9 @@
 // The rules by their number: what the engine, the kernel module and the tests call. Which rules there are is
 // rules.h.
 #pragma once
+#include <array>
 #include <cstring>
 #include <span>
-#include <vector>
 
 #include "kernels/reduce.h"
 #include "kernels/rules.h"
@@ -61,22 +61,24 @@ inline std::span<const Slot> slots(uint32_t rule) {
   return found;
 }
 
-// The defaults of a rule's hyperparameters, and of the scalars that are its state, in their order.
-inline std::vector<double> default_hypers(uint32_t rule) {
-  std::vector<double> list;
+// The values of a rule's hyperparameters, and of the scalars that are its state, in their order.
+using Hypers = std::array<double, max_hypers>;
+using Scalars = std::array<float, max_scalars>;
+
+// What they are at first.
+inline Hypers default_hypers(uint32_t rule) {
+  Hypers list{};
   with_rule(rule, [&]<Rule R> {
     const typename R::Hyper h;
-    list.resize(field_count<typename R::Hyper>);
-    std::memcpy(list.data(), &h, list.size() * sizeof(double));
+    std::memcpy(list.data(), &h, field_count<typename R::Hyper> * sizeof(double));
   });
   return list;
 }
-inline std::vector<float> first_scalars(uint32_t rule) {
-  std::vector<float> list;
+inline Scalars first_scalars(uint32_t rule) {
+  Scalars list{};
   with_rule(rule, [&]<Rule R> {
     const typename ScalarsOf<R>::type s;
-    list.resize(field_count<typename ScalarsOf<R>::type>);
-    std::memcpy(list.data(), &s, list.size() * sizeof(float));
+    std::memcpy(list.data(), &s, field_count<typename ScalarsOf<R>::type> * sizeof(float));
   });
   return list;
 }
@@ -89,16 +91,16 @@ T from_list(const F* list) {
   return values;
 }
 
-// `hypers` and `scalars` as above. The scalars are those before this update.
-inline void coefficients(uint32_t rule, const double* hypers, const Step& at, const float* scalars,
+// The scalars are those before this update.
+inline void coefficients(uint32_t rule, const Hypers& hypers, const Step& at, const Scalars& scalars,
                          float (&out)[max_coefs]) {
   with_rule(rule, [&]<Rule R> {
-    const auto h = from_list<typename R::Hyper>(hypers);
+    const auto h = from_list<typename R::Hyper>(hypers.data());
     CoefOf<R, float> k;
     if constexpr (requires { R::coef(h, at); }) {
       k = R::coef(h, at);
     } else {
-      k = R::coef(h, at, from_list<typename R::Scalars>(scalars));
+      k = R::coef(h, at, from_list<typename R::Scalars>(scalars.data()));
     }
     std::memcpy(out, &k, field_count<decltype(k)> * sizeof(float));
   });
@@ -123,12 +125,12 @@ inline void resolve(uint32_t rule, const float* sums, float* coef) {
 }
 
 // The scalars after an update.
-inline void advance(uint32_t rule, const double* hypers, const Step& at, float* scalars) {
+inline void advance(uint32_t rule, const Hypers& hypers, const Step& at, Scalars& scalars) {
   with_rule(rule, [&]<Rule R> {
     if constexpr (requires { typename R::Scalars; }) {
-      auto s = from_list<typename R::Scalars>(scalars);
-      R::advance(from_list<typename R::Hyper>(hypers), at, s);
-      std::memcpy(scalars, &s, field_count<typename R::Scalars> * sizeof(float));
+      auto s = from_list<typename R::Scalars>(scalars.data());
+      R::advance(from_list<typename R::Hyper>(hypers.data()), at, s);
+      std::memcpy(scalars.data(), &s, field_count<typename R::Scalars> * sizeof(float));
     }
   });
 }

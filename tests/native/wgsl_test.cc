@@ -129,7 +129,7 @@ TEST_P(Text, LeavesTheBitsOfTheKernels) {
   const uint32_t rule = GetParam(), n = 300;
   static Scratch scratch;
   float coef[max_coefs];
-  coefficients(rule, default_hypers(rule).data(), {0.01, 3}, first_scalars(rule).data(), coef);
+  coefficients(rule, default_hypers(rule), {0.01, 3}, first_scalars(rule), coef);
   Values scalars = scalars_of(usual);
   with_rule(rule, [&]<Rule R> {
     for (size_t k = 0; k < field_count<CoefOf<R, float>>; k++)
