@@ -51,7 +51,10 @@ export class Build implements Holder {
   make(variables: readonly Parameter[]): void {
     if (this.#made) return;
     const { engine } = this;
-    const targets = targetsFor(variables, engine);
+    const targets = targetsFor(variables, engine).map((target) => ({
+      ...target,
+      matrix: this.#options.matrixOf(target),
+    }));
     this.attach((rule, averages, accumulates) => ({
       stepper: new Stepper(engine, rule, targets, averages, accumulates),
       selection: new Selection(this.#options.name, engine, targets, variables),
