@@ -4,7 +4,7 @@
 
 import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
-import { homeOf } from './home.js';
+import { type Home, homeOf } from './home.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Selecting } from './stepping.js';
@@ -43,6 +43,8 @@ export class Selection implements Selecting {
   readonly #engine: Engine;
   readonly #rowOf = new Map<Parameter, number>();
   readonly #stamps: number[];
+  /** By row; null for arrays. Kept, because looking them up costs more than looking at them. */
+  readonly #homes: readonly (Home | null)[];
   #stamp = 0;
   /** The epoch of the last selection, if that was of a dense gradient for every variable. */
   #full = -1;
@@ -56,6 +58,7 @@ export class Selection implements Selecting {
     this.#engine = engine;
     this.targets = targets;
     this.#stamps = targets.map(() => 0);
+    this.#homes = targets.map(({ variable }) => variable && homeOf(variable));
     for (const { row } of targets) this.#rowOf.set(parameters[row], row);
   }
 
@@ -91,7 +94,7 @@ export class Selection implements Selecting {
       if (this.#stamps[row] === stamp)
         throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
       this.#stamps[row] = stamp;
-      checkAlive(target);
+      if (this.#homes[row]?.isDisposed ?? true) checkAlive(target);
       const g = grads[i];
       if (g === null || g === undefined) {
         missing += `${missing && ', '}'${target.path}'`;
