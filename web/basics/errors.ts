@@ -49,11 +49,37 @@ export function suggestion(name: string, known: readonly string[]): string {
   return best === undefined ? '' : ` Did you mean '${best}'?`;
 }
 
-const said = new Set<string>();
+/**
+ * An object of options and nothing else, so that no mistake is silent: own keys, each of them known.
+ * @throws TypeError that begins with `what`
+ */
+export function refuseUnknown(what: string, options: unknown, names: readonly string[]): void {
+  if (!isRecord(options))
+    throw new TypeError(
+      `${what}: options must be a plain object with ${oneOf(names)}, got ${describe(options)}.`,
+    );
+  for (const key of Object.keys(options))
+    if (!names.includes(key))
+      throw new TypeError(
+        `${what}: unknown option '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
+      );
+}
 
-/** console.warn, once per text. */
+/** `{ … }`, of whichever realm: no array, no Map, no instance of a class, whose properties may be out of sight. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+const said = new Set<string>();
+const most = 100; // different texts: a warning at every step would be as good as none, and is kept for ever
+
+/** console.warn, once per text, and for a bounded number of texts. */
 export function warnOnce(text: string): void {
-  if (said.has(text)) return;
+  if (said.has(text) || said.size > most) return;
+  console.warn(
+    said.size < most ? text : `simdescent: ${most} different warnings were given; no more follow.`,
+  );
   said.add(text);
-  console.warn(text);
 }

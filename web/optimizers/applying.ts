@@ -2,10 +2,11 @@
 // values instead of stored ones; and how a step is taken back. What apply does is optimizer.ts.
 
 import { describe } from '../basics/errors.js';
+import { floatsFrom } from '../basics/floats.js';
 import { engine } from '../engine/engine.js';
 import { assignAll } from '../state/entries.js';
 import type { Parameter } from '../step/parameters.js';
-import { type GradientLike, type HostGradient, isDisposed } from '../step/selection.js';
+import { type GradientLike, type HostGradient, heldGradient, isDisposed } from '../step/selection.js';
 import type { Stepping } from '../step/stepping.js';
 import { gradientAddressOf } from '../step/variable.js';
 import { Placed } from './placed.js';
@@ -108,19 +109,26 @@ export abstract class Applying extends Placed {
       throw new RangeError(
         `statelessApply: trainableVariables must be the ${targets.length} built variables, 1:1, got ${describe(trainableVariables)}.`,
       );
-    targets.forEach((t, k) => {
-      if (trainableVariables[k]?.length !== t.size)
-        throw new RangeError(
-          `statelessApply: '${t.path}' has ${t.size} elements, got ${describe(trainableVariables[k])}.`,
+    // All is read before anything is written: what was given may be views of what is written.
+    const values = targets.map(({ path, size }, k) => {
+      const given = trainableVariables[k];
+      const read = floatsFrom(given);
+      if (!read)
+        throw new TypeError(
+          `statelessApply: the values of '${path}' must be an array of numbers, got ${describe(given)}.`,
         );
+      if (read.length !== size)
+        throw new RangeError(`statelessApply: '${path}' has ${size} elements, got ${describe(given)}.`);
+      return read;
     });
+    const held = Array.isArray(grads) ? grads.map(heldGradient) : grads;
     const restore = this.snapshot(stepper);
     try {
       assignAll('statelessApply: optimizerVariables', this.entries(), optimizerVariables);
       targets.forEach((t, k) => {
-        stepper.values(t).set(trainableVariables[k]);
+        stepper.values(t).set(values[k]);
       });
-      this.apply(grads);
+      this.apply(held);
       return [targets.map((t) => stepper.values(t).slice()), this.getWeights()];
     } finally {
       restore();

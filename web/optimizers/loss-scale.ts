@@ -2,6 +2,7 @@
 // It decides whether and with which scale the inner optimizer steps; everything else is the inner one's.
 
 import { describe } from '../basics/errors.js';
+import { isFloats } from '../basics/floats.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
 import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
@@ -149,7 +150,7 @@ export class LossScaleOptimizer extends Optimizer {
 
   override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
     this.idle('record');
-    const isHere = (g: GradientLike) => !g || g instanceof Float32Array || g instanceof SparseGradient;
+    const isHere = (g: GradientLike) => !g || isFloats(g) || g instanceof SparseGradient;
     if (Array.isArray(grads) && !grads.every(isHere))
       throw new Error(
         'LossScaleOptimizer: whether gradients on the GPU are finite must be waited for, and cannot be recorded; await apply() instead.',

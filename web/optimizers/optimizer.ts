@@ -3,6 +3,7 @@
 // selection.ts validates a call; the subclasses in optimizers/ choose the update rule and add their options.
 
 import { describe, warnOnce } from '../basics/errors.js';
+import { isFloats, plainFloats } from '../basics/floats.js';
 import { Dialect, type Engine, type EngineOptimizer, engine } from '../engine/engine.js';
 import { rateFrom } from '../schedules/rate.js';
 import { type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
@@ -77,7 +78,7 @@ export abstract class Optimizer extends Applying {
     allFinite = (o, grads, variables) => {
       const { rows, gradients, count } = o.#select(grads, variables);
       const stepper = o.stepper();
-      const isHere = (g: unknown) => g instanceof Float32Array || g instanceof SparseGradient;
+      const isHere = (g: unknown) => isFloats(g) || g instanceof SparseGradient;
       const here = rows
         .slice(0, count)
         .every((_, j) => !isHere(gradients[j]) || stepper.isFinite(gradients[j]));
@@ -140,10 +141,10 @@ export abstract class Optimizer extends Applying {
     this.alive();
     if (this.#stepper) return;
     const targets = targetsFor(variables, this.#engine);
-    this.#attach((engine, rule, averages, accumulates) => ({
-      stepper: new Stepper(engine, rule, targets, averages, accumulates),
-      selection: new Selection(this.name, engine, targets, variables),
-    }));
+    this.#attach((engine, rule, averages, accumulates) => {
+      const stepper = new Stepper(engine, rule, targets, averages, accumulates);
+      return { stepper, selection: new Selection(this.name, engine, stepper, variables) };
+    });
     for (const { row } of targets)
       if (this.#excluded.lists(variables[row])) this.stepper().native.excludeFromDecay(row);
   }
@@ -182,12 +183,15 @@ export abstract class Optimizer extends Applying {
     stepper.elsewhere?.check('updateStep');
     const target = stepper.targets[(this.#selection as Selecting).rowOf(variable)];
     checkAlive(target);
-    checkGradient(gradient, target);
-    if (gradient instanceof SparseGradient)
+    let g = isFloats(gradient) ? plainFloats(gradient) : gradient;
+    checkGradient(g, target);
+    if (g instanceof SparseGradient)
       throw new TypeError('updateStep takes a Float32Array, got a SparseGradient.');
+    if (g instanceof Float32Array && (this.#engine.owns(g) || g.buffer === target.array?.buffer))
+      g = new Float32Array(g); // it may be what the step writes
     const rate = rateFrom('updateStep: learningRate', learningRate).at(this.rawIterations);
     this.#configure(stepper, 1);
-    stepper.updateOnly(target, gradient as Float32Array, rate);
+    stepper.updateOnly(target, g as Float32Array, rate);
   }
 
   /** With `useEma`: every variable becomes its average. Otherwise nothing. @throws Error, RangeError */
@@ -288,14 +292,15 @@ export abstract class Optimizer extends Applying {
     const { native, targets } = made.stepper;
     for (const { row, name } of targets) if (this.#excluded.matches(name)) native.excludeFromDecay(row);
     if (this.rateGroups) for (const t of targets) native.setGroup(t.row, this.rateGroups.groupOf(t));
-    const old = this.#stepper ? this.entries().map(({ key, read }) => ({ key, value: read() })) : [];
     const before = this.#stepper;
+    const old = before ? this.entries().map(({ key, read }) => ({ key, value: read() })) : [];
     this.#selection = made.selection;
     this.#stepper = made.stepper;
     this.stale = true;
+    if (!before) return;
     const now = new Map(this.entries().map((entry) => [entry.key, entry]));
     for (const { key, value } of old) now.get(key)?.write(value);
-    before?.delete();
+    before.delete();
   }
 
   /**
@@ -303,10 +308,8 @@ export abstract class Optimizer extends Applying {
    * made it grow.
    */
   #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): Selecting {
-    const addresses = grads.map((g) =>
-      g instanceof Float32Array && this.#engine.owns(g) ? g.byteOffset : -1,
-    );
-    const sizes = grads.map((g) => (g instanceof Float32Array ? g.length : 0));
+    const addresses = grads.map((g) => (isFloats(g) && this.#engine.owns(g) ? g.byteOffset : -1));
+    const sizes = grads.map((g) => (isFloats(g) ? g.length : 0));
     this.build(variables);
     const fresh = grads.map((g, k) => (addresses[k] < 0 ? g : this.#engine.floats(addresses[k], sizes[k])));
     const selection = this.#selection as Selecting;
@@ -369,6 +372,8 @@ export abstract class Optimizer extends Applying {
   ): void | Promise<void> {
     const rates = this.#ratesStay() ? null : this.#ratesNow();
     const selection = this.#select(grads, variables);
+    if (selection.missing)
+      warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`); // may throw
     const stepper = this.stepper();
     const { native, elsewhere } = stepper;
     this.#configure(stepper, lossScale);
@@ -400,8 +405,6 @@ export abstract class Optimizer extends Applying {
       throw error;
     }
     stepper.elsewhere?.commit(encoder);
-    if (selection.missing)
-      warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`);
   }
 
   /** Options that decide which state there is are fixed by build. */
@@ -448,8 +451,10 @@ export abstract class Optimizer extends Applying {
         ),
       );
     }
-    if (stepper) entries.push(...slotEntries(this.#engine, name, stepper));
-    return [...entries, ...this.extra.map(userEntry)];
+    return entries.concat(
+      stepper ? slotEntries(this.#engine, name, stepper) : [], // not pushed: they may be more than a call takes
+      this.extra.map(userEntry),
+    );
   }
 }
 

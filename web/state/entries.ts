@@ -2,7 +2,8 @@
 // through it: `variables`, weights, stores, files.
 
 import { describe } from '../basics/errors.js';
-import type { Engine } from '../engine/engine.js';
+import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
+import { type Engine, engine } from '../engine/engine.js';
 import type { Elsewhere, Remote } from '../step/elsewhere.js';
 import { isDisposed } from '../step/selection.js';
 import type { Target } from '../step/stepper.js';
@@ -130,15 +131,18 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepping): St
       () => stepper.accumulatorOf(t),
       (away) => away.accumulator(t.row),
     );
-  const slots = Array.from({ length: module.slotCount(number) }, (_, k) => k);
-  const groups = new Set(slots.map((k) => module.slotGroup(number, k)));
-  for (const group of groups)
+  const slots = Array.from({ length: module.slotCount(number) }, (_, k) => ({
+    k,
+    group: module.slotGroup(number, k),
+    suffix: engine.text(module.slotName(number, k)),
+  }));
+  for (const now of new Set(slots.map(({ group }) => group)))
     for (const t of targets)
-      for (const k of slots)
-        if (module.slotGroup(number, k) === group)
+      for (const { k, group, suffix } of slots)
+        if (group === now)
           add(
             t,
-            engine.text(module.slotName(number, k)),
+            suffix,
             () => stepper.slotOf(t, k),
             (away) => away.slot(t.row, k),
           );
@@ -154,14 +158,11 @@ function scalar(value: unknown): number | undefined {
     : undefined;
 }
 
-function isNumbers(value: unknown): value is ArrayLike<number> {
-  return (
-    (ArrayBuffer.isView(value) &&
-      !(value instanceof DataView) &&
-      !(value instanceof BigInt64Array) &&
-      !(value instanceof BigUint64Array)) ||
-    (Array.isArray(value) && value.every((x) => typeof x === 'number'))
-  );
+/** Numbers as they are now: a list is read once; a view of the engine's memory may be written before it is read. */
+function numbers(value: unknown): ArrayLike<number> | null {
+  if (!isFloats(value)) return floatsFrom(value);
+  const array = plainFloats(value);
+  return engine('state').owns(array) ? new Float32Array(array) : array;
 }
 
 /** All values at once, or an error that names the first that does not fit, and then none. */
@@ -195,10 +196,10 @@ export function checkValue(
     check?.(x);
     return x;
   }
-  if (!isNumbers(value))
-    throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
+  const read = numbers(value);
+  if (!read) throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
   const size = shape.reduce((a, b) => a * b, 1);
-  if (value.length !== size)
-    throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${value.length}.`);
-  return value;
+  if (read.length !== size)
+    throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${read.length}.`);
+  return read;
 }

@@ -1,6 +1,7 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
 
 import { describe } from '../basics/errors.js';
+import { isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
 import type { Target } from './stepper.js';
 import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
@@ -9,7 +10,7 @@ import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
 export type Parameter = Variable | Float32Array;
 
 export function isParameter(value: unknown): value is Parameter {
-  return value instanceof Variable || value instanceof Float32Array;
+  return value instanceof Variable || isFloats(value);
 }
 
 export function pathOf(parameter: Parameter): string {
@@ -36,7 +37,7 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
         `build: variables[${row}] must be a Variable or a Float32Array, got ${describe(parameter)}.`,
       );
     const variable = parameter instanceof Variable ? parameter : null;
-    const array = parameter instanceof Variable ? null : parameter;
+    const array = parameter instanceof Variable ? null : plainFloats(parameter);
     if (variable && addressOf(variable) === 0 && !residenceOf(variable))
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
     if (array && engine.owns(array))
@@ -91,7 +92,10 @@ function checkOverlaps(targets: readonly Target[]): void {
   const ranges = new Map<object, { start: number; end: number; path: string }[]>();
   for (const { array, variable, path } of targets) {
     const { buffer, start, end } = variable ? rangeOf(variable) : bytesOf(array as Float32Array);
-    ranges.set(buffer, [...(ranges.get(buffer) ?? []), { start, end, path }]);
+    if (start === end) continue;
+    const list = ranges.get(buffer);
+    if (list) list.push({ start, end, path });
+    else ranges.set(buffer, [{ start, end, path }]);
   }
   for (const list of ranges.values()) {
     list.sort((a, b) => a.start - b.start);

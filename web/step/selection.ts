@@ -3,12 +3,14 @@
 // and looks only at what can have changed in between.
 
 import { describe } from '../basics/errors.js';
+import { isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
+import { Aliases } from './aliases.js';
 import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
-import type { Selecting } from './stepping.js';
+import type { Selecting, Stepping } from './stepping.js';
 import { addressOf, residenceOf } from './variable.js';
 
 /** null: this variable has no gradient in this step, and is left alone (not the same as zeros). */
@@ -37,6 +39,9 @@ export function checkGradient(g: unknown, target: Target): asserts g is Gradient
     );
 }
 
+/** So many variables without a gradient are named in the warning, and the others counted. */
+const named = 8;
+
 export class Selection implements Selecting {
   readonly targets: readonly Target[];
   readonly rows: number[] = [];
@@ -56,10 +61,13 @@ export class Selection implements Selecting {
   #frozen: readonly GradientLike[] | null = null;
   /** Where arrays of the JavaScript heap take part: their buffers may be transferred away at any time. */
   readonly #loose: number[] = [];
+  readonly #aliases: Aliases;
 
-  constructor(owner: string, engine: Engine, targets: readonly Target[], parameters: readonly Parameter[]) {
+  constructor(owner: string, engine: Engine, stepper: Stepping, parameters: readonly Parameter[]) {
+    const { targets } = stepper;
     this.#owner = owner;
     this.#engine = engine;
+    this.#aliases = new Aliases(engine, stepper);
     this.targets = targets;
     this.#stamps = targets.map(() => 0);
     for (const { row } of targets) this.#rowOf.set(parameters[row], row);
@@ -90,6 +98,7 @@ export class Selection implements Selecting {
     this.#loose.length = 0;
     let count = 0;
     let missing = '';
+    let absent = 0;
     let dense = variables === undefined;
     for (let i = 0; i < expected; i++) {
       const row = variables ? this.rowOf(variables[i]) : i;
@@ -98,16 +107,26 @@ export class Selection implements Selecting {
         throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
       this.#stamps[row] = stamp;
       checkAlive(target);
-      const g = grads[i];
+      let g = grads[i];
       if (g === null || g === undefined) {
-        missing += `${missing && ', '}'${target.path}'`;
+        if (++absent <= named) missing += `${missing && ', '}'${target.path}'`;
         dense = false;
         continue;
       }
-      checkGradient(g, target);
-      const isArray = g instanceof Float32Array;
-      const address = isArray && this.#engine.owns(g) ? g.byteOffset : 0;
-      dense &&= isArray;
+      if (isFloats(g)) g = plainFloats(g);
+      let address = 0;
+      if (g instanceof Float32Array) {
+        if (g.length !== target.size) checkGradient(g, target);
+        if (this.#engine.owns(g)) address = g.byteOffset;
+        if (this.#aliases.has(g, address, target)) {
+          g = new Float32Array(g); // as it was before the step
+          address = 0;
+          dense = false; // and at the next step once more
+        }
+      } else {
+        checkGradient(g, target);
+        dense = false;
+      }
       if (address === 0 || target.array) this.#loose.push(count);
       rows[count] = row;
       gradients[count] = g;
@@ -115,7 +134,7 @@ export class Selection implements Selecting {
     }
     if (count === 0 && expected > 0) throw new RangeError('No gradients provided for any variable.');
     this.count = count;
-    this.missing = missing;
+    this.missing = absent > named ? `${missing} and ${absent - named} more` : missing;
     if (!dense) return;
     this.#full = this.#engine.epoch;
     this.#frozen = Object.isFrozen(grads) ? grads : null;
@@ -141,7 +160,7 @@ function areSame(list: readonly unknown[], others: readonly unknown[]): boolean 
 
 /** A copy of a gradient as it is now, for a call that must wait: arrays may be refilled meanwhile. */
 export function heldGradient<G extends GradientLike>(g: G): G {
-  if (g instanceof Float32Array) return new Float32Array(g) as unknown as G;
+  if (isFloats(g)) return new Float32Array(g) as unknown as G;
   if (!(g instanceof SparseGradient)) return g;
   const { indices, values, clip } = g;
   return new SparseGradient({
