@@ -14,7 +14,7 @@ import { root } from './helpers.mjs';
 const ENTRIES = 630;
 
 /** Listed exceptions: a bug of an ancestor; and the recorded calls for which there is nothing to call. */
-const EXCEPTIONS = { 'capreolus.json': 1, 'errors.json': 16 };
+const EXCEPTIONS = { 'capreolus.json': 1, 'errors.json': 17 };
 
 const vectors = `${root}tests/vectors`;
 const outcome = await runFolder(vectors);

@@ -107,6 +107,10 @@ export class Roster<V extends Named, G> implements Selecting {
     this.#access = access;
   }
 
+  knows(variable: unknown): boolean {
+    return this.has((variable as Named | null)?.name ?? '');
+  }
+
   rowOf(variable: unknown): number {
     const row = this.#rowOf.get((variable as Named | null)?.name ?? '');
     if (row === undefined)

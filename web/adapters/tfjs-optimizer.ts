@@ -1,6 +1,6 @@
 // TfOptimizer: one of our optimizers as TensorFlow.js takes it, in model.compile or a loop of one's own. It
 // finds the variables, hands them to the optimizer where they are, and saves and loads its state with a model.
-import { describe } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
 import type { LearningRate } from '../schedules/rate.js';
@@ -51,9 +51,11 @@ export class TfOptimizer {
   #given: TfTensor[] = [];
 
   /** @throws TypeError for what is no optimizer */
-  constructor(optimizer: Optimizer, { tf, gpu }: TfOptimizerOptions = {}) {
+  constructor(optimizer: Optimizer, options: TfOptimizerOptions = {}) {
     if (!(optimizer instanceof Optimizer))
       throw new TypeError(`tfOptimizer takes an optimizer, such as new Adam(), got ${describe(optimizer)}.`);
+    refuseUnknown('tfOptimizer', options, ['tf', 'gpu']);
+    const { tf, gpu } = options;
     this.optimizer = optimizer;
     this.#tf = tf;
     this.#gpu = gpu;
@@ -252,7 +254,7 @@ export class TfOptimizer {
 const camelCase = (key: string) => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 function registered(engine: TfEngine, name: string): TfVariable {
-  const variable = engine.registeredVariables[name];
+  const variable = Object.hasOwn(engine.registeredVariables, name) && engine.registeredVariables[name];
   if (!variable) throw new Error(`TensorFlow.js knows no variable '${name}'; has it been disposed?`);
   return variable;
 }

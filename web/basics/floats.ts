@@ -45,3 +45,13 @@ function copyOf(values: ArrayLike<unknown>): Float32Array<ArrayBuffer> | null {
   }
   return copy;
 }
+
+/** Whether the buffer was transferred away. An array of no elements may have a buffer of no bytes. */
+export function isDetached(array: Float32Array): boolean {
+  if (lengthOf.call(array) > 0) return false;
+  try {
+    return !new Uint8Array(bufferOf.call(array));
+  } catch {
+    return true;
+  }
+}

@@ -1,7 +1,7 @@
 // What an optimizer's user says in terms of `apply`: in pairs, with the variables' own gradients, from a loss, or on
 // values instead of stored ones; and how a step is taken back. What apply does is optimizer.ts.
 
-import { describe } from '../basics/errors.js';
+import { awaited, describe } from '../basics/errors.js';
 import { floatsFrom } from '../basics/floats.js';
 import { engine } from '../engine/engine.js';
 import { assignAll } from '../state/entries.js';
@@ -29,6 +29,10 @@ export abstract class Applying extends Placed {
   applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number>;
   applyGradients(pairs: Iterable<readonly [GradientLike, Parameter]>): number | Promise<number> {
     this.idle('applyGradients');
+    if (typeof (pairs as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function')
+      throw new TypeError(
+        `applyGradients takes a list of [gradient, variable] pairs, got ${describe(pairs)}.`,
+      );
     const list = [...pairs];
     if (list.length === 0)
       throw new RangeError('applyGradients: the list of [gradient, variable] pairs is empty.');
@@ -82,7 +86,9 @@ export abstract class Applying extends Placed {
       );
     const result = lossAndGrads();
     if (typeof result !== 'object' || result === null || !Array.isArray(result.grads))
-      throw new TypeError(`minimize: the function must return { loss, grads }, got ${describe(result)}.`);
+      throw new TypeError(
+        `minimize: the function must return { loss, grads }, got ${describe(result)}.${awaited(result)}`,
+      );
     const waiting = this.apply(result.grads, variables);
     return waiting ? waiting.then(() => result.loss) : result.loss;
   }
@@ -143,7 +149,9 @@ export abstract class Applying extends Placed {
     const state = entries.map((entry) => copyOf(entry.read()));
     const values = targets.map((t) => stepper.values(t).slice());
     return () => {
-      assignAll('restore', entries, state);
+      entries.forEach((entry, k) => {
+        entry.write(state[k]); // as it was, without a check: that cannot fail
+      });
       targets.forEach((t, k) => {
         stepper.values(t).set(values[k]);
       });

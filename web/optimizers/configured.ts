@@ -1,10 +1,11 @@
 // The configured part of an optimizer: its options as live properties, its learning rate and name, and Keras'
 // config in and out. What the options do is optimizer.ts.
 
-import { describe } from '../basics/errors.js';
+import { awaited, describe, isRecord, markOurs } from '../basics/errors.js';
 import type { EngineOptimizer } from '../engine/engine.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import { checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
+import { refuseUnknownProperties } from './unknown.js';
 
 export type Options = Record<string, unknown>;
 
@@ -20,7 +21,16 @@ export interface Kind {
   configure?(native: EngineOptimizer, options: Readonly<Options>): void;
 }
 
+/** Whether it is of a class of ours, and of no subclass of it. */
+export let isBuiltIn: (optimizer: Configured) => boolean;
+
 export abstract class Configured {
+  static {
+    markOurs(Configured);
+    isBuiltIn = ({ kind, constructor: type }) =>
+      Object.hasOwn(type, 'className') && (type as typeof Configured).className === kind.className;
+    refuseUnknownProperties(Configured.prototype, (instance) => isBuiltIn(instance as Configured));
+  }
   /** The `class_name` of Keras' configs. */
   static readonly className: string = 'Optimizer';
 
@@ -99,8 +109,8 @@ export abstract class Configured {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    if (typeof config !== 'object' || config === null || Array.isArray(config))
-      throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.`);
+    if (!isRecord(config))
+      throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
     const key = 'learning_rate' in config ? 'learning_rate' : 'learningRate';
     const rate = config[key];
     if (typeof rate !== 'object' || rate === null) return new this(config as never);
@@ -146,17 +156,27 @@ export abstract class Configured {
   }
 }
 
-/** Every option of the table as a live property; learningRate and name have accessors of their own. */
+/** Every option of the table as a live property, in Keras' spelling as well; learningRate and name have accessors. */
 function defineOptions(prototype: object, table: OptionTable): void {
   for (const name of Object.keys(table)) {
-    if (name in prototype) continue;
-    Object.defineProperty(prototype, name, {
-      get(this: { readOption(name: string): unknown }) {
-        return this.readOption(name);
-      },
-      set(this: { writeOption(name: string, value: unknown): void }, value: unknown) {
-        this.writeOption(name, value);
-      },
-    });
+    if (!(name in prototype))
+      Object.defineProperty(prototype, name, {
+        get(this: { readOption(name: string): unknown }) {
+          return this.readOption(name);
+        },
+        set(this: { writeOption(name: string, value: unknown): void }, value: unknown) {
+          this.writeOption(name, value);
+        },
+      });
+    const keras = snakeCase(name);
+    if (!(keras in prototype))
+      Object.defineProperty(prototype, keras, {
+        get(this: Record<string, unknown>) {
+          return this[name];
+        },
+        set(this: Record<string, unknown>, value: unknown) {
+          this[name] = value;
+        },
+      });
   }
 }

@@ -14,6 +14,7 @@ import type { Kind } from './configured.js';
 import type { Excluded } from './exclusion.js';
 import { allFinite, applyScaled, Optimizer, orUnbuilt, stateOf, stepperOf } from './optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from './options.js';
+import { serializeOptimizer } from './serialized.js';
 
 export interface LossScaleOptions {
   /** The loss scale to begin with. Default 2^15. */
@@ -34,7 +35,13 @@ const innerOnly = (name: string, fallback: unknown): Check<unknown> => {
   };
 };
 
-const { name, learningRate, ...others } = baseOptions;
+const { name, learningRate: inners, ...others } = baseOptions;
+const learningRate: Option = {
+  ...inners,
+  check: (label) => {
+    throw new RangeError(`${label}: the learning rate is the inner optimizer's; set it there.`);
+  },
+};
 const kind: Kind = {
   className: 'LossScaleOptimizer',
   defaultName: 'loss_scale_optimizer',
@@ -73,7 +80,9 @@ const kind: Kind = {
 /**
  * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
  * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
- * `scaleLoss`. As in Keras there is no floor, and the inner `lossScaleFactor` is switched off for good.
+ * `scaleLoss`. As in Keras the inner `lossScaleFactor` is switched off; one that is set afterwards divides once more.
+ * The scale never reaches 0 or Infinity, from where Keras' would not come back and make NaN of every weight: a step that
+ * would halve the smallest float32 throws, and one that would double the largest leaves it.
  */
 export class LossScaleOptimizer extends Optimizer {
   static override readonly name: string = 'LossScaleOptimizer';
@@ -114,6 +123,9 @@ export class LossScaleOptimizer extends Optimizer {
   }
   override get iterations(): number {
     return this.#inner.iterations;
+  }
+  override set iterations(count: number) {
+    this.#inner.iterations = count;
   }
   override get rawIterations(): number {
     return this.#inner?.rawIterations ?? 0; // undefined while the base class constructs
@@ -171,20 +183,46 @@ export class LossScaleOptimizer extends Optimizer {
     encoder?: object,
   ): void | Promise<void> {
     if (!finite) {
+      const half = Math.fround(this.#scale * 0.5);
+      if (half === 0)
+        throw new Error(
+          'LossScaleOptimizer: the gradients are not finite at any scale: it has been halved down to the smallest float32. ' +
+            'The loss or the model gives NaN or Infinity.',
+        );
       this.#steps = 0;
-      this.#scale = Math.fround(this.#scale * 0.5);
+      this.#scale = half;
       return undefined;
     }
-    const waiting = applyScaled(this.#inner, grads, variables, this.#scale, encoder);
+    const factor = this.#inner.lossScaleFactor; // Keras' inner optimizer divides by it as well, afterwards
+    const waiting =
+      factor === null
+        ? applyScaled(this.#inner, grads, variables, this.#scale, encoder)
+        : applyScaled(this.#inner, this.#divided(grads), variables, factor, encoder);
     if (waiting) return waiting.then(() => this.#count());
     this.#count();
   }
 
+  /** Copies, divided by the scale. */
+  #divided(grads: readonly GradientLike[]): GradientLike[] {
+    const scale = this.#scale;
+    const divided = (values: Float32Array) => new Float32Array(values).map((x) => x / scale);
+    return grads.map((g) => {
+      if (!g) return g;
+      if (isFloats(g)) return divided(g);
+      if (g instanceof SparseGradient)
+        return new SparseGradient({ indices: g.indices, values: divided(g.values), clip: g.clip });
+      throw new Error(
+        "LossScaleOptimizer: with a lossScaleFactor of the inner optimizer's own, gradients must be Float32Arrays.",
+      );
+    });
+  }
+
+  /** As Keras compares: where dynamicGrowthSteps was lowered below the counter, the scale grows no more. */
   #count(): void {
-    this.#steps++;
-    if (this.#steps < this.dynamicGrowthSteps) return;
-    this.#steps = 0;
-    this.#scale = Math.fround(this.#scale * 2);
+    const grows = this.#steps === this.dynamicGrowthSteps - 1;
+    this.#steps = grows ? 0 : this.#steps + 1;
+    const twice = Math.fround(this.#scale * 2);
+    if (grows && twice < Number.POSITIVE_INFINITY) this.#scale = twice;
   }
 
   override updateStep(
@@ -214,15 +252,9 @@ export class LossScaleOptimizer extends Optimizer {
   }
 
   override getConfig(): Record<string, unknown> {
-    const inner = this.#inner.constructor as typeof Optimizer;
     return {
       name: this.name,
-      inner_optimizer: {
-        module: 'keras.optimizers',
-        class_name: inner.className,
-        config: this.#inner.getConfig(),
-        registered_name: null,
-      },
+      inner_optimizer: serializeOptimizer(this.#inner),
       initial_scale: this.initialScale,
       dynamic_growth_steps: this.dynamicGrowthSteps,
     };
@@ -262,7 +294,18 @@ export class LossScaleOptimizer extends Optimizer {
         () => {},
       ), // nor is its own rate used
       scalarEntry(path('step_counter'), 'int32', () => this.#steps, steps),
-      scalarEntry(path('dynamic_scale'), 'float32', () => this.#scale, scale),
+      scalarEntry(
+        path('dynamic_scale'),
+        'float32',
+        () => this.#scale,
+        scale,
+        (x) => {
+          if (!(Math.fround(x) > 0 && Math.fround(x) < Number.POSITIVE_INFINITY))
+            throw new RangeError(
+              `'${path('dynamic_scale')}' must be a finite number > 0 in float32, got ${x}.`,
+            );
+        },
+      ),
       ...stateOf(this.#inner).map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
     ];
   }

@@ -8,14 +8,14 @@ import { Dialect, type Engine, type EngineOptimizer, engine } from '../engine/en
 import { rateFrom } from '../schedules/rate.js';
 import { type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
 import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
-import { type Parameter, targetsFor } from '../step/parameters.js';
+import { isParameter, type Parameter, pathOf, targetsFor } from '../step/parameters.js';
 import { checkAlive, checkGradient, type GradientLike, heldCall, Selection } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
 import { type StepOptions, Stepper, type Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
 import { Applying, type Variables } from './applying.js';
 import type { Kind, Options } from './configured.js';
-import { type Excluded, Exclusion } from './exclusion.js';
+import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
 
 function checkEncoder(encoder: unknown): void {
   if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')
@@ -50,6 +50,9 @@ export let allFinite: (
 ) => boolean | Promise<boolean>;
 export let stateOf: (o: Optimizer) => StateEntry[];
 export let stepperOf: (o: Optimizer) => Stepping;
+/** The exclusions from weight decay as they are saved beside the config, null if there are none; and back. */
+export let exclusionOf: (o: Optimizer) => SavedExclusion | null;
+export let exclude: (o: Optimizer, saved: SavedExclusion) => void;
 // For adapters, which step variables of another library's: builds with a stepper and a selection of their own.
 // A second call replaces both, and moves the state of the variables that stay.
 export let attach: (o: Optimizer, make: Attachment) => void;
@@ -72,6 +75,8 @@ export abstract class Optimizer extends Applying {
   #selection: Selecting | null = null;
   #disposed = false;
   #excluded = new Exclusion();
+  /** The count of calls that it will be built with. */
+  #first = 0;
 
   static {
     applyScaled = (o, grads, variables, scale, encoder) => o.#apply(grads, variables, scale, encoder);
@@ -86,6 +91,10 @@ export abstract class Optimizer extends Applying {
     };
     stateOf = (o) => o.entries();
     stepperOf = (o) => o.stepper();
+    exclusionOf = (o) => o.#excluded.save((p) => o.#stepper?.targets[o.#selection?.rowOf(p) as number].path);
+    exclude = (o, saved) => {
+      o.#excluded = Exclusion.from(saved);
+    };
     attach = (o, make) => o.#attach(make);
     detach = (o) => o.#unbuild();
     orUnbuilt = (o, call) => {
@@ -122,31 +131,65 @@ export abstract class Optimizer extends Applying {
     return this.#stepper !== null && !this.#disposed;
   }
 
-  /** Updates so far: calls divided by the accumulation steps, rounded down. */
+  /** Updates so far: calls divided by the accumulation steps, rounded down. Settable, as by those who start anew. */
   get iterations(): number {
     return Math.floor(this.rawIterations / (this.gradientAccumulationSteps || 1));
+  }
+  set iterations(count: number) {
+    this.idle('iterations');
+    const steps = this.gradientAccumulationSteps || 1;
+    const most = Math.floor((2 ** 31 - 1) / steps);
+    if (typeof count !== 'number')
+      throw new TypeError(`iterations must be a whole number from 0 on, got ${describe(count)}.`);
+    if (!Number.isInteger(count) || count < 0 || count > most)
+      throw new RangeError(`iterations must be a whole number from 0 to ${most}, got ${count}.`);
+    if (this.#stepper) this.#stepper.native.iterations = count * steps;
+    else this.#first = count * steps;
   }
 
   /** Calls of `apply` so far, also those that only accumulated. */
   override get rawIterations(): number {
-    return this.#stepper?.native.iterations ?? 0;
+    return this.#stepper?.native.iterations ?? this.#first;
   }
 
   /**
-   * Makes the state (slots, averages, accumulators) for these variables, zeroed. A second call does nothing.
-   * @throws TypeError, RangeError, Error for what is no variable, disposed, doubled, overlapping or of equal path,
-   *   or if there is no memory; then nothing was made.
+   * Makes the state (slots, averages, accumulators) for these variables, zeroed. A second call with the same ones does
+   * nothing. @throws TypeError, RangeError, Error for what is no variable, disposed, doubled, overlapping or of equal path,
+   *   or if there is no memory; then nothing was made. Error if it was built with others
    */
   build(variables: readonly Parameter[]): void {
     this.alive();
-    if (this.#stepper) return;
+    if (this.#stepper) {
+      this.#checkSame(variables, this.#stepper.targets);
+      return;
+    }
     const targets = targetsFor(variables, this.#engine);
+    this.#excluded.checkBuilt(variables);
     this.#attach((engine, rule, averages, accumulates) => {
       const stepper = new Stepper(engine, rule, targets, averages, accumulates);
       return { stepper, selection: new Selection(this.name, engine, stepper, variables) };
+    }, variables);
+  }
+
+  /** Whether these are the variables that were built, in their order. */
+  #checkSame(variables: readonly Parameter[], targets: readonly Target[]): void {
+    if (!Array.isArray(variables))
+      throw new TypeError(`build takes an array of variables, got ${describe(variables)}.`);
+    const refuse = (difference: string) => {
+      throw new Error(
+        `build: the optimizer '${this.name}' is built already, with ${targets.length} variables: ${difference}. Make another optimizer for others.`,
+      );
+    };
+    if (variables.length !== targets.length) refuse(`${variables.length} were given now`);
+    const selection = this.#selection as Selecting;
+    targets.forEach(({ row, path }) => {
+      const given = variables[row];
+      const known = isParameter(given) && selection.knows(given) ? selection.rowOf(given) : -1;
+      if (known !== row)
+        refuse(
+          `variables[${row}] was '${path}', and is ${isParameter(given) ? pathOf(given) : describe(given)} now`,
+        );
     });
-    for (const { row } of targets)
-      if (this.#excluded.lists(variables[row])) this.stepper().native.excludeFromDecay(row);
   }
 
   /**
@@ -275,12 +318,13 @@ export abstract class Optimizer extends Applying {
     return selection;
   }
 
-  #attach(make: Attachment): void {
+  /** @param parameters what rows were made of, where that is ours */
+  #attach(make: Attachment, parameters: readonly Parameter[] = []): void {
     this.alive();
     const rule = this.kind.rule(this.options);
     const made = make(this.#engine, rule, this.useEma, Boolean(this.gradientAccumulationSteps));
     try {
-      this.#adopt(made);
+      this.#adopt(made, parameters);
     } catch (error) {
       made.stepper.delete();
       throw error;
@@ -288,16 +332,19 @@ export abstract class Optimizer extends Applying {
   }
 
   /** What was made takes over the state of what was there before. */
-  #adopt(made: ReturnType<Attachment>): void {
+  #adopt(made: ReturnType<Attachment>, parameters: readonly Parameter[]): void {
     const { native, targets } = made.stepper;
-    for (const { row, name } of targets) if (this.#excluded.matches(name)) native.excludeFromDecay(row);
+    for (const t of targets) if (this.#excluded.has(t, parameters[t.row])) native.excludeFromDecay(t.row);
     if (this.rateGroups) for (const t of targets) native.setGroup(t.row, this.rateGroups.groupOf(t));
     const before = this.#stepper;
     const old = before ? this.entries().map(({ key, read }) => ({ key, value: read() })) : [];
     this.#selection = made.selection;
     this.#stepper = made.stepper;
     this.stale = true;
-    if (!before) return;
+    if (!before) {
+      native.iterations = this.#first;
+      return;
+    }
     const now = new Map(this.entries().map((entry) => [entry.key, entry]));
     for (const { key, value } of old) now.get(key)?.write(value);
     before.delete();
@@ -393,17 +440,27 @@ export abstract class Optimizer extends Applying {
     this.#finish(stepper, selection, encoder);
   }
 
-  /** The step itself. Only a constraint of the user's own can throw. */
+  /** The step itself. Only a constraint of the user's own can throw: then it is taken back. */
   #finish(stepper: Stepping, selection: Selecting, encoder?: object): void {
-    const undo = stepper.canThrow ? this.snapshot(stepper) : null;
-    stepper.step(selection, this.options as unknown as StepOptions);
-    try {
-      stepper.constrain(selection.rows, selection.count);
-    } catch (error) {
-      stepper.elsewhere?.discard();
-      undo?.();
-      throw error;
+    if (!stepper.canThrow) {
+      this.#step(stepper, selection, encoder);
+      return;
     }
+    stepper.pending.within('apply', () => {
+      const undo = this.snapshot(stepper);
+      try {
+        this.#step(stepper, selection, encoder);
+      } catch (error) {
+        stepper.elsewhere?.discard();
+        undo();
+        throw error;
+      }
+    });
+  }
+
+  #step(stepper: Stepping, selection: Selecting, encoder?: object): void {
+    stepper.step(selection, this.options as unknown as StepOptions);
+    stepper.constrain(selection.rows, selection.count);
     stepper.elsewhere?.commit(encoder);
   }
 

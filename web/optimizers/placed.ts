@@ -1,7 +1,7 @@
 // The placed part of an optimizer: moving its variables and their state to a GPU and back, and reading state from
 // wherever it is. How that is done is gpu/'s; here is only what the optimizer's user calls.
 
-import { describe } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
 import { writeEntries } from '../state/safetensors.js';
 import { Stateful } from '../state/stateful.js';
 import type { Place } from '../step/elsewhere.js';
@@ -27,9 +27,8 @@ export abstract class Placed extends Stateful {
       );
     if (!(stepper instanceof Stepper))
       throw new Error('offload: the variables of this optimizer live in another library.');
-    const { minSize, ...rest } = options ?? {};
-    const unknown = Object.keys(rest)[0];
-    if (unknown) throw new TypeError(`offload: unknown option '${unknown}'; 'minSize' is accepted.`);
+    refuseUnknown('offload', options, ['minSize']);
+    const { minSize } = options;
     if (minSize !== undefined && !(typeof minSize === 'number' && minSize >= 0))
       throw new RangeError(`offload: minSize must be a number from 0 on, got ${describe(minSize)}.`);
     await stepper.pending.during('offload', gpu.move(stepper, minSize));

@@ -191,7 +191,7 @@ export function checkValue(
   if (shape.length === 0) {
     const x = scalar(value);
     if (x === undefined) throw new TypeError(`${what}: '${path}' is a number, got ${describe(value)}.`);
-    if (dtype === 'int32' && !(x >= 0 && x < 2 ** 31))
+    if (dtype === 'int32' && !(Number.isInteger(x) && x >= 0 && x < 2 ** 31))
       throw new RangeError(`${what}: '${path}' must be an integer from 0 on, got ${x}.`);
     check?.(x);
     return x;

@@ -2,7 +2,8 @@
 // variables of the user's own. All of it goes through one list of entries; what these are is the subclass'.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { describe } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
+import { floatsFrom } from '../basics/floats.js';
 import { Configured } from '../optimizers/configured.js';
 import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
 import { checkAlive, isDisposed } from '../step/selection.js';
@@ -64,6 +65,8 @@ export abstract class Stateful extends Configured {
 
   /** Keras' layout: keys "0", "1", … in the order of `variables`. */
   saveOwnVariables(store: Record<string, unknown>): void {
+    if (typeof store !== 'object' || store === null)
+      throw new TypeError(`saveOwnVariables takes an object to write to, got ${describe(store)}.`);
     Object.assign(store, this.getWeights());
   }
 
@@ -71,7 +74,9 @@ export abstract class Stateful extends Configured {
   loadOwnVariables(store: Record<string, number | Numbers>): void {
     this.stepper();
     this.idle('loadOwnVariables');
-    const keys = Object.keys(store ?? {});
+    if (typeof store !== 'object' || store === null)
+      throw new TypeError(`loadOwnVariables takes an object of values by number, got ${describe(store)}.`);
+    const keys = Object.keys(store);
     assignAll(
       'loadOwnVariables',
       this.whole(),
@@ -100,9 +105,14 @@ export abstract class Stateful extends Configured {
     name?: string;
   }): Variable {
     this.alive();
-    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options ?? {};
-    if (!Array.isArray(shape))
-      throw new TypeError(`addVariable: shape must be an array, got ${describe(shape)}.`);
+    refuseUnknown('addVariable', options, ['shape', 'initializer', 'dtype', 'name']);
+    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options;
+    if (!Array.isArray(shape) || ![...shape].every((d) => Number.isInteger(d) && d >= 0))
+      throw new TypeError(
+        `addVariable: shape must be an array of integers from 0 on, got ${describe(shape)}.`,
+      );
+    if (typeof name !== 'string' || name === '')
+      throw new TypeError(`addVariable: name must be a non-empty string, got ${describe(name)}.`);
     if (initializer !== 'zeros' && initializer !== 'ones')
       throw new RangeError(
         `addVariable: initializer must be 'zeros' or 'ones', got ${describe(initializer)}.`,
@@ -123,6 +133,7 @@ export abstract class Stateful extends Configured {
   ): Variable {
     if (!isParameter(variable))
       throw new TypeError(`addVariableFromReference takes a variable, got ${describe(variable)}.`);
+    refuseUnknown('addVariableFromReference', options, ['name', 'initializer']);
     const { path, shape } =
       variable instanceof Variable ? variable : { path: 'variable', shape: [variable.length] };
     const { name = 'var', initializer } = options;
@@ -151,11 +162,12 @@ export abstract class Stateful extends Configured {
     this.alive();
     if (!isParameter(variable)) throw new TypeError(`${what} takes a variable, got ${describe(variable)}.`);
     const array = variable instanceof Variable ? variable.value : variable;
-    const single = typeof value === 'number';
-    if (!single && (typeof value !== 'object' || value?.length !== array.length))
+    const read = typeof value === 'number' ? null : floatsFrom(value);
+    if (typeof value !== 'number' && read?.length !== array.length)
       throw new RangeError(
-        `${what}: ${pathOf(variable)} has ${array.length} elements, got ${describe(value)}.`,
+        `${what}: ${pathOf(variable)} has ${array.length} elements, got ${describe(value)}${read ? '' : ', which is no list of numbers'}.`,
       );
-    for (let i = 0; i < array.length; i++) array[i] = f(array[i], Math.fround(single ? value : value[i]));
+    const single = Math.fround(value as number);
+    for (let i = 0; i < array.length; i++) array[i] = f(array[i], read ? read[i] : single);
   }
 }

@@ -1,7 +1,7 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
 
 import { describe } from '../basics/errors.js';
-import { isFloats, plainFloats } from '../basics/floats.js';
+import { isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
 import type { Target } from './stepper.js';
 import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
@@ -21,6 +21,7 @@ export function pathOf(parameter: Parameter): string {
 export function targetsFor(parameters: readonly Parameter[], engine: Engine): Target[] {
   if (!Array.isArray(parameters))
     throw new TypeError(`build takes an array of variables, got ${describe(parameters)}.`);
+  parameters = [...parameters]; // in which a hole is undefined, and not left out
   const rows = new Map<Parameter, number>();
   parameters.forEach((parameter, row) => {
     const first = rows.get(parameter);
@@ -40,6 +41,10 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
     const array = parameter instanceof Variable ? null : plainFloats(parameter);
     if (variable && addressOf(variable) === 0 && !residenceOf(variable))
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
+    if (array && isDetached(parameter as Float32Array))
+      throw new Error(
+        `build: variables[${row}] has been detached: its buffer was transferred or has grown away.`,
+      );
     if (array && engine.owns(array))
       throw new RangeError(
         `build: variables[${row}] is a view of the engine's memory, as Variable.value gives it; pass the Variable itself.`,

@@ -9,7 +9,7 @@ export class Pending {
   /** @throws Error while something has not settled */
   check(what: string): void {
     if (this.#count > 0)
-      throw new Error(`${what}: ${this.#what} has not settled yet; await the Promise that it returned.`);
+      throw new Error(`${what}: ${this.#what} has not ended yet; await the Promise that it returned.`);
   }
 
   /** `work` is what is waited for, until it settles. */
@@ -18,8 +18,22 @@ export class Pending {
     try {
       return await work;
     } finally {
-      if (--this.#count === 0) for (const f of this.#later.splice(0)) f();
+      this.#end();
     }
+  }
+
+  /** Work of the user's own, in the middle of a call: it may call anything of ours, as if it had to be waited for. */
+  within<T>(what: string, work: () => T): T {
+    if (this.#count++ === 0) this.#what = what;
+    try {
+      return work();
+    } finally {
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    if (--this.#count === 0) for (const f of this.#later.splice(0)) f();
   }
 
   /** Now, or when everything has settled. */

@@ -73,6 +73,10 @@ export class Selection implements Selecting {
     for (const { row } of targets) this.#rowOf.set(parameters[row], row);
   }
 
+  knows(parameter: Parameter): boolean {
+    return this.#rowOf.has(parameter);
+  }
+
   rowOf(parameter: Parameter): number {
     const row = this.#rowOf.get(parameter);
     if (row !== undefined) return row;
@@ -171,7 +175,7 @@ export function heldGradient<G extends GradientLike>(g: G): G {
 }
 
 /** A call that must wait. */
-export function heldCall({ rows, gradients, count, missing, rowOf, select }: Selecting): Selecting {
+export function heldCall({ rows, gradients, count, missing, knows, rowOf, select }: Selecting): Selecting {
   const copies = gradients.slice(0, count).map(heldGradient);
   return {
     rows: rows.slice(0, count),
@@ -180,6 +184,7 @@ export function heldCall({ rows, gradients, count, missing, rowOf, select }: Sel
     count,
     missing,
     version: Number.NaN, // no other is the same
+    knows,
     rowOf,
     select,
   };

@@ -1,6 +1,6 @@
 // SparseGradient: rows of a gradient whose other rows are zero, as an embedding gives them. Duplicates are
 // summed and the result is treated as the dense gradient it stands for; nothing dense is ever made.
-import { describe, refuseUnknown } from '../basics/errors.js';
+import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
 import { floatsFrom, isFloats, isInts, plainFloats, plainInts } from '../basics/floats.js';
 
 export interface SparseGradientOptions {
@@ -16,6 +16,9 @@ export interface SparseGradientOptions {
 }
 
 export class SparseGradient {
+  static {
+    markOurs(SparseGradient);
+  }
   static readonly name: string = 'SparseGradient';
   readonly indices: Int32Array;
   readonly values: Float32Array;

@@ -2,7 +2,7 @@
 // It knows nothing of optimizers; one variable may serve several of them.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { describe, refuseUnknown } from '../basics/errors.js';
+import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
 import { type Engine, engine, Role } from '../engine/engine.js';
@@ -98,6 +98,7 @@ export class Variable {
   #gradient: Float32Array = new Float32Array(0);
 
   static {
+    markOurs(Variable);
     addressOf = (variable) => variable.#address;
     gradientAddressOf = (variable) => variable.#gradientAddress;
     isUnnamed = (variable) => variable.#unnamed;
@@ -135,7 +136,7 @@ export class Variable {
     this.name = options.name ?? options.path?.split('/').pop() ?? 'variable';
     this.path = options.path ?? this.name;
     this.size = typeof read === 'number' ? read : read.length;
-    this.shape = checkShape(options.shape, this.size);
+    this.shape = Object.freeze(checkShape(options.shape, this.size));
     this.trainable = options.trainable ?? true;
     this.constraint = constraintFrom(options.constraint, this.shape);
     this.#unnamed = options.name === undefined && options.path === undefined;
