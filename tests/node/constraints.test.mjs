@@ -2,7 +2,7 @@
 // What the built-in ones compute is held by the recorded vectors.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, init, Variable } from '../../dist/index.js';
+import { Adam, constraints, init, Variable } from '../../dist/index.js';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
 
 before(() => init());

@@ -489,6 +489,7 @@ export abstract class Optimizer extends Applying {
         () => this.rawIterations,
         (x) => {
           if (stepper) stepper.native.iterations = x;
+          else this.#first = x;
         },
       ),
     ];
