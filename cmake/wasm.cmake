@@ -73,6 +73,13 @@ add_memoryless_module(kernels cpp/bindings/kernels_exports.cc -msimd128 -mbulk-m
 add_memoryless_module(kernels-scalar cpp/bindings/kernels_exports.cc -mbulk-memory)
 add_memoryless_module(yardsticks tests/bench/yardsticks.cc -msimd128)
 
+# The facts that the build writes down for TypeScript (scripts/facts.mjs).
+add_executable(facts cpp/bindings/facts_exports.cc cpp/engine/facts.cc)
+target_link_libraries(facts PRIVATE simdescent_engine)
+target_compile_options(facts PRIVATE ${warnings})
+set_target_properties(facts PROPERTIES SUFFIX .wasm)
+target_link_options(facts PRIVATE -O1 -sSTANDALONE_WASM -sFILESYSTEM=0 --no-entry)
+
 # The shader module needs a runtime (strings), but nothing from outside.
 add_executable(shaders cpp/bindings/shaders_exports.cc)
 target_link_libraries(shaders PRIVATE simdescent_shaders)

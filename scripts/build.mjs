@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { writeFacts } from './facts.mjs';
 import { emscripten } from './setup/emscripten.mjs';
 import { withLock } from './setup/lock.mjs';
 import { npmPackages } from './setup/npm.mjs';
@@ -37,8 +38,8 @@ const entryPoints = {
 /** Optional peer dependencies, which are never bundled. */
 const external = ['@jax-js/jax', 'h5wasm', 'fflate'];
 
-/** What CMake makes, in build/wasm. The first two belong to the package, the third to the benchmark. */
-const wasmTargets = ['simdescent', 'kernels', 'kernels-scalar', 'shaders'];
+/** What CMake makes, in build/wasm. The first two belong to the package, the third to the benchmark, the last to facts.mjs. */
+const wasmTargets = ['simdescent', 'kernels', 'kernels-scalar', 'shaders', 'facts'];
 const shippedWasm = ['simdescent.wasm', 'kernels.wasm'];
 
 const at = (...names) => join(root, ...names);
@@ -48,6 +49,7 @@ export const build = () =>
     await npmPackages();
     await buildTools();
     await compile(wasmTargets);
+    await writeFacts(at('build', 'wasm'));
     await buildPackage();
   });
 
@@ -109,7 +111,9 @@ function packageInputs() {
     'package-lock.json',
     'scripts/build.mjs',
   ];
-  const made = ['simdescent.mjs', 'shaders.wasm', ...shippedWasm].map((name) => join('build', 'wasm', name));
+  const made = ['simdescent.mjs', 'facts.mjs', 'shaders.wasm', ...shippedWasm].map((name) =>
+    join('build', 'wasm', name),
+  );
   const hash = createHash('sha256');
   for (const file of [...listed.sort(), ...[...others, ...made].map((name) => at(name))]) {
     hash.update(`${file}\0`).update(readFileSync(file)).update('\0');

@@ -5,6 +5,8 @@ import * as scheduleClasses from './schedules/schedules.js';
 
 export type { Constraint } from './constraints/constraints.js';
 export { endThreads, type InitOptions, init, type RuntimeInfo } from './engine/load.js';
+export { Adadelta, type AdadeltaOptions } from './optimizers/adadelta.js';
+export { Adagrad, type AdagradOptions } from './optimizers/adagrad.js';
 export {
   Adam,
   type AdamOptions,
@@ -14,9 +16,15 @@ export {
 } from './optimizers/adam.js';
 export { AdamMultilr, type AdamMultilrOptions, type PatternRate } from './optimizers/adam-multilr.js';
 export { Adamax, type AdamaxOptions } from './optimizers/adamax.js';
+export { Ftrl, type FtrlOptions } from './optimizers/ftrl.js';
+export { Lion, type LionOptions } from './optimizers/lion.js';
 export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';
+export { Nadam, type NadamOptions, RAdam, type RAdamOptions } from './optimizers/nadam.js';
 export { Optimizer } from './optimizers/optimizer.js';
 export type { SerializedOptimizer } from './optimizers/registry.js';
+export { RMSprop, type RMSpropOptions } from './optimizers/rmsprop.js';
+export { ScheduleFreeAdamW, type ScheduleFreeAdamWOptions } from './optimizers/schedule-free.js';
+export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export type { LearningRate, SerializedSchedule } from './schedules/rate.js';
 export type { LearningRateSchedule } from './schedules/schedules.js';
 export type { OptimizerVariable } from './state/entries.js';

@@ -4,7 +4,7 @@
 #include <emscripten/bind.h>
 #include <emscripten/emscripten.h>
 
-#include "engine/memory.h"
+#include "engine/facts.h"
 #include "engine/optimizer.h"
 #include "engine/schedules.h"
 #include "kernels/constrain.h"
@@ -17,16 +17,12 @@ namespace {
 uint32_t address(const void* p) { return uint32_t(reinterpret_cast<uintptr_t>(p)); }
 float* floats(uint32_t a) { return reinterpret_cast<float*>(uintptr_t(a)); }
 
-double beta1(const Optimizer& o) { return o.hyper.beta1; }
-void set_beta1(Optimizer& o, double x) { o.hyper.beta1 = x; }
-double beta2(const Optimizer& o) { return o.hyper.beta2; }
-void set_beta2(Optimizer& o, double x) { o.hyper.beta2 = x; }
-double epsilon(const Optimizer& o) { return o.hyper.epsilon; }
-void set_epsilon(Optimizer& o, double x) { o.hyper.epsilon = x; }
-bool adaptive_epsilon(const Optimizer& o) { return o.hyper.adaptive_epsilon; }
-void set_adaptive_epsilon(Optimizer& o, bool x) { o.hyper.adaptive_epsilon = x; }
-uint32_t dialect(const Optimizer& o) { return uint32_t(o.hyper.dialect); }
-void set_dialect(Optimizer& o, uint32_t x) { o.hyper.dialect = Dialect(x); }
+// By the order in which the rule has them (engine/facts.h).
+void set_hyper(Optimizer& o, uint32_t k, double x) { o.hypers[k] = x; }
+float scalar(const Optimizer& o, uint32_t k) { return o.scalars[k]; }
+void set_scalar(Optimizer& o, uint32_t k, float x) { o.scalars[k] = x; }
+uint32_t dialect(const Optimizer& o) { return uint32_t(o.dialect); }
+void set_dialect(Optimizer& o, uint32_t x) { o.dialect = Dialect(x); }
 
 void add(Optimizer& o, uint32_t n, uint32_t weights, bool averages, bool accumulates) {
   o.add(n, floats(weights), averages, accumulates);
@@ -42,6 +38,11 @@ void update_only(Optimizer& o, uint32_t row, uint32_t from, uint32_t count, uint
   o.update_only(row, from, count, floats(g), rate);
 }
 
+void locate(Optimizer& o, uint32_t row, uint32_t role, uint32_t array) {
+  o.locate(row, Role(role), floats(array));
+}
+uint32_t pack(Optimizer& o, uint32_t at) { return address(o.pack(at)); }
+uint32_t pack_one(Optimizer& o, uint32_t row, uint32_t at) { return address(o.pack_one(row, at)); }
 bool place(Optimizer& o, uint32_t row, uint32_t weights, bool accumulates) {
   return o.place(row, floats(weights), accumulates);
 }
@@ -55,12 +56,6 @@ void bound_norm(uint32_t w, uint32_t outer, uint32_t axis, uint32_t inner, float
                 double rate, bool unit) {
   constrain_norm(floats(w), outer, axis, inner, {least, most, rate, unit}, gradient_tile(), tile_size);
 }
-
-// Names are given as addresses of texts that end in 0.
-uint32_t slot_name(uint32_t rule, uint32_t k) { return address(slots(rule)[k].name.data()); }
-uint32_t slot_group(uint32_t rule, uint32_t k) { return slots(rule)[k].group; }
-uint32_t slot_count(uint32_t rule) { return uint32_t(slots(rule).size()); }
-uint32_t name_of_rule(uint32_t rule) { return address(rule_name(rule).data()); }
 
 }  // namespace
 
@@ -88,10 +83,6 @@ EMSCRIPTEN_KEEPALIVE void optimizer_end(Optimizer* o) { o->end(); }
 EMSCRIPTEN_BINDINGS(simdescent) {
   emscripten::class_<Optimizer>("Optimizer")
       .constructor<uint32_t>()
-      .property("beta1", &beta1, &set_beta1)
-      .property("beta2", &beta2, &set_beta2)
-      .property("epsilon", &epsilon, &set_epsilon)
-      .property("adaptiveEpsilon", &adaptive_epsilon, &set_adaptive_epsilon)
       .property("dialect", &dialect, &set_dialect)
       .property("clipnorm", &Optimizer::clipnorm)
       .property("globalClipnorm", &Optimizer::global_clipnorm)
@@ -105,6 +96,9 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .property("overwriteFrequency", &Optimizer::overwrite_frequency)
       .property("emaMomentum", &Optimizer::ema_momentum)
       .property("iterations", &Optimizer::iterations)
+      .function("setHyper", &set_hyper)
+      .function("scalar", &scalar)
+      .function("setScalar", &set_scalar)
       .function("add", &add)
       .function("address", &address_of)
       .function("addElsewhere", &Optimizer::add_elsewhere)
@@ -124,6 +118,11 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("reserveParts", &Optimizer::reserve_parts)
       .function("cut", &Optimizer::cut)
       .function("parts", &parts)
+      .function("locate", &locate)
+      .function("reservePack", &Optimizer::reserve_pack)
+      .function("packedBytes", &Optimizer::packed_bytes)
+      .function("pack", &pack)
+      .function("packOne", &pack_one)
       .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)
       .function("averageChunk", &Optimizer::average_chunk)
       .function("updateOnly", &update_only)
@@ -135,14 +134,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
   emscripten::function("fits", &has_room);
   emscripten::function("nonNegative", &non_negative);
   emscripten::function("boundNorm", &bound_norm);
-  emscripten::function("ruleName", &name_of_rule);
-  emscripten::function("slotCount", &slot_count);
-  emscripten::function("slotName", &slot_name);
-  emscripten::function("slotGroup", &slot_group);
-  emscripten::constant("ruleCount", rule_count);
-  emscripten::constant("tileSize", tile_size);
-  emscripten::constant("rowBytes", uint32_t(sizeof(Row)));
-  emscripten::constant("scratchBytes", uint32_t(sizeof(Scratch)));
+  emscripten::constant("fingerprint", fingerprint);
   emscripten::function(
       "weightsTile", +[] { return address(weights_tile()); });
   emscripten::function(

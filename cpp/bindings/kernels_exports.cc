@@ -2,6 +2,7 @@
 // heap, or the engine's own seen from a thread). It imports that memory and nothing else, holds no data, no
 // stack and no table; the host writes rows, pipes and coefficients into a block of its own and passes
 // addresses.
+#include "engine/facts.h"
 #include "kernels/reduce.h"
 #include "kernels/table.h"
 
@@ -9,8 +10,8 @@ using namespace simdescent;
 
 #define EXPORT(name) extern "C" __attribute__((export_name(#name)))
 
-// Row layout, 11 words of 4 bytes: w, g, slot 0..2, acc, avg, pipe, coef, n, stages (see sweep.h).
-static_assert(sizeof(Row) == 44 && sizeof(Pipe<float>) == 52);
+// Whether the host's rows are of this build: engine/facts.h.
+EXPORT(fingerprint) uint32_t kernel_fingerprint() { return fingerprint; }
 
 // Rows after the engine's `plan`, or written by the host. Scratch is only touched where a gradient must be
 // prepared.

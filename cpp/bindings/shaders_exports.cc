@@ -1,5 +1,6 @@
 // The shader module: the text lane by itself, with a memory of its own, for web/gpu to load. It is apart from
 // the main module because strings would be a quarter of that, and only WebGPU needs them.
+#include "engine/facts.h"
 #include "engine/shader.h"
 
 using namespace simdescent;
@@ -11,3 +12,5 @@ extern "C" __attribute__((export_name("wgsl"))) const char* wgsl(uint32_t kind, 
   text = shader(Shader(kind), rule, stages, lanes);
   return text.c_str();
 }
+
+extern "C" __attribute__((export_name("fingerprint"))) uint32_t shaders_fingerprint() { return fingerprint; }

@@ -6,34 +6,14 @@
 namespace simdescent {
 namespace {
 
-constexpr uint32_t page = 4096, large = 4 * page, kept = 1 << 20;  // bytes
-
-constexpr uint32_t offset(Role role) {
-  switch (role) {
-    case Role::weights:
-      return 3072;
-    case Role::gradient:
-      return 1024;
-    case Role::slot0:
-      return 0;
-    case Role::slot1:
-      return 2048;
-    case Role::slot2:
-      return 512;
-    case Role::accumulator:
-      return 1536;
-    case Role::average:
-      return 2560;
-  }
-  return 0;
-}
+constexpr uint32_t large = 4 * page, kept = 1 << 20;  // bytes
 
 bool staggered(uint32_t n) { return n >= large / sizeof(float); }
 
 // Two tiles a page apart, each at the page offset of its role.
 alignas(page) float tiles[2 * (tile_size + page / sizeof(float))];
 float* tile(uint32_t i, Role role) {
-  return tiles + i * (tile_size + page / sizeof(float)) + offset(role) / sizeof(float);
+  return tiles + i * (tile_size + page / sizeof(float)) + page_offset(role) / sizeof(float);
 }
 
 }  // namespace
@@ -46,7 +26,7 @@ bool has_room(uint32_t bytes) {
 }
 
 float* allocate(uint32_t n, Role role) {
-  const uint64_t bytes = uint64_t(n) * sizeof(float), extra = staggered(n) ? offset(role) : 0;
+  const uint64_t bytes = uint64_t(n) * sizeof(float), extra = staggered(n) ? page_offset(role) : 0;
   if (bytes + extra + page > UINT32_MAX) return nullptr;
   void* block = nullptr;
   if (posix_memalign(&block, staggered(n) ? page : 16, size_t(bytes + extra + (bytes == 0)))) return nullptr;

@@ -36,11 +36,7 @@ Scratch scratch;  // one step is made at a time
 }  // namespace
 
 Optimizer::~Optimizer() {
-  for (const Row& r : rows_) {
-    for (float* slot : r.slot) release(slot, r.n);
-    release(r.acc, r.n);
-    release(r.avg, r.n);
-  }
+  for (uint32_t i = 0; i < rows_.size(); i++) evict(i);
 }
 
 void Optimizer::add(uint32_t n, float* weights, bool averages, bool accumulates) {
@@ -62,9 +58,8 @@ bool Optimizer::make(uint32_t first, uint32_t last) {
   const auto take = [&](uint32_t i, float*& array, Role role) {
     if (state_[i].here) complete = complete && (array = allocate(rows_[i].n, role));
   };
-  constexpr Role roles[max_slots] = {Role::slot0, Role::slot1, Role::slot2};
   for (size_t k = 0; k < slots(rule_).size(); k++) {
-    for (uint32_t i = first; i < last; i++) take(i, rows_[i].slot[k], roles[k]);
+    for (uint32_t i = first; i < last; i++) take(i, rows_[i].slot[k], slot_role(k));
   }
   for (uint32_t i = first; i < last; i++) {
     if (state_[i].accumulates) take(i, rows_[i].acc, Role::accumulator);
@@ -76,11 +71,34 @@ bool Optimizer::make(uint32_t first, uint32_t last) {
   return complete;
 }
 
+void Optimizer::locate(uint32_t row, Role role, float* array) {
+  Row& r = rows_[row];
+  switch (role) {
+    case Role::weights:
+      r.w = array;
+      break;
+    case Role::gradient:
+      break;  // of the list
+    case Role::accumulator:
+      r.acc = array;
+      break;
+    case Role::average:
+      r.avg = array;
+      break;
+    default:
+      r.slot[uint32_t(role) - uint32_t(Role::slots)] = array;
+  }
+}
+
 void Optimizer::evict(uint32_t row) {
   Row& r = rows_[row];
-  for (float*& slot : r.slot) release(std::exchange(slot, nullptr), r.n);
-  release(std::exchange(r.acc, nullptr), r.n);
-  release(std::exchange(r.avg, nullptr), r.n);
+  const auto drop = [&](float*& array) {
+    if (state_[row].here) release(array, r.n);
+    array = nullptr;
+  };
+  for (float*& slot : r.slot) drop(slot);
+  drop(r.acc);
+  drop(r.avg);
   r.w = nullptr;
   r.g = nullptr;
   state_[row].here = false;
@@ -153,7 +171,7 @@ void Optimizer::choose_stages() {
   stages_.decay = decays;
 
   for (Group& group : groups_) {
-    coefficients(rule_, hyper, group.rate, updates() + 1, group.coef);
+    coefficients(rule_, hypers.data(), {group.rate, updates() + 1, dialect}, scalars.data(), group.coef);
     group.pipe = pipe;
     group.pipe.rate = float(group.rate);
   }
@@ -174,7 +192,7 @@ void Optimizer::arrange() {
     r.coef = group.coef;
     r.pipe = &group.pipe;
     r.stages = stages.word();
-    if (!r.w || !r.g) continue;
+    if (!state.here || !r.w || !r.g) continue;
     Run* const last = run_count_ ? &runs_[run_count_ - 1] : nullptr;
     if (last && last->first + last->count == e.row) {
       last->count++;
@@ -194,7 +212,7 @@ void Optimizer::begin(uint32_t count, bool changed) {
   if (!updating() || !(clipnorm > 0 || global_clipnorm > 0)) return;
   for (uint32_t j = 0; j < count; j++) {
     Entry& e = list_[j];
-    if (e.g) e.sum_of_squares = sum_of_squares(rows_[e.row]);
+    if (e.g && state_[e.row].here) e.sum_of_squares = sum_of_squares(rows_[e.row]);
   }
 }
 
@@ -262,13 +280,38 @@ uint32_t Optimizer::cut() {
   uint32_t count = 0;
   for (uint32_t j = 0; j < count_; j++) {
     const Row& r = rows_[list_[j].row];
-    if (!r.w || !r.g) continue;
+    if (!state_[list_[j].row].here || !r.w || !r.g) continue;
     for (uint32_t from = 0; from < r.n; from += part_size_) {
       const uint32_t size = r.n - from < part_size_ ? r.n - from : part_size_;
       parts_[count++] = r.part(from, size, r.g + from, r.w + from);
     }
   }
   return count;
+}
+
+void Optimizer::reserve_pack() { packed_.resize(rows_.size()); }
+
+// Rows one behind another, then their scalars; `count` rows in all.
+void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at) {
+  Row* const rows = reinterpret_cast<Row*>(packed_.data());
+  Scalars* const scalars = reinterpret_cast<Scalars*>(rows + count);
+  std::memcpy(&scalars[place].pipe, row.pipe, sizeof(Pipe<float>));
+  if (row.coef) std::memcpy(scalars[place].coef, row.coef, sizeof(Scalars::coef));
+  const uintptr_t there = at + count * sizeof(Row) + place * sizeof(Scalars);
+  rows[place] = row;
+  rows[place].pipe = reinterpret_cast<const Pipe<float>*>(there);
+  rows[place].coef = reinterpret_cast<const float*>(there + offsetof(Scalars, coef));
+}
+
+const void* Optimizer::pack(uintptr_t at) {
+  for (uint32_t j = 0; j < count_; j++) put(rows_[list_[j].row], j, count_, at);
+  return packed_.data();
+}
+
+const void* Optimizer::pack_one(uint32_t row, uintptr_t at) {
+  rows_[row].pipe = &groups_[0].pipe;
+  put(rows_[row], 0, 1, at);
+  return packed_.data();
 }
 
 // `count` elements from `from` on, in the tiles from `at` on.
@@ -302,6 +345,7 @@ void Optimizer::average_chunk(uint32_t row, uint32_t from, uint32_t count) {
 }
 
 void Optimizer::end() {
+  if (updating()) advance(rule_, hypers.data(), {groups_[0].rate, updates() + 1, dialect}, scalars.data());
   const bool reset = updating() && accumulation_steps;
   const bool averages = !state_.empty() && state_[0].averages;  // all rows have one somewhere, or none
   if (!reset && !averages) {
@@ -312,6 +356,7 @@ void Optimizer::end() {
   for (uint32_t j = 0; j < count_; j++) state_[list_[j].row].last = step_;
   for (uint32_t i = 0; i < rows_.size(); i++) {
     Row& r = rows_[i];
+    if (!state_[i].here) continue;
     if (state_[i].last != step_) {  // no gradient in this step
       r.pipe = &groups_[0].pipe;
       if (r.avg && r.w) average(r);
@@ -325,7 +370,7 @@ void Optimizer::end() {
 void Optimizer::plan_only(uint32_t row, double rate) {
   static float coef[max_coefs];
   static const Pipe<float> identity;
-  coefficients(rule_, hyper, rate, updates() + 1, coef);
+  coefficients(rule_, hypers.data(), {rate, updates() + 1, dialect}, scalars.data(), coef);
   rows_[row].coef = coef;
   rows_[row].pipe = &identity;
   rows_[row].stages = Stages{}.word();

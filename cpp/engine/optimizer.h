@@ -9,27 +9,23 @@
 #include <cstdint>
 #include <vector>
 
+#include "engine/entry.h"
+#include "engine/memory.h"
 #include "kernels/table.h"
 
 namespace simdescent {
 
-// One variable's part in a step. `g` null: the gradient comes through the gradient tile, by `chunk`.
-struct Entry {
-  uint32_t row;
-  const float* g;
-  float sum_of_squares;  // of the gradient that clipping sees; the caller fills it in where `g` is null
-  uint32_t clipped;      // not 0: already clipped by the caller
-};
-
 class Optimizer {
  public:
-  explicit Optimizer(uint32_t rule) : rule_(rule) {}
+  explicit Optimizer(uint32_t rule)
+      : hypers(default_hypers(rule)), scalars(first_scalars(rule)), rule_(rule) {}
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
   ~Optimizer();
 
   // Options, read at every step.
-  Hyper hyper;
+  std::vector<double> hypers;  // the rule's, in its order
+  Dialect dialect = Dialect::keras;
   double clipnorm = 0, global_clipnorm = 0, clipvalue = 0;  // 0 or less: off
   bool clamp_first = false;                                 // clipvalue, then clipnorm (optimizer_v2)
   double weight_decay = 0, l2 = 0;
@@ -37,7 +33,8 @@ class Optimizer {
   double loss_scale = 1;
   uint32_t accumulation_steps = 0, overwrite_frequency = 0;  // 0: off
   double ema_momentum = 0.99;
-  uint32_t iterations = 0;  // calls, also those that only accumulate
+  uint32_t iterations = 0;     // calls, also those that only accumulate
+  std::vector<float> scalars;  // the rule's, in its order
 
   // A row to be built. Null `weights`: they live in a foreign heap.
   void add(uint32_t n, float* weights, bool averages, bool accumulates);
@@ -48,6 +45,8 @@ class Optimizer {
   // scalars; everything that touches elements is the caller's: norms after `begin`, the update after `plan`,
   // and what happens to rows without a gradient and to averages at the end.
   void add_elsewhere(uint32_t n, bool averages);
+  // Where an array of such a row is: only `pack` reads it.
+  void locate(uint32_t row, Role role, float* array);
   // A row's arrays are freed, because it moves elsewhere; or are made for one that comes from there, zeroed.
   // False if there is no memory: nothing was changed.
   void evict(uint32_t row);
@@ -76,6 +75,14 @@ class Optimizer {
   uint32_t cut();
   const Row* parts() const { return parts_.data(); }
 
+  // For a kernel in another memory: the listed rows with their scalars, as a block that works once it lies at
+  // the address `at` there. One row, with the scalars of a variable that is not updated in this step: as
+  // listed.
+  void reserve_pack();
+  uint32_t packed_bytes() const { return uint32_t(rows_.size() * sizeof(Packed)); }
+  const void* pack(uintptr_t at);
+  const void* pack_one(uint32_t row, uintptr_t at);
+
   // Part of an entry through the tiles; or `count` entries, whole, whose arrays lie in them one behind
   // another, each from a multiple of four floats on.
   void chunk(uint32_t entry, uint32_t from, uint32_t count);
@@ -103,12 +110,22 @@ class Optimizer {
     Pipe<float> clipped;           // the group's pipe with this variable's own norm
   };
 
+  struct Scalars {
+    Pipe<float> pipe;
+    float coef[max_coefs];
+  };
+  struct Packed {
+    Row row;
+    Scalars scalars;
+  };
+
   // Listed rows that lie one behind another and are all within reach.
   struct Run {
     uint32_t first, count;
   };
 
   bool make(uint32_t first, uint32_t last);
+  void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at);
   void choose_stages();
   void arrange();
   void clip_by_global_norm();
@@ -123,6 +140,7 @@ class Optimizer {
   std::vector<float> sums_;
   std::vector<Run> runs_;  // room for one an entry
   std::vector<Row> parts_;
+  std::vector<Packed> packed_;
   uint32_t part_size_ = 0;
   uint32_t count_ = 0, run_count_ = 0, step_ = 0;
   Stages stages_;                        // of this step, of a row that decays and has no average

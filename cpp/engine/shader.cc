@@ -1,23 +1,33 @@
 #include "engine/shader.h"
 
-#include "kernels/table.h"
+#include "engine/facts.h"
 #include "simd/wgsl.h"
 
 namespace simdescent {
 namespace {
 
-// One workgroup takes one chunk of one row; rows are found by their first workgroup. The words of a row are
-// those of web/gpu/control.ts.
+// "a: f32, b: f32, "
+std::string members(std::string_view list, std::string_view type) {
+  std::string out;
+  for (size_t end = 0; end != list.npos; list.remove_prefix(end == list.npos ? 0 : end + 1)) {
+    (((out += field_name(list, 0)) += ": ") += type) += ", ";
+    end = list.find(',');
+  }
+  return out;
+}
+
+// The structs of the control buffer: engine/facts.h says which words they are.
+std::string structs(std::string_view coefs) {
+  const auto size = [](uint32_t words) { return "@size(" + std::to_string(4 * words) + ") "; };
+  return "struct Coef { " + members(coefs.empty() ? "none" : coefs, "f32") + "}\nstruct Pipe { " +
+         members(field_list<Pipe<float>>(), "f32") + "}\nstruct Row { " +
+         members(field_list<RecordHead>(), "u32") + size(record_coef - record_pipe) + "pipe: Pipe, " +
+         size(record_words - record_coef) + "coef: Coef }\nstruct Control { rows: u32, " +
+         size(record_words - 1) + "groups: u32, list: array<Row> }\n";
+}
+
+// One workgroup takes one chunk of one row; rows are found by their first workgroup.
 constexpr std::string_view frame = R"(
-struct Pipe {
-  scale: f32, mean: f32, clip: f32, divide: f32, lo: f32, hi: f32, decay: f32, rate: f32,
-  momentum: f32, complement: f32, unscale: f32, steps: f32, l2: f32,
-}
-struct Row {
-  first: u32, count: u32, w: u32, g: u32, state: u32, size: u32, sums: u32, entry: u32,
-  @size(64) pipe: Pipe, @size(32) coef: Coef,
-}
-struct Control { rows: u32, @size(124) groups: u32, list: array<Row> }
 struct Element { w: T, g: T, s0: T, s1: T, s2: T, acc: T, avg: T }
 @group(0) @binding(0) var<storage, read> control: Control;
 const threads = 256u;
@@ -59,17 +69,19 @@ constexpr std::string_view sum_tail = R"(  }
 }
 )";
 
+// As web/gpu/encode.ts binds them, after the control buffer: eight storage buffers are what every device has.
 enum Array : uint32_t { w, g, s0, s1, s2, acc, avg, array_count };
+static_assert(max_slots <= acc - s0);
 constexpr std::string_view names[array_count] = {"w", "g", "s0", "s1", "s2", "acc", "avg"};
 
-Wgsl pipe_field(std::string_view name) { return Wgsl("T(r.pipe." + std::string(name) + ")"); }
-Pipe<Wgsl> pipe() {
-  constexpr std::string_view fields[] = {"scale", "mean",     "clip",       "divide",  "lo",    "hi", "decay",
-                                         "rate",  "momentum", "complement", "unscale", "steps", "l2"};
-  Wgsl k[13];
-  for (uint32_t i = 0; i < 13; i++) k[i] = pipe_field(fields[i]);
-  return {k[0], k[1], k[2], k[3], k[4], k[5], k[6], k[7], k[8], k[9], k[10], k[11], k[12]};
+// The fields of a struct of scalars in the row.
+template <class T>
+T scalars(std::string_view place) {
+  return fields_by<T>([&](size_t k) {
+    return Wgsl("T(r." + std::string(place) + "." + std::string(field_name(field_list<T>(), k)) + ")");
+  });
 }
+Pipe<Wgsl> pipe() { return scalars<Pipe<Wgsl>>("pipe"); }
 
 // What becomes of an element, as text: which arrays are read, and what is written to them.
 class Program {
@@ -80,21 +92,17 @@ class Program {
 
   Wgsl value[array_count];
   bool read[array_count] = {}, written[array_count] = {};
-  std::string coef = "none: f32, ";
+  std::string_view coefs;
 
   template <Rule R>
   void update(Stages s) {
     const Pipe<Wgsl> k = pipe();
     value[g] = prepare(s, k, value[g], value[w], value[acc]);
-    coef.clear();
-    for (const std::string_view name : R::coefs) (coef += name) += ": f32, ";
-    [&]<size_t... K, size_t... C>(std::index_sequence<K...>, std::index_sequence<C...>) {
-      const typename R::template Coef<Wgsl> c{Wgsl("T(r.coef." + std::string(R::coefs[C]) + ")")...};
-      Wgsl slot[slot_room<R>] = {value[s0 + K]...};
-      element<R, Wgsl>(s, k, c, value[w], value[g], slot, value[avg]);
-      ((value[s0 + K] = slot[K]), ...);
-    }
-    (std::make_index_sequence<R::slots.size()>{}, std::make_index_sequence<R::coefs.size()>{});
+    coefs = field_list<CoefOf<R, Wgsl>>();
+    Wgsl slot[slot_room<R>];
+    for (size_t k = 0; k < R::slots.size(); k++) slot[k] = value[s0 + k];
+    element<R, Wgsl>(s, k, scalars<CoefOf<R, Wgsl>>("coef"), value[w], value[g], slot, value[avg]);
+    for (size_t k = 0; k < R::slots.size(); k++) value[s0 + k] = slot[k];
   }
 
   void gather(Stages s) {
@@ -109,8 +117,7 @@ class Program {
     std::string out = lanes_ == 4 ? "alias T = vec4f;\nalias U = vec4u;\nalias B = vec4<bool>;\n"
                                     "const ones = vec4f(1.0);\n"
                                   : "alias T = f32;\nalias U = u32;\nalias B = bool;\n";
-    ((out += "struct Coef { ") += coef) += "}";
-    out += frame;
+    (out += structs(coefs)) += frame;
     for (uint32_t a = 0; a < array_count; a++) {
       if (!read[a]) continue;
       (out += "@group(0) @binding(") += std::to_string(a + 1);

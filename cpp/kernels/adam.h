@@ -2,6 +2,7 @@
 // Keras' form: the learning rate carries the bias correction and epsilon is "epsilon hat", added to the
 // uncorrected root. With adaptive epsilon it is the paper's Algorithm 1, which is PyTorch's placement.
 #pragma once
+#include <array>
 #include <cmath>
 
 #include "kernels/rule.h"
@@ -10,27 +11,31 @@ namespace simdescent {
 
 struct Adam {
   static constexpr std::string_view name = "adam";
-  static constexpr std::array slots{Slot{"momentum", 0}, Slot{"velocity", 0}};
-  static constexpr std::array<std::string_view, 4> coefs{"one_minus_beta1", "one_minus_beta2", "alpha",
-                                                         "epsilon"};
+  static constexpr bool fused = true;
+  static constexpr std::array slots{Slot{"momentum"}, Slot{"velocity"}};
+
+  struct Hyper {
+    FIELDS(double, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, adaptive_epsilon = 0);
+  };
 
   template <class V>
   struct Coef {
-    V one_minus_beta1, one_minus_beta2, alpha, epsilon;
+    FIELDS(V, one_minus_beta1, one_minus_beta2, alpha, epsilon);
   };
 
-  static std::array<float, 4> coef(const Hyper& h, double rate, uint32_t t) {
-    if (h.dialect == Dialect::torch || h.dialect == Dialect::tfjs) {
-      const bool exact = h.dialect == Dialect::torch;
-      const double bias1 = exact ? 1 - power(h.beta1, t) : 1 - running_power(float(h.beta1), t);
-      const double bias2 = exact ? 1 - power(h.beta2, t) : 1 - running_power(float(h.beta2), t);
+  static Coef<float> coef(const Hyper& h, const Step& at) {
+    if (at.dialect == Dialect::torch || at.dialect == Dialect::tfjs) {
+      const bool exact = at.dialect == Dialect::torch;
+      const double bias1 = 1 - (exact ? power(h.beta_1, at.t) : running_power(float(h.beta_1), at.t));
+      const double bias2 = 1 - (exact ? power(h.beta_2, at.t) : running_power(float(h.beta_2), at.t));
       const double root2 = std::sqrt(bias2);
-      return {float(1 - h.beta1), float(1 - h.beta2), float(rate * root2 / bias1), float(h.epsilon * root2)};
+      return {float(1 - h.beta_1), float(1 - h.beta_2), float(at.rate * root2 / bias1),
+              float(h.epsilon * root2)};
     }
-    const float beta1 = float(h.beta1), beta2 = float(h.beta2), lr = float(rate);
-    const float bias1 = 1 - powf(beta1, float(t)), root2 = sqrtf(1 - powf(beta2, float(t)));
-    const bool from_float = h.dialect == Dialect::optimizer_v2;
-    return {from_float ? 1 - beta1 : float(1 - h.beta1), from_float ? 1 - beta2 : float(1 - h.beta2),
+    const float beta1 = float(h.beta_1), beta2 = float(h.beta_2), lr = float(at.rate), t = float(at.t);
+    const float bias1 = 1 - powf(beta1, t), root2 = sqrtf(1 - powf(beta2, t));
+    const bool from_float = at.dialect == Dialect::optimizer_v2;
+    return {from_float ? 1 - beta1 : float(1 - h.beta_1), from_float ? 1 - beta2 : float(1 - h.beta_2),
             (lr * root2) / bias1, h.adaptive_epsilon ? float(h.epsilon) * root2 : float(h.epsilon)};
   }
 
@@ -50,7 +55,7 @@ struct Adam {
 // Adam whose second moment never falls: the maximum is of the uncorrected velocity, as in Keras and PyTorch.
 struct AmsGrad : Adam {
   static constexpr std::string_view name = "amsgrad";
-  static constexpr std::array slots{Slot{"momentum", 0}, Slot{"velocity", 0}, Slot{"velocity_hat", 1}};
+  static constexpr std::array slots{Slot{"momentum"}, Slot{"velocity"}, Slot{"velocity_hat", 1}};
 
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {

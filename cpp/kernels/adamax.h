@@ -1,6 +1,7 @@
 // Adamax, Adam with the infinity norm in place of the second moment: Kingma & Ba 2015, Algorithm 2.
 // Keras adds epsilon to the denominator; PyTorch adds it inside the maximum and has another rule for it.
 #pragma once
+#include <array>
 #include <cmath>
 
 #include "kernels/rule.h"
@@ -9,19 +10,22 @@ namespace simdescent {
 
 struct Adamax {
   static constexpr std::string_view name = "adamax";
-  static constexpr std::array slots{Slot{"momentum", 0}, Slot{"norm", 0}};
-  static constexpr std::array<std::string_view, 5> coefs{"one_minus_beta1", "beta2", "learning_rate", "bias1",
-                                                         "epsilon"};
+  static constexpr bool fused = true;
+  static constexpr std::array slots{Slot{"momentum"}, Slot{"norm"}};
+
+  struct Hyper {
+    FIELDS(double, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7);
+  };
 
   template <class V>
   struct Coef {
-    V one_minus_beta1, beta2, learning_rate, bias1, epsilon;
+    FIELDS(V, one_minus_beta1, beta2, learning_rate, bias1, epsilon);
   };
 
-  static std::array<float, 5> coef(const Hyper& h, double rate, uint32_t t) {
-    const float beta1 = float(h.beta1);
-    const float power1 = h.dialect == Dialect::tfjs ? running_power(beta1, t) : powf(beta1, float(t));
-    return {float(1 - h.beta1), float(h.beta2), float(rate), 1 - power1, float(h.epsilon)};
+  static Coef<float> coef(const Hyper& h, const Step& at) {
+    const float beta1 = float(h.beta_1);
+    const float power1 = at.dialect == Dialect::tfjs ? running_power(beta1, at.t) : powf(beta1, float(at.t));
+    return {float(1 - h.beta_1), float(h.beta_2), float(at.rate), 1 - power1, float(h.epsilon)};
   }
 
   template <class V>
@@ -36,15 +40,16 @@ struct Adamax {
 struct TorchAdamax {
   static constexpr std::string_view name = "torch_adamax";
   static constexpr std::array slots = Adamax::slots;
-  static constexpr std::array<std::string_view, 4> coefs{"one_minus_beta1", "beta2", "step_size", "epsilon"};
+  using Hyper = Adamax::Hyper;
 
   template <class V>
   struct Coef {
-    V one_minus_beta1, beta2, step_size, epsilon;
+    FIELDS(V, one_minus_beta1, beta2, step_size, epsilon);
   };
 
-  static std::array<float, 4> coef(const Hyper& h, double rate, uint32_t t) {
-    return {float(1 - h.beta1), float(h.beta2), float(rate / (1 - power(h.beta1, t))), float(h.epsilon)};
+  static Coef<float> coef(const Hyper& h, const Step& at) {
+    return {float(1 - h.beta_1), float(h.beta_2), float(at.rate / (1 - power(h.beta_1, at.t))),
+            float(h.epsilon)};
   }
 
   template <class V>

@@ -1,20 +1,28 @@
-// What an update rule is: its slots, its coefficients, and a few lines of arithmetic over a lane type.
-// A rule knows no memory, no loop and no other option of the optimizer; those are stage.h and sweep.h.
+// What an update rule is: its slots, its hyperparameters, its coefficients, and a few lines of arithmetic
+// over a lane type. A rule knows no memory, no loop and no other option of the optimizer; those are stage.h
+// and sweep.h.
 #pragma once
-#include <array>
 #include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
+#include "kernels/fields.h"
 #include "simd/f32x1.h"
 
 namespace simdescent {
 
+// What a slot holds before the first update: zeros, a copy of the variable, or the hyperparameter of this
+// name.
+namespace initial {
+inline constexpr std::string_view zeros = "", weights = "weights";
+}
+
 // One per-element state array. Keras lists the slots of group 0 interleaved per variable, then group 1.
 struct Slot {
   std::string_view name;
-  uint32_t group;
+  uint32_t group = 0;
+  std::string_view value = initial::zeros;
 };
 
 // Whose scalar arithmetic the coefficients follow; the element-wise formulas do not depend on it.
@@ -25,10 +33,10 @@ enum class Dialect : uint32_t {
   tfjs,          // as torch, but beta^t in float32, multiplied from step to step (tf.train)
 };
 
-// The hyperparameters of all rules, as given by the user (doubles); a rule reads those that it has.
-struct Hyper {
-  double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-7;
-  bool adaptive_epsilon = false;
+// When the coefficients are wanted: for update number t, from 1, at this learning rate.
+struct Step {
+  double rate;
+  uint32_t t;
   Dialect dialect = Dialect::keras;
 };
 
@@ -49,23 +57,51 @@ constexpr float running_power(float beta, uint32_t t) {
   return p;
 }
 
-// What there is room for; table.h checks that its rules find it.
-inline constexpr size_t max_slots = 3, max_coefs = 8;
-
 // The length of an array for one element's slots: an array of none is no C++.
 template <class R>
 inline constexpr size_t slot_room = R::slots.size() > 0 ? R::slots.size() : 1;
 
-// `coefs` names what changes from step to step but not from element to element, in the order of Coef<V>;
-// `coef` computes them on the host for update number t (from 1) at the learning rate given. `update` finds
-// its slots at `s`, in their order, and is inlined by force: they are in registers.
+// Whether a rule has loops of its own for each mix of scaling, decay and average, where these hide behind its
+// divisions; `static constexpr bool fused = true` says so. They are eight times the code of one: for the
+// rules that most people run. The others have one loop, and passes that all rules share.
 template <class R>
-concept Rule = requires(const Hyper& h, double rate, uint32_t t, const typename R::template Coef<f32x1>& k,
-                        f32x1& w, f32x1 g, f32x1* s) {
+inline constexpr bool fused = requires {
+  R::fused;
+};
+
+template <class R, class V>
+using CoefOf = typename R::template Coef<V>;
+
+// A scalar state of the optimizer that a rule has beside its slots, by `struct Scalars { FIELDS(float, …) }`.
+struct NoScalars {};
+template <class R>
+struct ScalarsOf {
+  using type = NoScalars;
+};
+template <class R>
+requires requires { typename R::Scalars; }
+struct ScalarsOf<R> {
+  using type = typename R::Scalars;
+};
+
+// `Hyper` are the hyperparameters, doubles as the user gave them. `Coef` is what changes from step to step
+// but not from element to element; `coef` computes it on the host. `update` finds its slots at `s`, in their
+// order, and is inlined by force: they are in registers. A rule with `Scalars` gives them to `coef` as they
+// were before this update, and moves them by `advance` after it.
+template <class R>
+concept Rule = requires(const typename R::Hyper& h, const Step& at, const CoefOf<R, f32x1>& k, f32x1& w,
+                        f32x1 g, f32x1* s) {
   { R::name } -> std::convertible_to<std::string_view>;
   requires std::same_as<typename decltype(R::slots)::value_type, Slot>;
-  { R::coef(h, rate, t) } -> std::same_as<std::array<float, R::coefs.size()>>;
   R::template update<f32x1>(k, w, g, s);
-};
+}
+&&(
+    requires(const typename R::Hyper& h, const Step& at) {
+      { R::coef(h, at) } -> std::same_as<CoefOf<R, float>>;
+    } ||
+    requires(const typename R::Hyper& h, const Step& at, typename ScalarsOf<R>::type& state) {
+      { R::coef(h, at, state) } -> std::same_as<CoefOf<R, float>>;
+      R::advance(h, at, state);
+    });
 
 }  // namespace simdescent

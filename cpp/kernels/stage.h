@@ -6,6 +6,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/rule.h"
 #include "simd/f32x1.h"
 
 namespace simdescent {
@@ -57,22 +58,19 @@ struct Stages {
 // The scalars of the stages. Defaults are exact identities.
 template <class V>
 struct Pipe {
-  V scale = 1;             // 1 / loss scale, where that is exact
-  V mean = 1;              // 1 / accumulation steps, where that is exact
-  V clip = 1, divide = 1;  // clipnorm c and max(norm, c); or the global factor k and 1
-  V lo = -__builtin_inff(), hi = __builtin_inff();  // clipvalue
-  V decay = 0, rate = 0;                            // decoupled weight decay, times the learning rate
-  V momentum = 0, complement = 1;                   // of the moving average
-  V unscale = 1, steps = 1, l2 = 0;                 // general only: loss scale, accumulation steps, L2 factor
+  FIELDS(V, scale = 1,          // 1 / loss scale, where that is exact
+         mean = 1,              // 1 / accumulation steps, where that is exact
+         clip = 1, divide = 1,  // clipnorm c and max(norm, c); or the global factor k and 1
+         lo = -__builtin_inff(), hi = __builtin_inff(),  // clipvalue
+         decay = 0, rate = 0,                            // decoupled weight decay, times the learning rate
+         momentum = 0, complement = 1,                   // of the moving average
+         unscale = 1, steps = 1, l2 = 0);  // general only: loss scale, accumulation steps, L2 factor
 };
 
 // The same scalars in all lanes of another lane type.
 template <class V>
 [[gnu::always_inline]] inline Pipe<V> broadcast(const Pipe<float>& p) {
-  const auto all = [](const float& x) { return V::broadcast(&x); };
-  return {all(p.scale),   all(p.mean),  all(p.clip), all(p.divide),   all(p.lo),
-          all(p.hi),      all(p.decay), all(p.rate), all(p.momentum), all(p.complement),
-          all(p.unscale), all(p.steps), all(p.l2)};
+  return broadcast_fields<Pipe<V>, V>(&p.scale);
 }
 
 template <class V>
@@ -130,8 +128,8 @@ template <class V>
 // One element of one variable through one update by a prepared gradient: the only place where the stages and
 // the rule meet.
 template <class R, class V>
-[[gnu::always_inline]] inline void element(Stages s, const Pipe<V>& k, const typename R::template Coef<V>& c,
-                                           V& w, V g, V* slot, V& avg) {
+[[gnu::always_inline]] inline void element(Stages s, const Pipe<V>& k, const CoefOf<R, V>& c, V& w, V g,
+                                           V* slot, V& avg) {
   if (s.decay) w = decay(k, w);
   R::template update<V>(c, w, g, slot);
   if (s.average) avg = average(k, avg, w);

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels/rule.h"
+#include "kernels/rules.h"
 #include "kernels/stage.h"
 #include "simd/lanes.h"
 
@@ -45,11 +45,8 @@ struct Scratch {
 };
 
 template <class R, class V>
-inline typename R::template Coef<V> coefficients(const float* c) {
-  return [c]<size_t... K>(std::index_sequence<K...>) {
-    return typename R::template Coef<V>{V::broadcast(c + K)...};
-  }
-  (std::make_index_sequence<R::coefs.size()>{});
+[[gnu::always_inline]] inline CoefOf<R, V> coefficients(const float* c) {
+  return broadcast_fields<CoefOf<R, V>, V>(c);
 }
 
 // f(scalars, index) over n elements: a vector of lanes at a time, then one by one.
@@ -120,8 +117,9 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
   const Stages s = Stages::of(r.stages);
   switch (s.grad) {
     case Grad::none:
+      return;
     case Grad::scale:
-      return;  // by the rule's loop
+      return prepare<Stages{.grad = Grad::scale}.word()>(r, from, count, out);
     case Grad::divide:
       return prepare<Stages{.grad = Grad::divide}.word()>(r, from, count, out);
     case Grad::accumulate:
@@ -136,8 +134,7 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
 // n elements, while a whole V fits; returns how many it were. The pointers are parameters because that is
 // where __restrict counts.
 template <class R, class V, class... P>
-[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k,
-                                             const typename R::template Coef<V>& c, uint32_t n,
+[[gnu::always_inline]] inline uint32_t sweep(Stages s, const Pipe<V>& k, const CoefOf<R, V>& c, uint32_t n,
                                              const float* __restrict g, float* __restrict w,
                                              float* __restrict avg, P* __restrict... slot) {
   uint32_t i = 0;
@@ -168,12 +165,24 @@ template <class R, class V>
   (std::make_index_sequence<R::slots.size()>{});
 }
 
+// The passes of a rule's loop that does not have them itself.
+[[gnu::noinline]] inline void decay(const Row& r, uint32_t from, uint32_t count) {
+  float* const w = r.w + from;
+  each(
+      *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        decay(k, V::load(w + i)).store(w + i);
+      });
+}
+[[gnu::noinline]] inline void average(const Row& r, uint32_t from, uint32_t count) {
+  average(r.part(from, count, nullptr, r.w + from));
+}
+
 // The tail of every loop of a rule, with its stages known only at run time: three elements at most. It says
 // which of them a rule's loop can have, so that no code is made for the others.
 template <class R>
 __attribute__((noinline)) void tail(uint32_t word, const Row& r, uint32_t from, uint32_t count,
                                     const float* g) {
-  const Stages s = Stages::of(word);
+  const Stages s = fused<R> ? Stages::of(word) : Stages{};
   sweep<R, f32x1>(
       {.grad = s.grad == Grad::scale ? Grad::scale : Grad::none, .decay = s.decay, .average = s.average}, r,
       from, count, g);
@@ -181,24 +190,25 @@ __attribute__((noinline)) void tail(uint32_t word, const Row& r, uint32_t from, 
 
 // The rows from `r` on that have the stages of the first, `end` at the latest. Returns the first row that is
 // left. Rows come in one call because choosing the loop and calling it cost more than a few elements do.
-// Scaling and clamping hide behind a rule's divisions and roots, and are fused with them; what divides or
-// accumulates has a pass of its own over a piece that stays in the first-level cache.
-template <class R, bool scales, bool decay, bool average>
+// What a loop does not do itself is done before it or after it by a pass that all rules share, over a piece
+// that stays in the first-level cache.
+template <class R, bool scales, bool decays, bool averages>
 __attribute__((noinline)) const Row* update(const Row* r, const Row* end, Scratch& scratch) {
-  constexpr Stages loop{.grad = scales ? Grad::scale : Grad::none, .decay = decay, .average = average};
+  constexpr Stages loop{.grad = scales ? Grad::scale : Grad::none, .decay = decays, .average = averages};
   const uint32_t stages = r->stages;
-  const bool prepares = !scales && Stages::of(stages).grad != Grad::none;
+  const Stages s = Stages::of(stages);
+  const bool prepares = !scales && s.grad != Grad::none;
+  const bool before = !fused<R> && s.decay, after = !fused<R> && s.average;
   do {
     uint32_t from = 0, count = r->n;
-    const float* g = r->g;
     do {
-      if (prepares) {
-        count = r->n - from < piece_size ? r->n - from : piece_size;
-        g = scratch.gradient;
-        prepare(*r, from, count, scratch.gradient);
-      }
+      if (prepares || before || after) count = r->n - from < piece_size ? r->n - from : piece_size;
+      const float* g = r->g + from;
+      if (prepares) g = scratch.gradient, prepare(*r, from, count, scratch.gradient);
+      if (before) decay(*r, from, count);
       const uint32_t swept = sweep<R, Lanes>(loop, *r, from, count, g);
       if (swept < count) tail<R>(loop.word(), *r, from + swept, count - swept, g + swept);
+      if (after) average(*r, from, count);
       from += count;
     } while (from < r->n);
   } while (++r != end && r->stages == stages);

@@ -1,42 +1,14 @@
-// The table of update rules: one line each. Selection, slots, coefficients and tests all read it.
+// The rules by their number: what the engine, the kernel module and the tests call. Which rules there are is
+// rules.h.
 #pragma once
+#include <cstring>
 #include <span>
-#include <tuple>
+#include <vector>
 
-#include "kernels/adam.h"
-#include "kernels/adamax.h"
+#include "kernels/rules.h"
 #include "kernels/sweep.h"
 
 namespace simdescent {
-
-using Rules = std::tuple<  //
-    Adam,                  //
-    AmsGrad,               //
-    Adamax,                //
-    TorchAdamax>;
-
-inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
-
-static_assert([]<class... R>(std::tuple<R...>*) { return ((R::slots.size() <= max_slots) && ...); }(
-                  static_cast<Rules*>(nullptr)),
-              "A rule has too many slots: raise max_slots in rule.h, and give them a place in a Row "
-              "(kernels_exports.cc), roles in memory.h, arrays in shader.cc and memory-stepper.ts.");
-static_assert(
-    []<class... R>(std::tuple<R...>*) {
-      return ((R::coefs.size() <= max_coefs) && ...);
-    }(static_cast<Rules*>(nullptr)),
-    "A rule has too many coefficients: raise max_coefs in rule.h, and with it the size of `coef` in "
-    "shader.cc and web/gpu/control.ts, and coefWords in memory-stepper.ts.");
-
-// f.template operator()<R>() for rule number `rule`. Chains of comparisons, not a table of function
-// pointers: the memory-less module has no place to keep one.
-template <class F>
-[[gnu::always_inline]] inline void with_rule(uint32_t rule, F f) {
-  [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-    ((rule == K ? f.template operator()<std::tuple_element_t<K, Rules>>() : void()), ...);
-  }
-  (std::make_index_sequence<rule_count>{});
-}
 
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
 // the first row that is left.
@@ -44,13 +16,17 @@ template <class F>
   const Stages s = Stages::of(r->stages);
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
-        [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-          const size_t loop = (s.grad == Grad::scale ? 4 : 0) + (s.decay ? 2 : 0) + (s.average ? 1 : 0);
-          ((loop == K ? void(r = update<R, (K & 4) != 0, (K & 2) != 0, (K & 1) != 0>(r, end, scratch))
-                      : void()),
-           ...);
+        if constexpr (fused<R>) {
+          [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+            const size_t loop = (s.grad == Grad::scale ? 4 : 0) + (s.decay ? 2 : 0) + (s.average ? 1 : 0);
+            ((loop == K ? void(r = update<R, (K & 4) != 0, (K & 2) != 0, (K & 1) != 0>(r, end, scratch))
+                        : void()),
+             ...);
+          }
+          (std::make_index_sequence<8>{});
+        } else {
+          r = update<R, false, false, false>(r, end, scratch);
         }
-        (std::make_index_sequence<8>{});
       });
   return r;
 }
@@ -77,10 +53,57 @@ inline std::span<const Slot> slots(uint32_t rule) {
   return found;
 }
 
-inline void coefficients(uint32_t rule, const Hyper& h, double rate, uint32_t t, float (&out)[max_coefs]) {
+// The defaults of a rule's hyperparameters, and of the scalars that are its state, in their order.
+inline std::vector<double> default_hypers(uint32_t rule) {
+  std::vector<double> list;
   with_rule(rule, [&]<Rule R> {
-    uint32_t k = 0;
-    for (const float c : R::coef(h, rate, t)) out[k++] = c;
+    const typename R::Hyper h;
+    list.resize(field_count<typename R::Hyper>);
+    std::memcpy(list.data(), &h, list.size() * sizeof(double));
+  });
+  return list;
+}
+inline std::vector<float> first_scalars(uint32_t rule) {
+  std::vector<float> list;
+  with_rule(rule, [&]<Rule R> {
+    const typename ScalarsOf<R>::type s;
+    list.resize(field_count<typename ScalarsOf<R>::type>);
+    std::memcpy(list.data(), &s, list.size() * sizeof(float));
+  });
+  return list;
+}
+
+// A struct of fields from the list of its values.
+template <class T, class F>
+T from_list(const F* list) {
+  T values;
+  std::memcpy(static_cast<void*>(&values), list, field_count<T> * sizeof(F));
+  return values;
+}
+
+// `hypers` and `scalars` as above. The scalars are those before this update.
+inline void coefficients(uint32_t rule, const double* hypers, const Step& at, const float* scalars,
+                         float (&out)[max_coefs]) {
+  with_rule(rule, [&]<Rule R> {
+    const auto h = from_list<typename R::Hyper>(hypers);
+    CoefOf<R, float> k;
+    if constexpr (requires { R::coef(h, at); }) {
+      k = R::coef(h, at);
+    } else {
+      k = R::coef(h, at, from_list<typename R::Scalars>(scalars));
+    }
+    std::memcpy(out, &k, field_count<decltype(k)> * sizeof(float));
+  });
+}
+
+// The scalars after an update.
+inline void advance(uint32_t rule, const double* hypers, const Step& at, float* scalars) {
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (requires { typename R::Scalars; }) {
+      auto s = from_list<typename R::Scalars>(scalars);
+      R::advance(from_list<typename R::Hyper>(hypers), at, s);
+      std::memcpy(scalars, &s, field_count<typename R::Scalars> * sizeof(float));
+    }
   });
 }
 

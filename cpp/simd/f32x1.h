@@ -4,6 +4,8 @@
 #include <bit>
 #include <cstdint>
 
+#include "simd/power.h"
+
 namespace simdescent {
 
 struct f32x1 {
@@ -35,6 +37,12 @@ inline f32x1 max_magnitude(f32x1 a, f32x1 b) {
   const int32_t x = std::bit_cast<int32_t>(abs(a).v), y = std::bit_cast<int32_t>(abs(b).v);
   return std::bit_cast<float>(x < y ? y : x);
 }
+
+// -1, 0 or 1; a NaN stays. A zero of either sign is +0, as numpy's.
+inline f32x1 sign(f32x1 a) { return a.v > 0 ? 1 : a.v < 0 ? -1 : a.v - a.v; }
+
+// a^b for a >= 0.
+inline f32x1 power(f32x1 a, f32x1 b) { return float(power_of(a.v, b.v)); }
 
 // The sum of eight lanes in numpy's order.
 inline float join(const f32x1 (&r)[8]) {

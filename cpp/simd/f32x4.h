@@ -5,6 +5,8 @@
 
 #include <cstdint>
 
+#include "simd/power.h"
+
 namespace simdescent {
 
 struct f32x4 {
@@ -31,6 +33,19 @@ inline f32x4 at_most(f32x4 a, f32x4 b) { return wasm_f32x4_pmin(a.v, b.v); }
 // shift.
 inline f32x4 max_magnitude(f32x4 a, f32x4 b) {
   return wasm_u32x4_shr(wasm_u32x4_max(wasm_i32x4_shl(a.v, 1), wasm_i32x4_shl(b.v, 1)), 1);
+}
+inline f32x4 sign(f32x4 a) {
+  const v128_t zero = wasm_f32x4_splat(0);
+  const v128_t up = wasm_f32x4_gt(a.v, zero), down = wasm_f32x4_lt(a.v, zero);
+  const v128_t ones = wasm_v128_bitselect(wasm_f32x4_splat(1), wasm_f32x4_splat(-1), up);
+  return wasm_v128_bitselect(ones, wasm_f32x4_sub(a.v, a.v), wasm_v128_or(up, down));
+}
+template <int k>
+float power_lane(f32x4 a, f32x4 b) {
+  return float(power_of(wasm_f32x4_extract_lane(a.v, k), wasm_f32x4_extract_lane(b.v, k)));
+}
+inline f32x4 power(f32x4 a, f32x4 b) {
+  return wasm_f32x4_make(power_lane<0>(a, b), power_lane<1>(a, b), power_lane<2>(a, b), power_lane<3>(a, b));
 }
 
 inline float join(f32x4 a) {

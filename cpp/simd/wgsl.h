@@ -65,16 +65,19 @@ inline Wgsl operator*(Wgsl a, Wgsl b) { return let("*", a, &b, true); }
 inline Wgsl operator/(Wgsl a, Wgsl b) { return let("/", a, &b, true); }
 inline Wgsl sqrt(Wgsl a) { return let("sqrt", a, nullptr, false); }
 inline Wgsl abs(Wgsl a) { return let("abs", a, nullptr, false); }
+inline Wgsl sign(Wgsl a) { return let("sign_of", a, nullptr, false); }
+inline Wgsl power(Wgsl a, Wgsl b) { return let("pow", a, &b, false); }
 inline Wgsl at_least(Wgsl a, Wgsl b) { return let("at_least", a, &b, false); }
 inline Wgsl at_most(Wgsl a, Wgsl b) { return let("at_most", a, &b, false); }
 inline Wgsl max_magnitude(Wgsl a, Wgsl b) { return let("max_magnitude", a, &b, false); }
 
-// The last three in WGSL, as f32x1.h has them. A shader compiler may assume that there are no NaNs, so what a
+// What WGSL does not have, as f32x1.h has it. A shader compiler may assume that there are no NaNs, so what a
 // NaN decides is decided on the bits.
 inline constexpr std::string_view wgsl_functions = R"(
 fn is_nan(x: T) -> B { return (bitcast<U>(x) & U(0x7fffffffu)) > U(0x7f800000u); }
 fn at_least(a: T, b: T) -> T { return select(a, b, (a < b) & !is_nan(a)); }
 fn at_most(a: T, b: T) -> T { return select(a, b, (b < a) & !is_nan(a)); }
+fn sign_of(x: T) -> T { return select(sign(x), x, is_nan(x)); }
 fn max_magnitude(a: T, b: T) -> T {
   return bitcast<T>(max(bitcast<U>(a) & U(0x7fffffffu), bitcast<U>(b) & U(0x7fffffffu)));
 }

@@ -17,11 +17,18 @@ Driver::Driver(uint32_t rule, const Options& options, std::vector<Floats> initia
     optimizer.add(uint32_t(w.size()), reached, options.averages, options.accumulation_steps > 0);
   }
   EXPECT_TRUE(optimizer.build());
+  for (uint32_t row = 0; row < weights.size(); row++) {
+    for (size_t k = 0; k < slots(rule).size(); k++) {
+      const Floats first = first_slot(rule, k, options.hypers, weights[row]);
+      std::copy(first.begin(), first.end(), optimizer.row(row).slot[k]);
+    }
+  }
   optimizer.reserve_parts(1000);
 }
 
 void Driver::set_options(const Options& o) {
-  optimizer.hyper = o.hyper;
+  optimizer.hypers = hypers_of(rule, o.hypers);
+  optimizer.dialect = o.dialect;
   optimizer.clipnorm = o.clipnorm;
   optimizer.global_clipnorm = o.global_clipnorm;
   optimizer.clipvalue = o.clipvalue;
@@ -128,7 +135,8 @@ void Driver::update_only(uint32_t row, const Floats& g, double rate) {
   });
 }
 
-constexpr const char* slot_names[max_slots] = {"slot 0", "slot 1", "slot 2"};
+constexpr const char* slot_names[] = {"slot 0", "slot 1", "slot 2"};
+static_assert(std::size(slot_names) >= max_slots);
 
 State state_of(const Driver& d) {
   State state{{}, d.optimizer.iterations};

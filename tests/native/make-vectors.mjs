@@ -33,14 +33,21 @@ function fail(what) {
 /** The names of the rules that cpp/kernels has: `static constexpr std::string_view name = "adam"`. */
 const kernels = new URL('../../cpp/kernels/', import.meta.url);
 const rules = readdirSync(kernels).flatMap((name) =>
-  [...readFileSync(new URL(name, kernels), 'utf8').matchAll(/string_view name = "(\w+)"/g)].map(
-    ([, rule]) => rule,
+  [...readFileSync(new URL(name, kernels), 'utf8').matchAll(/string_view name = .*/g)].flatMap(([line]) =>
+    [...line.matchAll(/"(\w+)"/g)].map(([, rule]) => rule),
   ),
 );
 
-/** AdamW is Adam, with a decay from the start. */
-const ruleOf = ({ optimizer, config }) =>
-  config.amsgrad ? 'amsgrad' : optimizer.toLowerCase().replace(/^adamw$/, 'adam');
+/** Where it is not the class' name in lower case. */
+const rulesOf = {
+  Adam: ({ amsgrad }) => (amsgrad ? 'amsgrad' : 'adam'),
+  AdamW: ({ amsgrad }) => (amsgrad ? 'amsgrad' : 'adam'),
+  SGD: ({ momentum, nesterov }) => `sgd${momentum ? (nesterov ? '_nesterov' : '_momentum') : ''}`,
+  RMSprop: ({ momentum, centered }) => `rmsprop${centered ? '_centered' : ''}${momentum ? '_momentum' : ''}`,
+  Ftrl: ({ learning_rate_power: power }) => (power === -0.5 ? 'ftrl' : 'ftrl_power'),
+  ScheduleFreeAdamW: () => 'schedule_free_adamw',
+};
+const ruleOf = ({ optimizer, config }) => rulesOf[optimizer]?.(config) ?? optimizer.toLowerCase();
 
 const isDense = ({ grads }) => grads.every((gradient) => gradient === null || Array.isArray(gradient));
 
@@ -104,11 +111,15 @@ function addCase(recorded) {
     return `{${number(rate)}, gradients_${id}_${k}}`;
   });
   definitions.push(`constexpr RecordedVariable variables_${id}[] = {${rows.join(', ')}};`);
+  const hypers = Object.entries(config).filter(([, value]) => typeof value === 'number');
+  definitions.push(
+    `constexpr RecordedNumber hypers_${id}[] = {${hypers.map(([name, value]) => `{${text(name)}, ${number(value)}}`).join(', ')}};`,
+  );
   definitions.push(`constexpr RecordedStep steps_${id}[] = {${taken.join(', ')}};`);
   const fields = [
     text(recorded.id),
     text(rule),
-    ...[config.beta_1, config.beta_2, config.epsilon].map(number),
+    `hypers_${id}`,
     ...[config.clipnorm, config.global_clipnorm, config.clipvalue, config.weight_decay].map(number),
     config.weight_decay !== null,
     number(config.loss_scale_factor ?? 1),

@@ -11,9 +11,8 @@
 namespace simdescent::tests {
 namespace {
 
-constexpr uintptr_t page = 4096;
-constexpr Role all_roles[] = {Role::weights, Role::gradient,    Role::slot0,  Role::slot1,
-                              Role::slot2,   Role::accumulator, Role::average};
+constexpr Role all_roles[] = {Role::weights, Role::gradient, Role::accumulator, Role::average,
+                              slot_role(0),  slot_role(1),   slot_role(2)};
 
 uintptr_t address(const float* p) { return reinterpret_cast<uintptr_t>(p); }
 
@@ -118,9 +117,9 @@ TEST(Memory, WhatWasTakenBeforeTheMemoryEndedIsGivenBack) {
     Optimizer optimizer(0);
     optimizer.add(n, nullptr, true, true);
     EXPECT_FALSE(optimizer.build());
-    float *one = allocate(n, Role::slot0), *two = allocate(n, Role::slot1);
+    float *one = allocate(n, slot_role(0)), *two = allocate(n, slot_role(1));
     EXPECT_TRUE(one && two);
-    EXPECT_EQ(allocate(n, Role::slot2), nullptr);
+    EXPECT_EQ(allocate(n, slot_role(2)), nullptr);
     release(one, n);
     release(two, n);
   }

@@ -29,7 +29,7 @@ TEST(Optimizer, AddGivesZeroedSlotsAndOnlyWhatIsAskedFor) {
           for (uint32_t k = 0; k < max_slots; k++) {
             EXPECT_EQ(r.slot[k] != nullptr, k < slots(rule).size());
             if (r.slot[k]) {
-              EXPECT_TRUE(same(d.slot(row, k), Floats(r.n)));
+              EXPECT_TRUE(same(d.slot(row, k), first_slot(rule, k, {}, d.weights[row])));
             }
           }
           EXPECT_EQ(r.acc != nullptr, accumulates);
@@ -98,7 +98,7 @@ TEST(Optimizer, OptionsAreReadAtEveryStep) {
   for (int call = 0; call < 6; call++) {
     if (call == 2) o.clipvalue = 0.25;
     if (call == 3) o.clipvalue = 0, o.clipnorm = 0.5, o.loss_scale = 3;
-    if (call == 4) o.hyper.beta1 = 0.5, o.hyper.epsilon = 0.125, o.decays = true, o.weight_decay = 0.5;
+    if (call == 4) o.hypers = {{"beta_1", 0.5}, {"epsilon", 0.125}}, o.decays = true, o.weight_decay = 0.5;
     d.set_options(o);
     r.options = o;
     d.optimizer.set_rate(0, 0.1 * (call + 1));

@@ -38,13 +38,38 @@ float numpy_sum_of_squares(std::span<const float> x) {
   return numpy_sum(squares);
 }
 
+std::vector<double> hypers_of(uint32_t rule, const Hypers& given) {
+  std::vector<double> values = default_hypers(rule);
+  with_rule(rule, [&]<Rule R> {
+    for (size_t k = 0; k < values.size(); k++) {
+      const auto found = given.find(field_name(field_list<typename R::Hyper>(), k));
+      if (found != given.end()) values[k] = found->second;
+    }
+  });
+  return values;
+}
+
+Floats first_slot(uint32_t rule, size_t k, const Hypers& given, const Floats& w) {
+  const std::string_view what = slots(rule)[k].value;
+  if (what == initial::weights) return w;
+  if (what == initial::zeros) return Floats(w.size());
+  double value = 0;
+  with_rule(rule, [&]<Rule R> {
+    using Hyper = typename R::Hyper;
+    for (size_t h = 0; h < field_count<Hyper>; h++) {
+      if (field_name(field_list<Hyper>(), h) == what) value = hypers_of(rule, given)[h];
+    }
+  });
+  return Floats(w.size(), float(value));
+}
+
 Reference::Reference(uint32_t rule, const Options& options, const std::vector<Floats>& weights)
-    : options(options), rule_(rule) {
+    : options(options), scalars(first_scalars(rule)), rule_(rule) {
   for (const Floats& w : weights) {
     ReferenceVariable v;
     v.w = w;
     v.acc = v.avg = Floats(w.size());
-    v.slots.assign(slots(rule).size(), Floats(w.size()));
+    for (size_t k = 0; k < slots(rule).size(); k++) v.slots.push_back(first_slot(rule, k, options.hypers, w));
     variables.push_back(v);
   }
 }
@@ -76,6 +101,7 @@ void Reference::step(const Gradients& gradients) {
       apply_rule(*v, g, updates + 1);
     }
     for (ReferenceVariable& v : variables) v.acc.assign(v.acc.size(), 0);
+    advance(rule_, hypers_of(rule_, o.hypers).data(), {0, updates + 1, o.dialect}, scalars.data());
   }
   if (o.averages) {
     const float momentum = updates ? float(o.ema_momentum) : 0;
@@ -119,7 +145,8 @@ void Reference::clip(Present& present) const {
 
 void Reference::apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) const {
   float coef[max_coefs];
-  coefficients(rule_, options.hyper, v.rate, t, coef);
+  const auto hypers = hypers_of(rule_, options.hypers);
+  coefficients(rule_, hypers.data(), {v.rate, t, options.dialect}, scalars.data(), coef);
   for (size_t i = 0; i < g.size(); i++) {
     float* elements[max_slots] = {};
     for (size_t k = 0; k < v.slots.size(); k++) elements[k] = &v.slots[k][i];

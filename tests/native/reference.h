@@ -2,8 +2,10 @@
 // its own, in the order of Keras' optimizers. It shares no loop, no stage and no state with the engine; only
 // the rules' own lines (held to outside numbers by rules_test.cc and vectors_test.cc) are the same.
 #pragma once
+#include <map>
 #include <optional>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "floats.h"
@@ -18,9 +20,17 @@ float numpy_sum_of_squares(std::span<const float> x);
 // A rule's own lines for one element.
 void update_element(uint32_t rule, const float* coef, float& w, float g, std::span<float* const> slots);
 
+// Hyperparameters by name; a rule takes those that it has, and its defaults for the others.
+using Hypers = std::map<std::string, double, std::less<>>;
+std::vector<double> hypers_of(uint32_t rule, const Hypers& given);
+
+// What slot k of a variable holds before the first update.
+Floats first_slot(uint32_t rule, size_t k, const Hypers& given, const Floats& w);
+
 // The options of an optimizer, as the engine spells them; 0 is off.
 struct Options {
-  Hyper hyper;
+  Hypers hypers;
+  Dialect dialect = Dialect::keras;
   double clipnorm = 0, global_clipnorm = 0, clipvalue = 0;
   bool clamp_first = false;
   double weight_decay = 0, l2 = 0;
@@ -50,6 +60,7 @@ class Reference {
   Options options;
   std::vector<ReferenceVariable> variables;
   uint32_t calls = 0;
+  std::vector<float> scalars;
 
  private:
   using Present = std::vector<std::pair<ReferenceVariable*, Floats>>;

@@ -19,7 +19,11 @@ std::vector<uint32_t> counts() {
 
 class Sweep : public ::testing::TestWithParam<uint32_t> {
  protected:
-  Sweep() { coefficients(rule_, {.beta1 = 0.8, .beta2 = 0.95, .epsilon = 1e-3}, 0.05, 3, coef_); }
+  Sweep() {
+    const Hypers hypers{
+        {"beta_1", 0.8}, {"beta_2", 0.95}, {"rho", 0.8}, {"momentum", 0.7}, {"epsilon", 1e-3}};
+    coefficients(rule_, hypers_of(rule_, hypers).data(), {0.05, 3}, first_scalars(rule_).data(), coef_);
+  }
 
   // The vector loop against the scalar lane, from the same contents.
   void expect_as_scalar(const Contents& contents, uint32_t shift, uint32_t stages) {
@@ -148,12 +152,12 @@ TEST_P(Sweep, PartsGiveTheWhole) {
 struct Descent {
   static constexpr std::string_view name = "descent";
   static constexpr std::array<Slot, 0> slots{};
-  static constexpr std::array<std::string_view, 1> coefs{"learning_rate"};
+  struct Hyper {};
   template <class V>
   struct Coef {
-    V learning_rate;
+    FIELDS(V, learning_rate);
   };
-  static std::array<float, 1> coef(const Hyper&, double rate, uint32_t) { return {float(rate)}; }
+  static Coef<float> coef(const Hyper&, const Step& at) { return {float(at.rate)}; }
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V*) {
     w = w - g * k.learning_rate;
@@ -162,10 +166,10 @@ struct Descent {
 struct Difference {
   static constexpr std::string_view name = "difference";
   static constexpr std::array<Slot, 0> slots{};
-  static constexpr std::array<std::string_view, 0> coefs{};
+  struct Hyper {};
   template <class V>
   struct Coef {};
-  static std::array<float, 0> coef(const Hyper&, double, uint32_t) { return {}; }
+  static Coef<float> coef(const Hyper&, const Step&) { return {}; }
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>&, V& w, V g, V*) {
     w = w - g;
@@ -183,9 +187,7 @@ void expect_descent(float rate) {
       const Contents c(n, random, false);
       GuardedRow vectors(c, n), scalars(c, 0);
       const Row row = vectors.row(pipe, &rate, stages);
-      const bool scales = Stages::of(stages).grad == Grad::scale;
-      const Row* const left = scales ? update<R, true, false, false>(&row, &row + 1, scratch)
-                                     : update<R, false, false, false>(&row, &row + 1, scratch);
+      const Row* const left = update<R, false, false, false>(&row, &row + 1, scratch);
       EXPECT_EQ(left, &row + 1);
       Contents expected = c;
       for (uint32_t i = 0; i < n; i++) {

@@ -19,6 +19,11 @@ struct RecordedVariable {
   bool excluded = false;                                 // from weight decay
 };
 
+struct RecordedNumber {
+  const char* name;
+  double value;
+};
+
 struct RecordedStep {
   double rate = 0;
   std::span<const RecordedArray> gradients;  // one per variable; absent: none
@@ -27,7 +32,7 @@ struct RecordedStep {
 struct RecordedCase {
   const char* id;
   const char* rule;
-  double beta1, beta2, epsilon;
+  std::span<const RecordedNumber> hypers;       // every number of the config, by its name there
   double clipnorm, global_clipnorm, clipvalue;  // 0: off
   double weight_decay;
   bool decays;

@@ -55,6 +55,8 @@ float evaluate(const Line& l, const std::vector<f32x1>& x) {
   if (l.op == "at_least") return at_least(x[0], x[1]).v;
   if (l.op == "at_most") return at_most(x[0], x[1]).v;
   if (l.op == "max_magnitude") return max_magnitude(x[0], x[1]).v;
+  if (l.op == "sign_of") return sign(x[0]).v;
+  if (l.op == "pow") return power(x[0], x[1]).v;
   ADD_FAILURE() << "no operation " << l.op;
   return 0;
 }
@@ -82,19 +84,10 @@ void run(const std::vector<Line>& lines, Values values, std::map<std::string, fl
 }
 
 Values scalars_of(const Pipe<float>& k) {
-  return {{"T(r.pipe.scale)", k.scale},
-          {"T(r.pipe.mean)", k.mean},
-          {"T(r.pipe.clip)", k.clip},
-          {"T(r.pipe.divide)", k.divide},
-          {"T(r.pipe.lo)", k.lo},
-          {"T(r.pipe.hi)", k.hi},
-          {"T(r.pipe.decay)", k.decay},
-          {"T(r.pipe.rate)", k.rate},
-          {"T(r.pipe.momentum)", k.momentum},
-          {"T(r.pipe.complement)", k.complement},
-          {"T(r.pipe.unscale)", k.unscale},
-          {"T(r.pipe.steps)", k.steps},
-          {"T(r.pipe.l2)", k.l2}};
+  Values values;
+  for (size_t i = 0; i < field_count<Pipe<float>>; i++)
+    values["T(r.pipe." + std::string(field_name(field_list<Pipe<float>>(), i)) + ")"] = (&k.scale)[i];
+  return values;
 }
 
 constexpr Pipe<float> usual{.scale = 0.25f,
@@ -135,13 +128,12 @@ class Text : public ::testing::TestWithParam<uint32_t> {};
 TEST_P(Text, LeavesTheBitsOfTheKernels) {
   const uint32_t rule = GetParam(), n = 300;
   static Scratch scratch;
-  Hyper hyper;
   float coef[max_coefs];
-  coefficients(rule, hyper, 0.01, 3, coef);
+  coefficients(rule, default_hypers(rule).data(), {0.01, 3}, first_scalars(rule).data(), coef);
   Values scalars = scalars_of(usual);
   with_rule(rule, [&]<Rule R> {
-    for (size_t k = 0; k < R::coefs.size(); k++)
-      scalars["T(r.coef." + std::string(R::coefs[k]) + ")"] = coef[k];
+    for (size_t k = 0; k < field_count<CoefOf<R, float>>; k++)
+      scalars["T(r.coef." + std::string(field_name(field_list<CoefOf<R, float>>(), k)) + ")"] = coef[k];
   });
   Random random(7);
   for (const Stages s : all_stages()) {

@@ -11,10 +11,16 @@ import { runFolder } from './conformance/run-folder.mjs';
 import { root } from './helpers.mjs';
 
 /** So many entries there were at least, so that a file that shrinks or is lost is noticed. */
-const ENTRIES = 630;
+const ENTRIES = 792;
 
 /** Listed exceptions: a bug of an ancestor; and the recorded calls for which there is nothing to call. */
-const EXCEPTIONS = { 'capreolus.json': 1, 'errors.json': 17 };
+const EXCEPTIONS = {
+  'capreolus.json': 1,
+  'errors.json': 17,
+  'other-optimizers.json': 7,
+  'other-options.json': 30,
+  'torch-other.json': 2,
+};
 
 const vectors = `${root}tests/vectors`;
 const outcome = await runFolder(vectors);
@@ -84,7 +90,7 @@ describe('a folder with a file that nothing would run', () => {
       results.map(({ status, failures }) => [status, failures[0].got]),
       [['failed', 'Stranger']],
     );
-    assert.throws(() => checkAbsent(['SGD', 'Adamax']), /has it: Adamax/);
+    assert.throws(() => checkAbsent(['Stranger', 'Adamax']), /has it: Adamax/);
   });
 });
 

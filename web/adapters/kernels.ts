@@ -1,7 +1,7 @@
-// The memory-less kernel module inside a memory that another library owns, and the numbers that the two
-// memories exchange: scalars that the engine has computed, copied into a block beside the library's arrays.
+// The memory-less kernel module inside a memory that another library owns.
 import kernels from '../../build/wasm/kernels.wasm';
 import { decode } from '../basics/bytes.js';
+import { checkFingerprint } from '../engine/facts.js';
 import { importedMemory, withSharedMemory } from '../threads/shared.js';
 
 /** A library's own WebAssembly memory, and its allocator. */
@@ -18,6 +18,7 @@ interface Kernels {
   average(row: number): void;
   sum_of_squares(row: number): number;
   all_finite(address: number, size: number): number;
+  fingerprint(): number;
 }
 
 /** A copy of the module that takes any unshared memory: no maximum, and a long spelling of a minimum of 0. */
@@ -43,33 +44,7 @@ export function kernelsIn(memory: WebAssembly.Memory): Kernels {
   if (isShared) shared ??= compile(withSharedMemory);
   else plain ??= compile(withoutLimits);
   const module = (isShared ? shared : plain) as WebAssembly.Module;
-  return new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
-}
-
-/** A memory as words and as floats; the views are made anew when it has grown. */
-export class Words {
-  readonly #memory: WebAssembly.Memory;
-  #words = new Uint32Array(0);
-  #floats = new Float32Array(0);
-
-  constructor(memory: WebAssembly.Memory) {
-    this.#memory = memory;
-  }
-
-  get words(): Uint32Array {
-    this.#renew();
-    return this.#words;
-  }
-
-  get floats(): Float32Array {
-    this.#renew();
-    return this.#floats;
-  }
-
-  #renew(): void {
-    const { buffer } = this.#memory;
-    if (this.#words.buffer === buffer) return;
-    this.#words = new Uint32Array(buffer);
-    this.#floats = new Float32Array(buffer);
-  }
+  const exports = new WebAssembly.Instance(module, { env: { memory } }).exports as unknown as Kernels;
+  checkFingerprint('kernels.wasm', exports.fingerprint() >>> 0);
+  return exports;
 }

@@ -1,12 +1,22 @@
 // Steps variables whose arrays all lie in another library's WebAssembly memory, where they are: the engine plans
-// a step and computes its scalars, the kernels inside that memory do the work. State lives there as well.
+// a step, computes its scalars and packs its rows, of which it knows only the addresses; the kernels inside that
+// memory do the work. State lives there as well.
 import { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
+import {
+  entry,
+  page,
+  type RuleFacts,
+  roles,
+  row as rowAt,
+  ruleFacts,
+  scratchBytes,
+} from '../engine/facts.js';
 import { Pending } from '../step/pending.js';
 import type { Rows } from '../step/sparse.js';
 import type { StepOptions, Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
-import { kernelsIn, type MemoryHost, Words } from './kernels.js';
+import { kernelsIn, type MemoryHost } from './kernels.js';
 
 /** A gradient in the library's memory. */
 export interface MemoryGradient {
@@ -14,27 +24,16 @@ export interface MemoryGradient {
   size: number;
 }
 
+/** Of one row: addresses by role. */
 interface StateArrays {
-  slots: number[];
-  accumulator: number;
-  average: number;
+  readonly at: Map<number, number>;
   /** For sparse gradients, made when one comes. */
   gradient: number;
   /** What was allocated. */
-  blocks: number[];
+  readonly blocks: number[];
 }
 
-// Sizes in words, and places in a Row: cpp/kernels/sweep.h, stage.h, rule.h.
-const rowWords = 11;
-const pipeWords = 13;
-const coefWords = 8;
-const At = { w: 0, g: 1, slot: 2, acc: 5, avg: 6, pipe: 7, coef: 8, n: 9, stages: 10 } as const;
-const prepared = 0b10011; // of the stages: any Grad but none
-const entryWords = 4; // of the engine's step list: row, gradient address, sum of squares, clipped
-
-// Large arrays start at page offsets of their own, as in cpp/engine/memory.cc.
-const page = 4096;
-const offsets = { slots: [0, 2048, 512], accumulator: 1536, average: 2560 };
+const rowBytes = 4 * rowAt.words;
 
 export class MemoryStepper implements Stepping {
   readonly native: EngineOptimizer;
@@ -48,16 +47,13 @@ export class MemoryStepper implements Stepping {
   readonly #calls: Calls;
   readonly #host: MemoryHost;
   readonly #kernels: ReturnType<typeof kernelsIn>;
-  readonly #number: number;
+  readonly #rule: RuleFacts;
   readonly #averages: boolean;
   readonly #accumulates: boolean;
   readonly #state: StateArrays[] = [];
-  readonly #there: Words;
-  readonly #here: Words;
-  readonly #rows: number;
-  readonly #pipes: number;
-  readonly #coefs: number;
-  #scratch = 0;
+  /** Where the packed rows go, and what a kernel needs beside them. */
+  readonly #block: number;
+  readonly #scratch: number;
   #deleted = false;
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
@@ -72,26 +68,19 @@ export class MemoryStepper implements Stepping {
     this.#engine = engine;
     this.#host = host;
     this.#kernels = kernelsIn(host.memory);
-    this.#there = new Words(host.memory);
-    this.#here = new Words(engine.memory);
     this.rule = rule;
     this.targets = targets;
     this.weights = targets.map(() => 0);
     this.#averages = averages;
     this.#accumulates = accumulates;
-    this.#number = engine.rule(rule);
-    this.native = new engine.module.Optimizer(this.#number);
+    this.#rule = ruleFacts(rule);
+    this.native = new engine.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(engine, this.native);
-    const words = rowWords + pipeWords + coefWords;
-    this.#rows = this.#allocate(4 * words * targets.length + 4);
-    this.#pipes = this.#rows + 4 * rowWords * targets.length;
-    this.#coefs = this.#pipes + 4 * pipeWords * targets.length;
-    let complete = this.#rows > 0;
-    for (const { size } of targets) {
-      this.native.addElsewhere(size, averages);
-      complete = complete && this.#allocateState(size);
-    }
-    if (complete) return;
+    for (const { size } of targets) this.native.addElsewhere(size, averages);
+    this.native.reservePack();
+    this.#block = this.#allocate(this.native.packedBytes() + 4);
+    this.#scratch = this.#allocate(scratchBytes + 16);
+    if (this.#block && this.#scratch && targets.every((target) => this.#allocateState(target))) return;
     this.delete();
     throw new RangeError(
       `No memory for the optimizer state of ${targets.length} variables in the host's heap.`,
@@ -107,23 +96,24 @@ export class MemoryStepper implements Stepping {
     const { native } = this;
     const given = gradients as readonly unknown[] as readonly MemoryGradient[];
     const list = native.reserve(this.targets.length) >>> 2;
-    const { words, floats } = this.#here;
-    for (let j = 0, at = list; j < count; j++, at += entryWords) {
-      words[at] = rows[j];
-      words[at + 1] = words[at + 3] = 0;
+    const words = new Uint32Array(this.#engine.memory.buffer);
+    for (let j = 0, at = list; j < count; j++, at += entry.words) {
+      words[at + entry.row] = rows[j];
+      words[at + entry.gradient] = given[j].address;
+      words[at + entry.clipped] = 0;
+      native.locate(rows[j], roles.weights, this.weights[rows[j]]);
     }
     const updating = this.#calls.begin(count, true);
     const overwriting = native.overwriting();
     if (updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
-      for (let j = 0; j < count; j++) {
-        this.#writeRow(j, rows[j], given[j].address);
-        floats[list + j * entryWords + 2] = this.#kernels.sum_of_squares(this.#rowAt(j));
-      }
+      this.#copy(native.pack(this.#block));
+      const floats = new Float32Array(words.buffer);
+      for (let j = 0, at = list + entry.sumOfSquares; j < count; j++, at += entry.words)
+        floats[at] = this.#kernels.sum_of_squares(this.#block + j * rowBytes);
     }
     this.#calls.plan();
-    let stages = 0;
-    for (let j = 0; j < count; j++) stages |= this.#writeRow(j, rows[j], given[j].address);
-    this.#kernels.step(this.#number, this.#rows, count, stages & prepared ? this.#scratchBlock() : 0);
+    this.#copy(native.pack(this.#block));
+    this.#kernels.step(this.#rule.index, this.#block, count, Math.ceil(this.#scratch / 16) * 16);
     this.#calls.end();
     if (this.#averages || this.#accumulates) this.#others(rows, count, updating, overwriting);
   }
@@ -145,16 +135,16 @@ export class MemoryStepper implements Stepping {
     return this.#view(this.weights[target.row], target.size);
   }
 
-  averageOf({ row, size }: Target): Float32Array | null {
-    return this.#averages ? this.#view(this.#state[row].average, size) : null;
+  averageOf(target: Target): Float32Array | null {
+    return this.#averages ? this.#array(target, roles.average) : null;
   }
 
-  accumulatorOf({ row, size }: Target): Float32Array | null {
-    return this.#accumulates ? this.#view(this.#state[row].accumulator, size) : null;
+  accumulatorOf(target: Target): Float32Array | null {
+    return this.#accumulates ? this.#array(target, roles.accumulator) : null;
   }
 
-  slotOf({ row, size }: Target, k: number): Float32Array {
-    return this.#view(this.#state[row].slots[k], size);
+  slotOf(target: Target, k: number): Float32Array {
+    return this.#array(target, roles.slots + k);
   }
 
   /** A sparse gradient as the dense one that it stands for: its address, good until the next step. */
@@ -171,6 +161,10 @@ export class MemoryStepper implements Stepping {
     return state.gradient;
   }
 
+  #array({ row, size }: Target, role: number): Float32Array {
+    return this.#view(this.#state[row].at.get(role) as number, size);
+  }
+
   #view(address: number, size: number): Float32Array {
     return new Float32Array(this.#host.memory.buffer, address, size);
   }
@@ -179,7 +173,7 @@ export class MemoryStepper implements Stepping {
     if (this.#deleted) return;
     this.#deleted = true;
     this.native.delete();
-    const blocks = [this.#rows, this.#scratch, ...this.#state.flatMap((state) => state.blocks)];
+    const blocks = [this.#block, this.#scratch, ...this.#state.flatMap((state) => state.blocks)];
     for (const address of blocks) if (address) this.#host.free(address);
   }
 
@@ -188,56 +182,31 @@ export class MemoryStepper implements Stepping {
     return this.#host.allocate(bytes) >>> 0;
   }
 
-  #allocateState(size: number): boolean {
+  #allocateState({ row, size }: Target): boolean {
     const blocks: number[] = [];
-    const array = (offset: number): number => {
-      const staggered = size * 4 >= 4 * page;
-      const block = this.#allocate(size * 4 + (staggered ? 2 * page : 4));
-      blocks.push(block);
-      return staggered ? Math.ceil(block / page) * page + offset : block;
-    };
-    const { slotCount } = this.#engine.module;
-    const state = {
-      slots: Array.from({ length: slotCount(this.#number) }, (_, k) => array(offsets.slots[k])),
-      accumulator: this.#accumulates ? array(offsets.accumulator) : 0,
-      average: this.#averages ? array(offsets.average) : 0,
-      gradient: 0,
-      blocks,
-    };
+    const state: StateArrays = { at: new Map(), gradient: 0, blocks };
     this.#state.push(state);
-    if (blocks.includes(0)) return false;
-    for (const address of [...state.slots, state.accumulator, state.average])
-      if (address) this.#view(address, size).fill(0);
+    const wanted = this.#rule.slots.map((_, k) => roles.slots + k);
+    if (this.#accumulates) wanted.push(roles.accumulator);
+    if (this.#averages) wanted.push(roles.average);
+    for (const role of wanted) {
+      // Large arrays start at page offsets of their own, as the engine's (cpp/engine/memory.h).
+      const staggered = size * 4 >= 4 * page.bytes;
+      const block = this.#allocate(size * 4 + (staggered ? 2 * page.bytes : 4));
+      if (!block) return false;
+      blocks.push(block);
+      const at = staggered ? Math.ceil(block / page.bytes) * page.bytes + page.offsets[role] : block;
+      state.at.set(role, at);
+      this.#view(at, size).fill(0);
+      this.native.locate(row, role, at);
+    }
     return true;
   }
 
-  #rowAt(j: number): number {
-    return this.#rows + 4 * rowWords * j;
-  }
-
-  /** The j-th row of the block, with its scalars, from the engine's row. Returns its stages. */
-  #writeRow(j: number, row: number, gradient: number): number {
-    const { words: from, floats: scalars } = this.#here;
-    const { words: to, floats } = this.#there;
-    const source = this.native.rowOf(row) >>> 2;
-    const at = this.#rowAt(j) >>> 2;
-    const state = this.#state[row];
-    const pipe = this.#pipes + 4 * pipeWords * j;
-    const coef = this.#coefs + 4 * coefWords * j;
-    to[at + At.w] = this.weights[row];
-    to[at + At.g] = gradient;
-    for (let k = 0; k < 3; k++) to[at + At.slot + k] = state.slots[k] ?? 0;
-    to[at + At.acc] = state.accumulator;
-    to[at + At.avg] = state.average;
-    to[at + At.pipe] = pipe;
-    to[at + At.coef] = coef;
-    to[at + At.n] = from[source + At.n];
-    to[at + At.stages] = from[source + At.stages];
-    for (let k = 0, a = from[source + At.pipe] >>> 2, b = pipe >>> 2; k < pipeWords; k++)
-      floats[b + k] = scalars[a + k];
-    for (let k = 0, a = from[source + At.coef] >>> 2, b = coef >>> 2; a && k < coefWords; k++)
-      floats[b + k] = scalars[a + k];
-    return to[at + At.stages];
+  /** What the engine has packed, to where it works. */
+  #copy(packed: number): void {
+    const bytes = new Uint8Array(this.#engine.memory.buffer, packed, this.native.packedBytes());
+    new Uint8Array(this.#host.memory.buffer, this.#block, bytes.length).set(bytes);
   }
 
   /** What Keras does to variables without a gradient, and the overwrite of all of them by their average. */
@@ -247,20 +216,13 @@ export class MemoryStepper implements Stepping {
       const { row } = target;
       if (!stepped.has(row)) {
         if (this.#averages) {
-          this.#writeRow(0, row, 0);
-          this.#kernels.average(this.#rows);
+          this.native.locate(row, roles.weights, this.weights[row]);
+          this.#copy(this.native.packOne(row, this.#block));
+          this.#kernels.average(this.#block);
         }
         if (updating) this.accumulatorOf(target)?.fill(0);
       }
       if (overwriting) this.values(target).set(this.averageOf(target) as Float32Array);
     }
-  }
-
-  #scratchBlock(): number {
-    if (!this.#scratch) {
-      this.#scratch = this.#allocate(this.#engine.module.scratchBytes + 16);
-      if (!this.#scratch) throw new RangeError("No memory for a step's scratch block in the host's heap.");
-    }
-    return Math.ceil(this.#scratch / 16) * 16;
   }
 }

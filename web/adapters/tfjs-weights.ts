@@ -1,6 +1,6 @@
 // An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the
 // order of tf.train.adam (`x/m` of all variables, then `x/v`), so that its states load here and the reverse.
-import { engine } from '../engine/engine.js';
+import { ruleFacts } from '../engine/facts.js';
 import { type Optimizer, stateOf, stepperOf } from '../optimizers/optimizer.js';
 import { checkValue, type StateEntry } from '../state/entries.js';
 import type { Target } from '../step/stepper.js';
@@ -22,14 +22,9 @@ interface ArrayKind {
 
 /** The state arrays that each variable has, in the order of the file. */
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
-  const found = engine('the optimizer');
   const { rule, targets } = stepperOf(optimizer);
   const entries = new Map(stateOf(innermost(optimizer)).map((entry) => [entry.key, entry]));
-  const number = found.rule(rule);
-  const all = Array.from({ length: found.module.slotCount(number) }, (_, k) => [
-    slotNames[k],
-    found.text(found.module.slotName(number, k)),
-  ]);
+  const all = ruleFacts(rule).slots.map(({ name }, k) => [slotNames[k], name]);
   all.push(['accumulator', 'gradient_accumulator'], ['average', 'average']);
   return all
     .filter(([, ours]) => entries.has(`${targets[0].path}/${ours}`))

@@ -2,13 +2,14 @@
 // addresses into arrays. Not public: nothing here leaves the package.
 
 import type { StepExports } from './calls.js';
+import { tileSize } from './facts.js';
 
 /** One optimizer's state in the engine: see cpp/engine/optimizer.h. Addresses are bytes, 0 is none. */
 export interface EngineOptimizer {
-  beta1: number;
-  beta2: number;
-  epsilon: number;
-  adaptiveEpsilon: boolean;
+  /** A hyperparameter of the rule, and a scalar of its state, by its number in the rule's facts. */
+  setHyper(k: number, value: number): void;
+  scalar(k: number): number;
+  setScalar(k: number, value: number): void;
   dialect: number;
   clipnorm: number;
   globalClipnorm: number;
@@ -46,8 +47,15 @@ export interface EngineOptimizer {
   /** For threads: room for parts of at most `size` elements; writes those of the planned rows, returns how many. */
   reserveParts(size: number): void;
   cut(): number;
-  /** Address of the parts: rows of `rowBytes` each. */
+  /** Address of the parts: rows, one behind another. */
   parts(): number;
+  /** For a kernel in another memory, rows that were added as elsewhere: see cpp/engine/optimizer.h. */
+  locate(row: number, role: number, address: number): void;
+  reservePack(): void;
+  packedBytes(): number;
+  /** Address of a block of `packedBytes` at most, of the rows listed, to be copied to `at` in that memory. */
+  pack(at: number): number;
+  packOne(row: number, at: number): number;
   chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;
   averageChunk(row: number, from: number, count: number): void;
   updateOnly(row: number, from: number, count: number, gradient: number, rate: number): void;
@@ -74,16 +82,7 @@ export interface EngineModule extends StepExports {
     rate: number,
     unit: boolean,
   ): void;
-  ruleCount: number;
-  /** Names are addresses of texts that end in 0: see `Engine.text`. */
-  ruleName(rule: number): number;
-  slotCount(rule: number): number;
-  slotName(rule: number, k: number): number;
-  slotGroup(rule: number, k: number): number;
-  tileSize: number;
-  rowBytes: number;
-  /** What a thread needs beside the rows (cpp/kernels/table.h). */
-  scratchBytes: number;
+  fingerprint: number;
   weightsTile(): number;
   gradientTile(): number;
   exponentialDecay(initial: number, step: number, steps: number, rate: number, staircase: boolean): number;
@@ -115,12 +114,6 @@ export interface EngineModule extends StepExports {
   ): number;
 }
 
-/** What an array is for: decides where in a page it starts (cpp/engine/memory.h). */
-export const Role = { weights: 0, gradient: 1, slot0: 2 } as const;
-
-/** Whose scalar arithmetic a rule's coefficients follow (cpp/kernels/rule.h). */
-export const Dialect = { keras: 0, optimizerV2: 1, torch: 2, tfjs: 3 } as const;
-
 /** Several threads over the engine's memory: threads/pool.ts. */
 export interface Pool {
   /** Rows are cut into parts of this many elements. */
@@ -136,7 +129,6 @@ export class Engine {
   readonly memory: WebAssembly.Memory;
   /** Absent where one thread does the work. */
   pool: Pool | null = null;
-  readonly #rules = new Map<string, number>();
   /** Those that views were made of: shared memory has another one after each growth, and views of older ones stay good. */
   readonly #buffers = new WeakSet<ArrayBufferLike>();
   #probe: Uint8Array = new Uint8Array(0);
@@ -147,7 +139,6 @@ export class Engine {
   constructor(module: EngineModule, memory: WebAssembly.Memory) {
     this.module = module;
     this.memory = memory;
-    for (let k = 0; k < module.ruleCount; k++) this.#rules.set(this.text(module.ruleName(k)), k);
   }
 
   /**
@@ -164,17 +155,6 @@ export class Engine {
 
   endEpoch(): void {
     this.#epoch++;
-  }
-
-  rule(name: string): number {
-    const rule = this.#rules.get(name);
-    if (rule === undefined) throw new Error(`There is no update rule '${name}' in the engine.`);
-    return rule;
-  }
-
-  text(address: number): string {
-    const bytes = new Uint8Array(this.memory.buffer, address);
-    return String.fromCharCode(...bytes.subarray(0, bytes.indexOf(0)));
   }
 
   floats(address: number, size: number): Float32Array {
@@ -204,14 +184,13 @@ export class Engine {
 
   /** Views of the tiles, made anew when the memory has grown away from under them. */
   get weightsTile(): Float32Array {
-    if (this.#weightsTile.length === 0)
-      this.#weightsTile = this.floats(this.module.weightsTile(), this.module.tileSize);
+    if (this.#weightsTile.length === 0) this.#weightsTile = this.floats(this.module.weightsTile(), tileSize);
     return this.#weightsTile;
   }
 
   get gradientTile(): Float32Array {
     if (this.#gradientTile.length === 0)
-      this.#gradientTile = this.floats(this.module.gradientTile(), this.module.tileSize);
+      this.#gradientTile = this.floats(this.module.gradientTile(), tileSize);
     return this.#gradientTile;
   }
 }

@@ -6,6 +6,7 @@ import inlined from '../../build/wasm/simdescent.wasm';
 import { decode } from '../basics/bytes.js';
 import { describe, refuseUnknown } from '../basics/errors.js';
 import { Engine, type EngineModule, setEngine } from './engine.js';
+import { checkFingerprint } from './facts.js';
 
 export interface InitOptions {
   /**
@@ -85,6 +86,7 @@ async function instantiate(
     }).then(resolve as (value: unknown) => void, reject);
   });
   if (!memory) throw new Error('it imports no memory');
+  checkFingerprint('the module', exports.fingerprint);
   return new Engine(exports, memory);
 }
 

@@ -1,19 +1,11 @@
-// The control buffer of a step: what the shaders know beside the arrays. Records of 32 words: two of parameters for
-// the norms, then for each dispatch a head (how many rows, how many workgroups) and its rows; last the table of
+// The control buffer of a step: what the shaders know beside the arrays. Records: two of parameters for the norms, then for each dispatch a head (how many rows, how many workgroups) and its rows; last the table of
 // norms. The scalars of a row are the engine's words, uploaded as they are.
 import type { Engine } from '../engine/engine.js';
+import { coefWords, pipeWords, record, row as rowAt } from '../engine/facts.js';
 
-export const recordWords = 32;
+const recordWords = record.words;
 export const recordBytes = 4 * recordWords;
 export const none = 0xffffffff;
-
-// Words of a record: first workgroup, count, w, g, state, size, sums, entry, then Pipe and Coef (engine/shader.cc).
-const at = { pipe: 8, coef: 24 } as const;
-const pipeWords = 13;
-const coefWords = 8;
-
-// Words of an engine's row (cpp/kernels/sweep.h).
-export const rowWords = { pipe: 7, coef: 8, stages: 10 } as const;
 
 /** Which elements of which row a dispatch steps, in units of the block. */
 export interface Span {
@@ -60,12 +52,12 @@ export class Control {
     spans.forEach((span, k) => {
       const to = (head + 1 + k) * recordWords;
       const { count, w, g, state, size, sums, entry } = span;
-      words.set([first, count, w, g, state, size, sums, entry], to);
+      words.set([first, count, w, g, state, size, sums, entry], to); // cpp/engine/facts.h: RecordHead
       const row = span.words / 4;
-      const pipe = memory[row + rowWords.pipe] / 4;
-      const coef = memory[row + rowWords.coef] / 4;
-      for (let i = 0; i < pipeWords; i++) words[to + at.pipe + i] = memory[pipe + i];
-      if (coef) for (let i = 0; i < coefWords; i++) words[to + at.coef + i] = memory[coef + i];
+      const pipe = memory[row + rowAt.pipe] / 4;
+      const coef = memory[row + rowAt.coef] / 4;
+      for (let i = 0; i < pipeWords; i++) words[to + record.pipe + i] = memory[pipe + i];
+      if (coef) for (let i = 0; i < coefWords; i++) words[to + record.coef + i] = memory[coef + i];
       first += Math.ceil(count / chunk);
     });
     words[head * recordWords] = spans.length;

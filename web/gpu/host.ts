@@ -207,7 +207,7 @@ export class Host implements Elsewhere {
     const to = {
       context,
       programs: this.#programs,
-      rule: this.#rows.rule,
+      rule: this.#rows.rule.index,
       shared: this.#shared,
       control: this.#control,
       bounds: this.#bounds,
@@ -259,6 +259,10 @@ export class Host implements Elsewhere {
   }
   slot(row: number, k: number): Remote {
     return this.#rows.remote(row, ({ slots }) => slots[k]) as Remote;
+  }
+
+  copyToSlot(row: number, k: number): void {
+    this.#rows.copyToSlot(row, k);
   }
 
   onload(): Promise<void> {

@@ -2,6 +2,8 @@
 // testing gradients for what is not finite, spreading sparse rows, and weight constraints. The step itself comes
 // from C++ (cpp/engine/shader.cc).
 
+import { pipe, record } from '../engine/facts.js';
+
 const frame = (threads: number) => `
 const threads = ${threads}u;
 fn group_of(id: vec3u, all: vec3u) -> u32 { return id.x + id.y * all.x; }
@@ -65,8 +67,8 @@ const finish = `${frame(256)}
 ${main}
   let record = group * threads + thread;
   if (record >= words[0]) { return; }
-  let row = record * 32u;
-  let entry = words[row + 7u];
+  let row = record * ${record.words}u;
+  let entry = words[row + ${record.entry}u];
   if (entry == 0xffffffffu) { return; }
   let limit = bitcast<f32>(words[4]);
   let inverse = bitcast<f32>(words[5]);
@@ -76,10 +78,10 @@ ${main}
   let norm = select(sum, sqrt(sum), sum > 0.0);
   if (own) {
     let divisor = bitcast<u32>(select(limit, norm, norm > limit));
-    words[row + 11u] = select(bitcast<u32>(norm), divisor, is_finite(norm));
+    words[row + ${record.pipe + pipe.divide}u] = select(bitcast<u32>(norm), divisor, is_finite(norm));
   } else {
     let factor = limit * select(1.0 / norm, inverse, norm * inverse <= 1.0);
-    words[row + 10u] = select(nan, bitcast<u32>(factor), is_finite(norm));
+    words[row + ${record.pipe + pipe.clip}u] = select(nan, bitcast<u32>(factor), is_finite(norm));
   }
 }`;
 

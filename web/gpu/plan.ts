@@ -2,11 +2,12 @@
 // there. It reads the engine's rows and writes the control words; it sends nothing.
 import type { Projection } from '../constraints/constraints.js';
 import type { Engine } from '../engine/engine.js';
+import { row } from '../engine/facts.js';
 import type { DeviceRange } from '../step/elsewhere.js';
 import type { Rows } from '../step/sparse.js';
 import type { Block, Member } from './blocks.js';
 import type { Context, Range } from './context.js';
-import { type Control, none, rowWords, type Span } from './control.js';
+import { type Control, none, type Span } from './control.js';
 import type { ShaderKind } from './programs.js';
 
 /** Elements (in lanes) of one workgroup: cpp/engine/shader.cc. */
@@ -69,7 +70,7 @@ export class Plan {
   }
 
   stagesAt(words: number): number {
-    return this.#memory[words / 4 + rowWords.stages];
+    return this.#memory[words / 4 + row.stages];
   }
 
   /** A row's update, gathering or average; `range` for a part of it. */

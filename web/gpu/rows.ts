@@ -2,6 +2,7 @@
 // whole or not at all; what a step does with the rows is host.ts.
 import { projectionOf } from '../constraints/constraints.js';
 import { type Engine, engine } from '../engine/engine.js';
+import { type RuleFacts, ruleFacts } from '../engine/facts.js';
 import type { Remote, Residence } from '../step/elsewhere.js';
 import type { Stepper, Target } from '../step/stepper.js';
 import { addressOf, claimsOf, relocate, residenceOf, type Variable } from '../step/variable.js';
@@ -11,20 +12,20 @@ import type { Context, Range } from './context.js';
 export class Rows {
   readonly members = new Map<number, Member>();
   readonly engine: Engine = engine('The GPU');
-  readonly rule: number;
+  readonly rule: RuleFacts;
   readonly #context: Context;
   readonly #stepper: Stepper;
 
   constructor(context: Context, stepper: Stepper) {
     this.#context = context;
     this.#stepper = stepper;
-    this.rule = this.engine.rule(stepper.rule);
+    this.rule = ruleFacts(stepper.rule);
   }
 
   /** State arrays, zeroed, for weights that are on the GPU; they count once they are `added`. @throws RangeError */
   make(parts: readonly Part[]): Block[] {
     const layout = {
-      slots: this.engine.module.slotCount(this.rule),
+      slots: this.rule.slots.length,
       averages: this.#stepper.averages,
       accumulates: this.#stepper.accumulates,
     };
@@ -61,6 +62,17 @@ export class Rows {
       read: () => this.#context.read('readState', range),
       write: (values) => this.#context.write('setting state', range, values),
     };
+  }
+
+  /** On the GPU: a slot becomes a copy of the weights. */
+  copyToSlot(row: number, k: number): void {
+    const { weights, block, at } = this.members.get(row) as Member;
+    const { device } = this.#context;
+    this.#context.watched(() => {
+      const encoder = device.createCommandEncoder();
+      encoder.copyBufferToBuffer(weights.buffer, weights.offset, block.slots[k], at * 4, weights.size);
+      device.queue.submit([encoder.finish()]);
+    });
   }
 
   /** Weights and state of engine-resident rows to arrays that `make` has made, which are added; cannot fail. */
@@ -136,8 +148,7 @@ export class Rows {
   /** Weights, slots, accumulator, average: in the engine, and on the GPU. */
   #arraysOf(target: Target): (Float32Array | null)[] {
     const stepper = this.#stepper;
-    const count = this.engine.module.slotCount(this.rule);
-    const slots = Array.from({ length: count }, (_, k) => stepper.slotOf(target, k));
+    const slots = this.rule.slots.map((_, k) => stepper.slotOf(target, k));
     return [stepper.values(target), ...slots, stepper.accumulatorOf(target), stepper.averageOf(target)];
   }
   #rangesOf({ weights, block, at, target }: Member): (Range | null)[] {

@@ -2,10 +2,12 @@
 // values are text. Loaded once, when WebGPU is asked for.
 import shaderModule from '../../build/wasm/shaders.wasm';
 import { decode } from '../basics/bytes.js';
+import { checkFingerprint } from '../engine/facts.js';
 
 interface Shaders {
   readonly memory: WebAssembly.Memory;
   _initialize?(): void;
+  fingerprint(): number;
   wgsl(kind: number, rule: number, stages: number, lanes: number): number;
 }
 
@@ -16,6 +18,7 @@ export function loadShaders(): Promise<void> {
   loading ??= WebAssembly.instantiate(decode(shaderModule) as BufferSource, {}).then(({ instance }) => {
     shaders = instance.exports as unknown as Shaders;
     shaders._initialize?.();
+    checkFingerprint('The shader module', shaders.fingerprint() >>> 0);
   });
   return loading;
 }

@@ -3,7 +3,7 @@
 // its sparse branch, which forgets the bias correction (a SparseGradient here equals the dense gradient).
 
 import { describe, isRecord } from '../basics/errors.js';
-import { Dialect } from '../engine/engine.js';
+import { dialects } from '../engine/facts.js';
 import {
   deserializeSchedule,
   type LearningRate,
@@ -82,10 +82,9 @@ const multi: Kind = {
     if (o.clipnorm !== null && o.globalClipnorm !== null)
       throw new RangeError('AdamMultilr: only one of clipnorm and globalClipnorm can be set.');
   },
-  configure(native, o) {
-    native.adaptiveEpsilon = o.adaptiveEpsilon as boolean;
-    native.dialect = Dialect.optimizerV2;
-    native.epsilon = (o.epsilon as number) || 1e-7; // optimizer_v2: 0 is the backend's epsilon
+  hypers: (o) => ({ epsilon: (o.epsilon as number) || 1e-7 }), // optimizer_v2: 0 is the backend's epsilon
+  configure(native) {
+    native.dialect = dialects.optimizerV2;
     native.clampFirst = true;
   },
 };

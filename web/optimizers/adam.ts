@@ -1,11 +1,10 @@
 // Adam and AdamW: their options, and which update rule these choose. The formulas are cpp/kernels/adam.h.
 
 import { describe } from '../basics/errors.js';
-import type { EngineOptimizer } from '../engine/engine.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Kind } from './configured.js';
 import { Optimizer } from './optimizer.js';
-import { baseOptions, boolean, type Check, compat, momentOptions, number } from './options.js';
+import { baseOptions, boolean, type Check, compat, momentOptions, number, torchDecay } from './options.js';
 
 export interface OptimizerOptions {
   /** Number, schedule, or function of the number of calls so far. Default 0.001. */
@@ -28,6 +27,8 @@ export interface OptimizerOptions {
   lossScaleFactor?: number | null;
   /** Update once every so many calls, with the mean of their gradients. Default null, every call. */
   gradientAccumulationSteps?: number | null;
+  /** Ascend: gradients count negated, as in torch.optim. Default false. */
+  maximize?: boolean;
   /** Accepted for Keras' configs; no effect: there is nothing left to compile. */
   jitCompile?: boolean;
   /** Accepted for tf_keras' configs; no effect: state lives where its variable lives. */
@@ -67,21 +68,12 @@ export const adamOptions = {
   compat,
 } as const;
 
-function configureAdam(native: EngineOptimizer, o: Readonly<Record<string, unknown>>): void {
-  native.adaptiveEpsilon = o.adaptiveEpsilon as boolean;
-}
-
 const adam: Kind = {
   className: 'Adam',
   defaultName: 'adam',
   options: adamOptions,
   rule: adamRule,
-  configure(native, o) {
-    configureAdam(native, o);
-    if (o.compat !== 'torch') return;
-    native.decays = false; // torch.optim.Adam: weight decay is L2, added to the gradient
-    native.l2 = (o.weightDecay as number | null) ?? 0;
-  },
+  configure: torchDecay,
 };
 
 /**
@@ -114,7 +106,6 @@ const adamW: Kind = {
   defaultName: 'adamw',
   options: { ...adamOptions, weightDecay: { default: 0.004, check: decayNumber, config: 'always' } },
   rule: adamRule,
-  configure: configureAdam,
 };
 
 /** Adam with decoupled weight decay, 0.004 by default (Loshchilov & Hutter 2019), as keras.optimizers.AdamW. */

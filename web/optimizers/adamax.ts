@@ -3,7 +3,7 @@
 import type { MomentOptions } from './adam.js';
 import type { Kind } from './configured.js';
 import { Optimizer, type RateGroups } from './optimizer.js';
-import { baseOptions, boolean, checkTogether, compat, momentOptions, number } from './options.js';
+import { baseOptions, boolean, checkTogether, compat, momentOptions, number, torchDecay } from './options.js';
 
 export interface AdamaxOptions extends MomentOptions {
   /**
@@ -37,11 +37,7 @@ const adamax: Kind = {
         'Adamax: legacySparse excludes useEma and gradientAccumulationSteps: the lazy Adamax had neither.',
       );
   },
-  configure(native, o) {
-    if (o.compat !== 'torch') return;
-    native.decays = false; // torch.optim.Adamax: weight decay is L2, added to the gradient
-    native.l2 = (o.weightDecay as number | null) ?? 0;
-  },
+  configure: torchDecay,
 };
 
 /**

@@ -17,6 +17,8 @@ export interface Kind {
   rule(options: Readonly<Options>): string;
   /** Options that exclude each other. Default: the clips, as in Keras 3. */
   check?(options: Readonly<Options>): void;
+  /** Hyperparameters of the rule that are not the option of their name, in Keras' spelling. */
+  hypers?(options: Readonly<Options>): Readonly<Record<string, number>>;
   /** Engine options beyond the common ones. */
   configure?(native: EngineOptimizer, options: Readonly<Options>): void;
 }
@@ -37,6 +39,8 @@ export abstract class Configured {
   /** Decoupled weight decay, or null. */
   declare weightDecay: number | null;
   declare clipnorm: number | null;
+  /** Gradients count negated. */
+  declare maximize: boolean;
   declare clipvalue: number | null;
   declare globalClipnorm: number | null;
   declare useEma: boolean;

@@ -246,8 +246,8 @@ export class LossScaleOptimizer extends Optimizer {
     // Keras: the slots have the wrapper's prefix if its first apply built them, not if build() did.
     const prefix = this.#builtByApply ? `${this.name}/` : '';
     return this.present('variables').map((entry, k) => {
-      const isSlot = k >= own && entry.shape.length > 0;
-      return new OptimizerVariable(isSlot ? { ...entry, path: prefix + entry.path } : entry);
+      const isBuilt = k >= own && !/\/(iteration|learning_rate)$/.test(entry.path);
+      return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
     });
   }
 

@@ -4,18 +4,21 @@
 
 import { describe, warnOnce } from '../basics/errors.js';
 import { isFloats, plainFloats } from '../basics/floats.js';
-import { Dialect, type Engine, type EngineOptimizer, engine } from '../engine/engine.js';
+import { type Engine, type EngineOptimizer, engine } from '../engine/engine.js';
+import { dialects, ruleFacts } from '../engine/facts.js';
 import { rateFrom } from '../schedules/rate.js';
-import { type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
+import { ruleScalars, type StateEntry, scalarEntry, slotEntries, userEntry } from '../state/entries.js';
 import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
 import { isParameter, type Parameter, pathOf, targetsFor } from '../step/parameters.js';
 import { checkAlive, checkGradient, type GradientLike, heldCall, Selection } from '../step/selection.js';
+import { fillSlots } from '../step/slots.js';
 import { SparseGradient } from '../step/sparse.js';
 import { type StepOptions, Stepper, type Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
 import { Applying, type Variables } from './applying.js';
 import type { Kind, Options } from './configured.js';
 import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
+import { camelCase } from './options.js';
 
 function checkEncoder(encoder: unknown): void {
   if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')
@@ -341,6 +344,8 @@ export abstract class Optimizer extends Applying {
     this.#selection = made.selection;
     this.#stepper = made.stepper;
     this.stale = true;
+    const hypers = this.#hypers(made.stepper.rule);
+    for (const target of targets) fillSlots(made.stepper, target, (name) => hypers.get(name) ?? 0);
     if (!before) {
       native.iterations = this.#first;
       return;
@@ -376,9 +381,17 @@ export abstract class Optimizer extends Applying {
     return this.rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
   }
 
+  /** The hyperparameters of a rule, in its order. */
+  #hypers(rule: string): Map<string, number> {
+    const own = this.kind.hypers?.(this.options);
+    return new Map(
+      ruleFacts(rule).hypers.map((name) => [name, Number(own?.[name] ?? this.options[camelCase(name)] ?? 0)]),
+    );
+  }
+
   /** Hands the options to the engine, if they have changed. */
   #configure(stepper: Stepping, lossScale: number): void {
-    stepper.lossScale = lossScale;
+    stepper.lossScale = this.options.maximize ? -lossScale : lossScale;
     if (!this.stale) return;
     const { native } = stepper;
     const o = this.options as Record<string, number | null> & { useEma: boolean; compat: string };
@@ -390,10 +403,9 @@ export abstract class Optimizer extends Applying {
     native.emaMomentum = o.emaMomentum as number;
     native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
     native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
-    native.beta1 = o.beta1 as number;
-    native.beta2 = o.beta2 as number;
-    native.epsilon = o.epsilon as number;
-    native.dialect = Dialect[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
+    let k = 0;
+    for (const value of this.#hypers(stepper.rule).values()) native.setHyper(k++, value);
+    native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.options);
     if (this.#ratesStay()) tellRates(native, this.#ratesNow());
     this.stale = false;
@@ -510,7 +522,8 @@ export abstract class Optimizer extends Applying {
       );
     }
     return entries.concat(
-      stepper ? slotEntries(this.#engine, name, stepper) : [], // not pushed: they may be more than a call takes
+      stepper ? slotEntries(name, stepper) : [], // not pushed: they may be more than a call takes
+      stepper ? ruleScalars(name, stepper) : [],
       this.extra.map(userEntry),
     );
   }

@@ -1,6 +1,7 @@
 // Options of optimizers: one table row each, with its default and its check. Both spellings (camelCase and
 // Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
 import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
+import type { EngineOptimizer } from '../engine/engine.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
 export type Check<T> = (label: string, value: unknown) => T;
@@ -15,8 +16,10 @@ export interface Option<T = unknown> {
 
 export type OptionTable = Readonly<Record<string, Option>>;
 
+/** `beta2Decay` is Keras' `beta_2_decay`, and back. */
 export const snakeCase = (name: string) =>
-  name.replace(/([a-z])([A-Z0-9])/g, (_, a, b) => `${a}_${b.toLowerCase()}`);
+  name.replace(/(?<=[a-z])[A-Z]|(?<=[a-z]{2})[0-9]|(?<=[0-9])[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+export const camelCase = (name: string) => name.replace(/_(.)/g, (_, c) => c.toUpperCase());
 
 const wrong = (label: string, accepted: string, value: unknown) =>
   `${label} must be ${accepted}, got ${describe(value)}.`;
@@ -123,18 +126,23 @@ export const baseOptions = {
     check: orNull(number('an integer >= 2, or null', (x) => x === 0 || (Number.isInteger(x) && x >= 2))),
     config: 'always',
   },
+  maximize: { default: false, check: boolean, config: 'changed' },
   jitCompile: { default: null, check: anything, config: 'never' },
   mesh: { default: null, check: anything, config: 'never' },
   isLegacyOptimizer: { default: null, check: anything, config: 'never' },
 } as const satisfies OptionTable;
 
-const beta = number('a number in [0, 1]', (x) => x >= 0 && x <= 1);
+/** A learning rate with another default than 0.001. */
+export const rateOf = (usual: number) => ({ ...baseOptions.learningRate, default: usual }) as const;
+
+export const fraction = number('a number in [0, 1]', (x) => x >= 0 && x <= 1);
+export const positiveOrZero = number('a number >= 0', (x) => x >= 0);
 
 /** Options of the Adam family. */
 export const momentOptions = {
-  beta1: { default: 0.9, check: beta, config: 'always' },
-  beta2: { default: 0.999, check: beta, config: 'always' },
-  epsilon: { default: 1e-7, check: number('a number >= 0', (x) => x >= 0), config: 'always' },
+  beta1: { default: 0.9, check: fraction, config: 'always' },
+  beta2: { default: 0.999, check: fraction, config: 'always' },
+  epsilon: { default: 1e-7, check: positiveOrZero, config: 'always' },
 } as const satisfies OptionTable;
 
 /** PyTorch's or TensorFlow.js' formulas instead of Keras'. */
@@ -143,6 +151,13 @@ export const compat = {
   check: choice('keras', 'torch', 'tfjs'),
   config: 'changed',
 } as const satisfies Option;
+
+/** With `compat: 'torch'`, weight decay is L2, added to the gradient, where nothing says that it is decoupled. */
+export function torchDecay(native: EngineOptimizer, o: Readonly<Record<string, unknown>>): void {
+  if (o.compat !== 'torch' || o.decoupledWeightDecay) return;
+  native.decays = false;
+  native.l2 = (o.weightDecay as number | null) ?? 0;
+}
 
 /** What holds between options: the clips exclude each other, the average has a momentum in [0, 1]. */
 export function checkTogether(className: string, o: Record<string, unknown>): void {

@@ -1,10 +1,17 @@
 // keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form.
 import { awaited, describe, isRecord, refuseMisspelt, suggestion } from '../basics/errors.js';
+import { Adadelta } from './adadelta.js';
+import { Adagrad } from './adagrad.js';
 import { Adam, AdamW } from './adam.js';
 import { AdamMultilr } from './adam-multilr.js';
 import { Adamax } from './adamax.js';
+import { Ftrl } from './ftrl.js';
+import { Lion } from './lion.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
+import { Nadam, RAdam } from './nadam.js';
 import { Optimizer } from './optimizer.js';
+import { RMSprop } from './rmsprop.js';
+import { ScheduleFreeAdamW } from './schedule-free.js';
 import {
   nameOf,
   type OptimizerClass,
@@ -12,6 +19,7 @@ import {
   type SerializedOptimizer,
   serializeOptimizer,
 } from './serialized.js';
+import { SGD } from './sgd.js';
 
 export type { SerializedOptimizer } from './serialized.js';
 
@@ -29,7 +37,22 @@ const lossScale: OptimizerClass = {
 };
 LossScaleOptimizer.fromConfig = lossScale.fromConfig as typeof LossScaleOptimizer.fromConfig;
 
-const classes: readonly OptimizerClass[] = [Adam, AdamW, Adamax, AdamMultilr, lossScale];
+const classes: readonly OptimizerClass[] = [
+  SGD,
+  RMSprop,
+  Adam,
+  AdamW,
+  Adamax,
+  Adagrad,
+  Adadelta,
+  Nadam,
+  Ftrl,
+  Lion,
+  ScheduleFreeAdamW,
+  RAdam,
+  AdamMultilr,
+  lossScale,
+];
 
 /**
  * Keras' form, and beside it, where Keras does not look, what is excluded from weight decay: by path and by pattern.

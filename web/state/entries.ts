@@ -3,7 +3,8 @@
 
 import { describe } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
-import { type Engine, engine } from '../engine/engine.js';
+import { engine } from '../engine/engine.js';
+import { ruleFacts } from '../engine/facts.js';
 import type { Elsewhere, Remote } from '../step/elsewhere.js';
 import { isDisposed } from '../step/selection.js';
 import type { Target } from '../step/stepper.js';
@@ -96,9 +97,8 @@ export const userEntry = (variable: Variable): StateEntry =>
   arrayEntry(`${variable.name}/user`, variable.path, variable.shape, () => variable.value);
 
 /** Averages, accumulators, then slots: group by group, in a group interleaved per variable. */
-export function slotEntries(engine: Engine, name: string, stepper: Stepping): StateEntry[] {
-  const { module } = engine;
-  const number = engine.rule(stepper.rule);
+export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
+  const { slots } = ruleFacts(stepper.rule);
   const { targets, elsewhere } = stepper;
   const entries: StateEntry[] = [];
   const add = (
@@ -131,22 +131,30 @@ export function slotEntries(engine: Engine, name: string, stepper: Stepping): St
       () => stepper.accumulatorOf(t),
       (away) => away.accumulator(t.row),
     );
-  const slots = Array.from({ length: module.slotCount(number) }, (_, k) => ({
-    k,
-    group: module.slotGroup(number, k),
-    suffix: engine.text(module.slotName(number, k)),
-  }));
-  for (const now of new Set(slots.map(({ group }) => group)))
+  const groups = new Set(slots.map(({ group }) => group));
+  for (const group of groups)
     for (const t of targets)
-      for (const { k, group, suffix } of slots)
-        if (group === now)
+      for (const [k, slot] of slots.entries())
+        if (slot.group === group)
           add(
             t,
-            suffix,
+            slot.name,
             () => stepper.slotOf(t, k),
             (away) => away.slot(t.row, k),
           );
   return entries;
+}
+
+/** Scalars of the rule that are state, such as Nadam's running product: after the slots, as in Keras. */
+export function ruleScalars(name: string, { native, rule }: Stepping): StateEntry[] {
+  return ruleFacts(rule).scalars.map((scalar, k) =>
+    scalarEntry(
+      `${name}/${scalar}`,
+      'float32',
+      () => native.scalar(k),
+      (x) => native.setScalar(k, x),
+    ),
+  );
 }
 
 /** A scalar comes as a number or an array of one. */

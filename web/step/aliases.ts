@@ -2,6 +2,7 @@
 // state. The step reads them as they were before it, so they are copied; here is how they are found. What is surely
 // none costs a comparison: a variable's own gradient buffer, and arrays in buffers of their own.
 import type { Engine } from '../engine/engine.js';
+import { ruleFacts } from '../engine/facts.js';
 import type { Target } from './stepper.js';
 import type { Stepping } from './stepping.js';
 import { addressOf, gradientAddressOf } from './variable.js';
@@ -45,10 +46,10 @@ export class Aliases {
   }
 
   #written(): readonly Range[] {
-    const { epoch, module } = this.#engine;
+    const { epoch } = this.#engine;
     if (epoch === this.#epoch) return this.#resident;
     const stepper = this.#stepper;
-    const slots = module.slotCount(this.#engine.rule(stepper.rule));
+    const slots = ruleFacts(stepper.rule).slots.length;
     const views: (Float32Array | null)[] = [];
     for (const target of stepper.targets) {
       const { variable } = target;

@@ -71,6 +71,8 @@ export interface Elsewhere {
   average(row: number): Remote | null;
   accumulator(row: number): Remote | null;
   slot(row: number, k: number): Remote;
+  /** Slot k becomes a copy of the variable. */
+  copyToSlot(row: number, k: number): void;
   /** Everything back into the engine. */
   onload(): Promise<void>;
   delete(): void;

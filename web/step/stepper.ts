@@ -4,6 +4,7 @@
 import { type Constraint, isUsersOwn, project } from '../constraints/constraints.js';
 import { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
+import { entry, type RuleFacts, ruleFacts, tileSize } from '../engine/facts.js';
 import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
 import { Pending } from './pending.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
@@ -38,7 +39,7 @@ type SparseRows = Map<number, Rows>;
 const none: SparseRows = new Map(); // shared, so that a dense step makes no garbage
 
 const rowBytes = 512; // of a variable in the engine's lists, while they grow, generously
-const words = 4; // of an Entry: row, gradient address, sum of squares, clipped
+const { words } = entry;
 
 export class Stepper implements Stepping {
   readonly native: EngineOptimizer;
@@ -54,10 +55,9 @@ export class Stepper implements Stepping {
   readonly accumulates: boolean;
   readonly #engine: Engine;
   readonly #calls: Calls;
-  readonly #tile: number;
   #list = new Uint32Array(0);
   #sums = new Float32Array(0);
-  readonly #rule: number;
+  readonly #rule: RuleFacts;
   readonly #parallel: boolean;
   readonly #foreign: boolean;
   readonly #constrained: boolean;
@@ -79,7 +79,6 @@ export class Stepper implements Stepping {
     accumulates: boolean,
   ) {
     this.#engine = engine;
-    this.#tile = engine.module.tileSize;
     this.averages = averages;
     this.accumulates = accumulates;
     this.rule = rule;
@@ -87,11 +86,11 @@ export class Stepper implements Stepping {
     this.#foreign = targets.some((t) => t.array);
     this.#constrained = targets.some((t) => t.constraint);
     this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
-    this.#rule = engine.rule(rule);
-    this.native = new engine.module.Optimizer(this.#rule);
+    this.#rule = ruleFacts(rule);
+    this.native = new engine.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(engine, this.native);
     this.#tiles = new Tiles(engine, this.native, this.#calls);
-    const arrays = engine.module.slotCount(this.#rule) + Number(averages) + Number(accumulates);
+    const arrays = this.#rule.slots.length + Number(averages) + Number(accumulates);
     let bytes = rowBytes * targets.length;
     if (!engine.module.fits(bytes)) {
       this.native.delete();
@@ -151,7 +150,7 @@ export class Stepper implements Stepping {
     this.forget();
     rows.forEach((row, j) => {
       list.fill(0, j * words, (j + 1) * words);
-      list[j * words] = row;
+      list[j * words + entry.row] = row;
     });
     this.#calls.begin(rows.length, true);
   }
@@ -162,7 +161,7 @@ export class Stepper implements Stepping {
     if (this.#parallel && pool) {
       const { native } = this;
       const parts = native.cut();
-      pool.run(this.#rule, native.parts(), parts);
+      pool.run(this.#rule.index, native.parts(), parts);
     } else {
       this.#calls.sweep();
     }
@@ -223,11 +222,11 @@ export class Stepper implements Stepping {
       const target = targets[row];
       const away = elsewhere?.has(row) ?? false;
       const address = away ? 0 : addresses[j];
-      list[at] = row;
-      list[at + 1] = address;
-      list[at + 3] = 0;
+      list[at + entry.row] = row;
+      list[at + entry.gradient] = address;
+      list[at + entry.clipped] = 0;
       if (g instanceof SparseGradient) {
-        list[at + 3] = clipsRows(g, options) ? 1 : 0;
+        list[at + entry.clipped] = clipsRows(g, options) ? 1 : 0;
         if (!away) {
           if (this.#sparse === none) this.#sparse = new Map();
           this.#sparse.set(j, clippedRows(g, target, options));
@@ -244,8 +243,8 @@ export class Stepper implements Stepping {
   #sumsOutside(list: Uint32Array, { rows, gradients, count }: Selecting): void {
     const { elsewhere, targets } = this;
     for (let j = 0; j < count; j++) {
-      if (list[j * words + 1] !== 0) continue;
-      this.#sums[j * words + 2] = elsewhere?.has(rows[j])
+      if (list[j * words + entry.gradient] !== 0) continue;
+      this.#sums[j * words + entry.sumOfSquares] = elsewhere?.has(rows[j])
         ? elsewhere.sumOf(rows[j])
         : this.#tiles.sumOfSquares(j, targets[rows[j]], gradients[j], this.#sparse.get(j));
     }
@@ -295,8 +294,8 @@ export class Stepper implements Stepping {
     const g = gradient instanceof SparseGradient ? gradient.values : (gradient as Float32Array);
     const { module, gradientTile } = this.#engine;
     if (this.#engine.owns(g)) return module.finite(g.byteOffset, g.length);
-    for (let from = 0; from < g.length; from += this.#tile) {
-      const part = g.subarray(from, from + this.#tile);
+    for (let from = 0; from < g.length; from += tileSize) {
+      const part = g.subarray(from, from + tileSize);
       gradientTile.set(part);
       if (!module.finite(gradientTile.byteOffset, part.length)) return false;
     }

@@ -3,6 +3,7 @@
 // decides nothing; stepper.ts does.
 import type { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
+import { tileSize } from '../engine/facts.js';
 import type { Rows } from './sparse.js';
 import type { Gradient, Target } from './stepper.js';
 import type { Selecting } from './stepping.js';
@@ -14,7 +15,6 @@ export class Tiles {
   readonly #engine: Engine;
   readonly #native: EngineOptimizer;
   readonly #calls: Calls;
-  readonly #tile: number;
   // The part of the weights tile that a small array last had, and where that begins: kept, because making a view
   // costs more than the copy.
   readonly #views: Float32Array[] = [];
@@ -24,19 +24,18 @@ export class Tiles {
     this.#engine = engine;
     this.#native = native;
     this.#calls = calls;
-    this.#tile = engine.module.tileSize;
   }
 
   /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
   each(target: Target, f: (from: number, size: number) => void): void {
     const { array, size } = target;
     const weights = this.#engine.weightsTile;
-    for (let from = 0; from < size; from += this.#tile) {
-      const count = Math.min(this.#tile, size - from);
+    for (let from = 0; from < size; from += tileSize) {
+      const count = Math.min(tileSize, size - from);
       const whole = count === array?.length;
       if (array) weights.set(whole ? array : array.subarray(from, from + count));
       f(from, count);
-      if (array) array.set(count === this.#tile ? weights : weights.subarray(0, count), from);
+      if (array) array.set(count === tileSize ? weights : weights.subarray(0, count), from);
     }
   }
 
@@ -73,7 +72,7 @@ export class Tiles {
     for (; k + count < entries.length && entries[k + count] === first + count; count++) {
       const j = first + count;
       const { size, array } = targets[rows[j]];
-      if (size >= small || at + size > this.#tile) break;
+      if (size >= small || at + size > tileSize) break;
       if (addresses[j] === 0) gradientTile.set(gradients[j] as Float32Array, at);
       if (array) weightsTile.set(array, at);
       at += (size + 3) & ~3;
@@ -116,7 +115,7 @@ export class Tiles {
 
   /** One variable's step with a gradient that is zero but for some rows. */
   sparseChunks(entry: number, target: Target, given: Rows): void {
-    this.#engine.gradientTile.fill(0, 0, Math.min(this.#tile, target.size));
+    this.#engine.gradientTile.fill(0, 0, Math.min(tileSize, target.size));
     this.each(target, (from, size) => {
       this.#scatter(given, from, size, false);
       this.#calls.chunk(entry, from, size);
@@ -128,8 +127,8 @@ export class Tiles {
   givenRows(entry: number, target: Target, { rows, values, width }: Rows): void {
     const { weightsTile, gradientTile } = this.#engine;
     for (let k = 0; k < rows.length; k++) {
-      for (let i = 0; i < width; i += this.#tile) {
-        const size = Math.min(this.#tile, width - i);
+      for (let i = 0; i < width; i += tileSize) {
+        const size = Math.min(tileSize, width - i);
         const from = rows[k] * width + i;
         gradientTile.set(values.subarray(k * width + i, k * width + i + size));
         if (target.array) weightsTile.set(target.array.subarray(from, from + size));
@@ -147,7 +146,7 @@ export class Tiles {
     const tile = this.#engine.gradientTile;
     const gathered = this.#native.accumulationSteps > 0;
     const sum = (n: number, fill: (from: number, size: number) => void, from = 0): number => {
-      if (n <= this.#tile) {
+      if (n <= tileSize) {
         fill(from, n);
         return this.#native.chunkSumOfSquares(entry, gathered ? from : 0, 0, n);
       }

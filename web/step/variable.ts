@@ -5,7 +5,8 @@
 import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
-import { type Engine, engine, Role } from '../engine/engine.js';
+import { type Engine, engine } from '../engine/engine.js';
+import { roles } from '../engine/facts.js';
 import type { Residence } from './elsewhere.js';
 import type { Pending } from './pending.js';
 
@@ -147,7 +148,7 @@ export class Variable {
     }
     // A view of the engine's own memory would be detached if the allocation makes it grow.
     const source = typeof read !== 'number' && this.#engine.owns(read) ? new Float32Array(read) : read;
-    this.#address = this.#engine.allocate(this.size, Role.weights, `the variable '${this.path}'`);
+    this.#address = this.#engine.allocate(this.size, roles.weights, `the variable '${this.path}'`);
     if (typeof source !== 'number') this.value.set(source);
   }
 
@@ -175,7 +176,7 @@ export class Variable {
       this.#check();
       if (this.#gradientAddress === 0) {
         const what = `the gradient of '${this.path}'`;
-        this.#gradientAddress = this.#engine.allocate(this.size, Role.gradient, what);
+        this.#gradientAddress = this.#engine.allocate(this.size, roles.gradient, what);
         this.#engine.endEpoch();
       }
       this.#gradient = this.#engine.floats(this.#gradientAddress, this.size);
@@ -227,7 +228,7 @@ export class Variable {
   }
 
   #relocate(to: Residence | null): void {
-    const address = to ? 0 : this.#engine.allocate(this.size, Role.weights, `the variable '${this.path}'`);
+    const address = to ? 0 : this.#engine.allocate(this.size, roles.weights, `the variable '${this.path}'`);
     this.#engine.endEpoch();
     this.#engine.module.release(this.#address, this.size);
     this.#address = address;

@@ -2,9 +2,12 @@
 // posts the parts of a step, takes its share, and waits for the last part only. Loaded only when asked for.
 import kernels from '../../build/wasm/kernels.wasm';
 import { decode } from '../basics/bytes.js';
-import { type Engine, type Pool, Role } from '../engine/engine.js';
+import type { Engine, Pool } from '../engine/engine.js';
+import { checkFingerprint, roles, row, scratchBytes } from '../engine/facts.js';
 import { withSharedMemory } from './shared.js';
 import { type WorkerData, work } from './worker.js';
+
+const rowBytes = 4 * row.words;
 
 // Words that the threads share. `next` counts the unclaimed parts down, `done` the finished ones up.
 const Control = { generation: 0, next: 1, done: 2, rule: 3, parts: 4, stopped: 5, ready: 6 } as const;
@@ -69,13 +72,13 @@ export class ThreadPool implements Pool {
   /** @param threads how many, the caller's own included: at least 2. */
   constructor(engine: Engine, threads: number) {
     this.#engine = engine;
-    const { module, memory } = engine;
+    const { memory } = engine;
     const compiled = new WebAssembly.Module(withSharedMemory(decode(kernels)) as BufferSource);
     const own = new WebAssembly.Instance(compiled, { env: { memory } });
+    checkFingerprint('kernels.wasm', (own.exports.fingerprint as () => number)() >>> 0);
     this.#step = own.exports.step as Step;
-    const { scratchBytes, rowBytes } = module;
     for (let k = 0; k < threads; k++)
-      this.#scratch.push(engine.allocate(scratchBytes / 4, Role.slot0, 'the scratch of a thread'));
+      this.#scratch.push(engine.allocate(scratchBytes / 4, roles.gradient, 'the scratch of a thread'));
     try {
       for (let k = 1; k < threads; k++) {
         const data = {
@@ -115,7 +118,6 @@ export class ThreadPool implements Pool {
     Atomics.store(control, Control.next, count);
     Atomics.add(control, Control.generation, 1);
     Atomics.notify(control, Control.generation);
-    const { rowBytes } = this.#engine.module;
     for (;;) {
       const k = Atomics.sub(control, Control.next, 1) - 1;
       if (k < 0) break;
@@ -132,8 +134,7 @@ export class ThreadPool implements Pool {
     Atomics.notify(this.#control, Control.generation);
     for (const thread of this.#threads) thread.terminate();
     if (this.#engine.pool === this) this.#engine.pool = null;
-    for (const address of this.#scratch.splice(0))
-      this.#engine.module.release(address, this.#engine.module.scratchBytes / 4);
+    for (const address of this.#scratch.splice(0)) this.#engine.module.release(address, scratchBytes / 4);
   }
 
   /** Waits for the parts that others have claimed: they are being worked on, so it is short. */

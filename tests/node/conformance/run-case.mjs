@@ -78,11 +78,13 @@ export function runCase(testCase) {
     failures.push(...checkTwins('after setWeights', fromWeights, main));
   }
   const { checkpoint } = testCase.expect;
-  if (checkpoint) {
+  // Where Keras' backends disagree, what one of them did next binds only who follows that one.
+  const follows = !testCase.divergent || checkExpected(testCase, main).length === 0;
+  if (checkpoint && follows) {
     const values = testCase.expect.variables_after_step[checkpoint.step].map(floats);
     const restore = (optimizer) => optimizer.setWeights(weightsOf(checkpoint));
     const continued = runContinued(testCase, configured, checkpoint.step, values, restore);
-    const late = checkExpected(testCase, continued);
+    const late = checkExpected(testCase, continued, { builtByApply: false });
     failures.push(...late.map((f) => ({ ...f, what: `after the checkpoint: ${f.what}` })));
   }
   return failures;

@@ -36,23 +36,19 @@ function argumentsFrom(kwargs) {
 }
 
 /** torch.optim spells the arguments in its own way; `compat: 'torch'` asks for its formulas. */
-function fromTorch({ lr, betas, eps, weight_decay, amsgrad }, name) {
-  const config = {
-    learning_rate: lr,
-    beta_1: betas[0],
-    beta_2: betas[1],
-    epsilon: eps,
-    compat: 'torch',
-    // Keras' Adam without decay has none; in PyTorch it is 0.
-    weight_decay: weight_decay || name === 'AdamW' ? weight_decay : null,
-  };
-  return name === 'Adamax' ? config : { ...config, amsgrad: amsgrad ?? false };
+function fromTorch({ lr, betas, eps, alpha, weight_decay, ...same }, name) {
+  const config = { learning_rate: lr, epsilon: eps, compat: 'torch', rho: alpha, ...same };
+  if (betas) [config.beta_1, config.beta_2] = betas;
+  // Keras' optimizers without decay have none; in PyTorch it is 0.
+  config.weight_decay = weight_decay || name === 'AdamW' ? weight_decay : null;
+  if (name.startsWith('Adam')) delete config.decoupled_weight_decay; // it is another class: AdamW
+  return Object.fromEntries(Object.entries(config).filter(([, value]) => value !== undefined));
 }
 
 function described(testCase) {
-  const own = testCase.optimizer.replace('torch.optim.', '');
+  const own = testCase.optimizer.replace('torch.optim.', '').replace('NAdam', 'Nadam');
   // In PyTorch, decoupling the decay makes an AdamW of an Adam.
-  const name = testCase.config.decoupled_weight_decay ? 'AdamW' : own;
+  const name = own === 'Adam' && testCase.config.decoupled_weight_decay ? 'AdamW' : own;
   return dialectOf(testCase) === 'torch'
     ? { name, config: fromTorch(testCase.config, name) }
     : { name, config: testCase.config };
@@ -126,10 +122,9 @@ export function excludeFromDecay(optimizer, testCase, variables) {
 /** tf_keras clips the raw rows of a sparse gradient before it sums duplicates; Keras 3 has no such case. */
 export function gradientsOf(testCase, { grads }) {
   const clip = dialectOf(testCase) === 'tf-keras' ? { clip: 'rows' } : {};
-  const sign = testCase.config.maximize ? -1 : 1; // torch.optim's `maximize` descends along -g
   return grads.map((g) => {
     if (g === null) return null;
-    if (!g.indices) return floats(g).map((x) => sign * x);
+    if (!g.indices) return floats(g);
     return new simdescent.SparseGradient({ indices: g.indices, values: floats(g.values), ...clip });
   });
 }

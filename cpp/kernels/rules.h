@@ -1,0 +1,73 @@
+// The list of update rules: one line each. Loops, selection, facts and tests all read it.
+#pragma once
+#include <algorithm>
+#include <tuple>
+
+#include "kernels/adadelta.h"
+#include "kernels/adagrad.h"
+#include "kernels/adam.h"
+#include "kernels/adamax.h"
+#include "kernels/ftrl.h"
+#include "kernels/lion.h"
+#include "kernels/nadam.h"
+#include "kernels/rmsprop.h"
+#include "kernels/schedule_free.h"
+#include "kernels/sgd.h"
+
+namespace simdescent {
+
+using Rules = std::tuple<          //
+    Adam,                          //
+    AmsGrad,                       //
+    Adamax,                        //
+    TorchAdamax,                   //
+    Sgd,                           //
+    SgdMomentum,                   //
+    SgdNesterov,                   //
+    TorchMomentum,                 //
+    TorchNesterov,                 //
+    RmsProp,                       //
+    RmsPropMomentum,               //
+    RmsPropCentered,               //
+    RmsPropCenteredMomentum,       //
+    TorchRmsProp,                  //
+    TorchRmsPropMomentum,          //
+    TorchRmsPropCentered,          //
+    TorchRmsPropCenteredMomentum,  //
+    Adagrad,                       //
+    TorchAdagrad,                  //
+    Adadelta,                      //
+    Nadam,                         //
+    RAdam,                         //
+    Ftrl,                          //
+    FtrlPower,                     //
+    Lion,                          //
+    ScheduleFreeAdamW>;
+
+inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
+
+// f.template operator()<R>() for rule number `rule`. Chains of comparisons, not a table of function
+// pointers: the memory-less module has no place to keep one.
+template <class F>
+[[gnu::always_inline]] constexpr void with_rule(uint32_t rule, F f) {
+  [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+    ((rule == K ? f.template operator()<std::tuple_element_t<K, Rules>>() : void()), ...);
+  }
+  (std::make_index_sequence<rule_count>{});
+}
+
+// The largest f.template operator()<R>() of all rules.
+template <class F>
+constexpr size_t most(F f) {
+  size_t found = 0;
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    with_rule(rule, [&]<class R> { found = std::max<size_t>(found, f.template operator()<R>()); });
+  }
+  return found;
+}
+
+// What there must be room for.
+inline constexpr size_t max_slots = most([]<class R> { return R::slots.size(); });
+inline constexpr size_t max_coefs = most([]<class R> { return field_count<CoefOf<R, float>>; });
+
+}  // namespace simdescent

@@ -1,0 +1,63 @@
+// What TypeScript knows of the C++ side: rules, roles and layouts, as the build has read them off its structs
+// (cpp/engine/facts.h). Their types are said here so that they do not point into the build folder.
+import * as facts from '../../build/wasm/facts.mjs';
+
+/** A per-element state array of a rule. */
+export interface SlotFacts {
+  readonly name: string;
+  /** Keras lists the slots of a group interleaved per variable, group after group. */
+  readonly group: number;
+  /** What it holds at first: '' for zeros, 'weights' for a copy of the variable, else a hyperparameter's name. */
+  readonly initial: string;
+}
+
+export interface RuleFacts {
+  readonly index: number;
+  readonly slots: readonly SlotFacts[];
+  /** The hyperparameters that `setHyper` takes, by number; in Keras' spelling. */
+  readonly hypers: readonly string[];
+  /** Scalars that are state of the optimizer. */
+  readonly scalars: readonly string[];
+}
+
+/** Every module of a build carries it; modules of different builds do not understand each other. */
+export const fingerprint: number = facts.fingerprint;
+
+const rules: Readonly<Record<string, RuleFacts>> = facts.rules;
+
+export function ruleFacts(rule: string): RuleFacts {
+  if (!Object.hasOwn(rules, rule)) throw new Error(`There is no update rule '${rule}' in the engine.`);
+  return rules[rule];
+}
+
+/** Whose scalar arithmetic a rule's coefficients follow. */
+export const dialects: Readonly<Record<'keras' | 'optimizerV2' | 'torch' | 'tfjs', number>> = facts.dialects;
+
+/** What an array is for: decides where in a page it starts. Slot k is `slots + k`. */
+export const roles: Readonly<Record<'weights' | 'gradient' | 'accumulator' | 'average' | 'slots', number>> =
+  facts.roles;
+export const page: { readonly bytes: number; readonly offsets: readonly number[] } = facts.page;
+
+/** Floats of a tile; bytes that a kernel needs to prepare gradients in. */
+export const tileSize: number = facts.tileSize;
+export const scratchBytes: number = facts.scratchBytes;
+
+type Words<K extends string> = Readonly<Record<K, number>>;
+
+/** Places in a Row, an Entry of the step list and a record of the GPU's control buffer, in words of 4 bytes. */
+export const row: Words<'words' | 'pipe' | 'coef' | 'stages'> = facts.row;
+export const entry: Words<'words' | 'row' | 'gradient' | 'sumOfSquares' | 'clipped'> = facts.entry;
+export const record: Words<'words' | 'entry' | 'pipe' | 'coef'> = facts.record;
+
+/** The scalars of the stages, by number, and the most that a rule has of its own. */
+export const pipe: Words<'clip' | 'divide'> = facts.pipe;
+export const pipeWords: number = Object.keys(facts.pipe).length;
+export const coefWords: number = facts.coefs;
+
+/** @throws Error for a module of another build */
+export function checkFingerprint(what: string, found: unknown): void {
+  if (found !== fingerprint)
+    throw new Error(
+      `${what} is of another build than this package (fingerprint ${found}, not ${fingerprint}): take both from one version.`,
+    );
+}

@@ -1,0 +1,32 @@
+// What the slots of a rule hold before the first update: zeros as they are made, a hyperparameter's value, or a copy
+// of the variable. Which is the rule's to say (cpp/kernels/rule.h).
+import { ruleFacts } from '../engine/facts.js';
+import type { Target } from './stepper.js';
+import type { Stepping } from './stepping.js';
+
+/** @param hyper the value of a hyperparameter, by its name in the rule's facts */
+export function fillSlots(stepper: Stepping, target: Target, hyper: (name: string) => number): void {
+  ruleFacts(stepper.rule).slots.forEach(({ initial }, k) => {
+    if (initial === '') return;
+    if (initial === 'weights') {
+      if (target.variable || target.array) copyToSlot(stepper, target, k);
+    } else if (stepper.elsewhere?.has(target.row)) {
+      const value = new Float32Array(target.size).fill(hyper(initial));
+      stepper.elsewhere.slot(target.row, k).write(value);
+    } else {
+      stepper.slotOf(target, k).fill(hyper(initial));
+    }
+  });
+}
+
+/** The same for a variable whose values are only known when it is bound: the slots that are copies of it. */
+export function copyToSlots(stepper: Stepping, target: Target): void {
+  ruleFacts(stepper.rule).slots.forEach(({ initial }, k) => {
+    if (initial === 'weights') copyToSlot(stepper, target, k);
+  });
+}
+
+function copyToSlot(stepper: Stepping, target: Target, k: number): void {
+  if (stepper.elsewhere?.has(target.row)) stepper.elsewhere.copyToSlot(target.row, k);
+  else stepper.slotOf(target, k).set(stepper.values(target));
+}
