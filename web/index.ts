@@ -1,7 +1,15 @@
 // The public names of simdescent, and nothing else.
-import * as constraintClasses from './constraints/constraints.js';
+import { Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm } from './constraints/constraints.js';
 import { deserialize, get, serialize } from './optimizers/registry.js';
-import * as scheduleClasses from './schedules/schedules.js';
+import {
+  CosineDecay,
+  CosineDecayRestarts,
+  ExponentialDecay,
+  InverseTimeDecay,
+  LearningRateSchedule,
+  PiecewiseConstantDecay,
+  PolynomialDecay,
+} from './schedules/schedules.js';
 
 export type { Constraint } from './constraints/constraints.js';
 export { endThreads, type InitOptions, init, type RuntimeInfo } from './engine/load.js';
@@ -17,6 +25,7 @@ export {
 export { AdamMultilr, type AdamMultilrOptions, type PatternRate } from './optimizers/adam-multilr.js';
 export { Adamax, type AdamaxOptions } from './optimizers/adamax.js';
 export { Ftrl, type FtrlOptions } from './optimizers/ftrl.js';
+export { Lamb, type LambOptions } from './optimizers/lamb.js';
 export { Lion, type LionOptions } from './optimizers/lion.js';
 export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';
 export { Nadam, type NadamOptions, RAdam, type RAdamOptions } from './optimizers/nadam.js';
@@ -29,23 +38,13 @@ export type { LearningRate, SerializedSchedule } from './schedules/rate.js';
 export type { LearningRateSchedule } from './schedules/schedules.js';
 export type { OptimizerVariable } from './state/entries.js';
 export type { Parameter } from './step/parameters.js';
-export type { GradientLike } from './step/selection.js';
 export { SparseGradient, type SparseGradientOptions } from './step/sparse.js';
+export type { GradientLike } from './step/target.js';
 export { Variable, type VariableOptions } from './step/variable.js';
 
-const { NonNeg, MaxNorm, UnitNorm, MinMaxNorm, Constraint: ConstraintBase } = constraintClasses;
 /** keras.constraints; `Constraint` is there to extend. */
-export const constraints = { NonNeg, MaxNorm, UnitNorm, MinMaxNorm, Constraint: ConstraintBase };
+export const constraints = { NonNeg, MaxNorm, UnitNorm, MinMaxNorm, Constraint };
 
-const {
-  ExponentialDecay,
-  PiecewiseConstantDecay,
-  PolynomialDecay,
-  InverseTimeDecay,
-  CosineDecay,
-  CosineDecayRestarts,
-  LearningRateSchedule: ScheduleBase,
-} = scheduleClasses;
 /** keras.optimizers.schedules; `LearningRateSchedule` is there to extend. */
 export const schedules = {
   ExponentialDecay,
@@ -54,7 +53,7 @@ export const schedules = {
   InverseTimeDecay,
   CosineDecay,
   CosineDecayRestarts,
-  LearningRateSchedule: ScheduleBase,
+  LearningRateSchedule,
 };
 
 /** keras.optimizers' functions. */

@@ -13,7 +13,8 @@ import { checkOrder, checkState, checkVariables, writeState } from './files/stat
 import { trainableWeights } from './files/weights.js';
 import { zip } from './files/zip.js';
 import { LossScaleOptimizer } from './optimizers/loss-scale.js';
-import { Optimizer, stepperOf } from './optimizers/optimizer.js';
+import { Optimizer } from './optimizers/optimizer.js';
+import { partsOf } from './optimizers/parts.js';
 import { get, serialize } from './optimizers/registry.js';
 import type { Parameter } from './step/parameters.js';
 import { Variable } from './step/variable.js';
@@ -110,7 +111,7 @@ export async function saveKeras(
   const what = 'saveKeras';
   if (!(optimizer instanceof Optimizer))
     throw new TypeError(`${what} takes an optimizer, got ${describe(optimizer)}.`);
-  stepperOf(optimizer); // an error if it is not built
+  partsOf(optimizer).lifetime.require(); // an error if it is not built
   const { customObjects } = options;
   const archive = await openArchive(what, bytes, customObjects);
   const base = archive.makeOptimizer();

@@ -77,6 +77,7 @@ EMSCRIPTEN_KEEPALIVE void optimizer_chunk(Optimizer* o, uint32_t entry, uint32_t
 EMSCRIPTEN_KEEPALIVE void optimizer_chunks(Optimizer* o, uint32_t entry, uint32_t count) {
   o->chunks(entry, count);
 }
+EMSCRIPTEN_KEEPALIVE bool optimizer_next_pass(Optimizer* o) { return o->next_pass(); }
 EMSCRIPTEN_KEEPALIVE void optimizer_end(Optimizer* o) { o->end(); }
 }
 
@@ -123,6 +124,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("packedBytes", &Optimizer::packed_bytes)
       .function("pack", &pack)
       .function("packOne", &pack_one)
+      .function("unpack", &Optimizer::unpack)
       .function("chunkSumOfSquares", &Optimizer::chunk_sum_of_squares)
       .function("averageChunk", &Optimizer::average_chunk)
       .function("updateOnly", &update_only)

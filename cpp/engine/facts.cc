@@ -38,6 +38,7 @@ std::string rule(uint32_t index) {
   return Json()
       .put("index", number(index))
       .put("slots", slots.list())
+      .put("passes", number(two_passes<R> ? 2 : 1))
       .put("hypers", names<typename R::Hyper>())
       .put("scalars", names<typename ScalarsOf<R>::type>())
       .object();

@@ -42,6 +42,7 @@ struct Hash {
 template <class R>
 constexpr void add_rule(Hash& hash) {
   hash.add(R::name);
+  hash.add(uint32_t(two_passes<R>));
   for (const Slot& s : R::slots) hash.add(s.name), hash.add(s.group), hash.add(s.value);
   hash.add(field_list<typename R::Hyper>());
   hash.add(field_list<CoefOf<R, float>>());
@@ -56,11 +57,11 @@ inline constexpr uint32_t fingerprint = [] {
   [&]<class... R>(std::tuple<R...>*) { (detail::add_rule<R>(hash), ...); }(static_cast<Rules*>(nullptr));
   hash.add(field_list<Pipe<float>>());
   hash.add(field_list<RecordHead>());
-  for (const size_t x :
-       {sizeof(Row), offsetof(Row, w), offsetof(Row, g), offsetof(Row, slot), offsetof(Row, acc),
-        offsetof(Row, avg), offsetof(Row, pipe), offsetof(Row, coef), offsetof(Row, n), offsetof(Row, stages),
-        sizeof(Entry), offsetof(Entry, row), offsetof(Entry, g), offsetof(Entry, sum_of_squares),
-        offsetof(Entry, clipped), sizeof(Scratch), size_t(tile_size), size_t(Role::slots)})
+  for (const size_t x : {sizeof(Row), offsetof(Row, w), offsetof(Row, g), offsetof(Row, slot),
+                         offsetof(Row, acc), offsetof(Row, avg), offsetof(Row, pipe), offsetof(Row, coef),
+                         offsetof(Row, n), offsetof(Row, stages), offsetof(Row, sums), sizeof(Entry),
+                         offsetof(Entry, row), offsetof(Entry, g), offsetof(Entry, sum_of_squares),
+                         offsetof(Entry, clipped), sizeof(Scratch), size_t(tile_size), size_t(Role::slots)})
     hash.add(uint32_t(x));
   return hash.value;
 }();

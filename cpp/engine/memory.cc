@@ -6,9 +6,9 @@
 namespace simdescent {
 namespace {
 
-constexpr uint32_t large = 4 * page, kept = 1 << 20;  // bytes
+constexpr uint32_t kept = 1 << 20;  // bytes
 
-bool staggered(uint32_t n) { return n >= large / sizeof(float); }
+bool staggered(uint32_t n) { return n >= 4 * page / sizeof(float); }
 
 // Two tiles a page apart, each at the page offset of its role.
 alignas(page) float tiles[2 * (tile_size + page / sizeof(float))];
@@ -25,27 +25,36 @@ bool has_room(uint32_t bytes) {
   return piece != nullptr;
 }
 
+// A large array lies in a block of a size that does not depend on its role or its address, so that what one
+// leaves another of its length fits into: malloc aligns by cutting pieces off, and holes would remain that
+// nothing fits. Where the block starts is noted before the array.
 float* allocate(uint32_t n, Role role) {
-  const uint64_t bytes = uint64_t(n) * sizeof(float), extra = staggered(n) ? page_offset(role) : 0;
-  if (bytes + extra + page > UINT32_MAX) return nullptr;
-  void* block = nullptr;
-  if (posix_memalign(&block, staggered(n) ? page : 16, size_t(bytes + extra + (bytes == 0)))) return nullptr;
+  const bool large = staggered(n);
+  const uint64_t bytes = uint64_t(n) * sizeof(float);
+  if (bytes + 2 * page > UINT32_MAX) return nullptr;
+  void* block = large ? std::malloc(size_t(bytes + 2 * page)) : nullptr;
+  if (large ? !block : posix_memalign(&block, 16, size_t(bytes + (bytes == 0)))) return nullptr;
   // Near the end of the memory an array leaves room for small things, which cannot fail but by a trap.
   constexpr bool ends = UINTPTR_MAX == UINT32_MAX;
   if (ends && reinterpret_cast<uintptr_t>(block) + bytes > UINT32_MAX - 64 * kept && !has_room(kept)) {
     std::free(block);
     return nullptr;
   }
-  char* array = static_cast<char*>(block) + extra;
+  char* array = static_cast<char*>(block);
+  if (large) {
+    const uintptr_t pages = (reinterpret_cast<uintptr_t>(block) + sizeof block + page - 1) / page;
+    array = reinterpret_cast<char*>(pages * page + page_offset(role));
+    std::memcpy(array - sizeof block, &block, sizeof block);
+  }
   std::memset(array, 0, size_t(bytes));
   return reinterpret_cast<float*>(array);
 }
 
 void release(float* array, uint32_t n) {
   if (!array) return;
-  auto address = reinterpret_cast<uintptr_t>(array);
-  if (staggered(n)) address &= ~uintptr_t(page - 1);  // offsets are smaller than a page
-  std::free(reinterpret_cast<void*>(address));
+  void* block = array;
+  if (staggered(n)) std::memcpy(&block, reinterpret_cast<char*>(array) - sizeof block, sizeof block);
+  std::free(block);
 }
 
 float* weights_tile() { return tile(0, Role::weights); }

@@ -1,5 +1,6 @@
 #include "engine/optimizer.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstring>
 #include <utility>
@@ -31,6 +32,9 @@ Stages simplest(Stages s, const Pipe<float>& k) {
   return s;
 }
 
+// Into how many parts of at most so many elements the order of summation may cut n.
+size_t most_parts(uint32_t n, uint32_t size) { return n <= size ? 1 : 2 * (size_t(n) / size) + 2; }
+
 Scratch scratch;  // one step is made at a time
 
 }  // namespace
@@ -49,6 +53,7 @@ void Optimizer::add(uint32_t n, float* weights, bool averages, bool accumulates)
 void Optimizer::add_elsewhere(uint32_t n, bool averages) {
   rows_.emplace_back().n = n;
   state_.emplace_back().averages = averages;
+  if (terms_) state_.back().sums.resize(terms_ * most_parts(n, tile_size));
 }
 
 bool Optimizer::build() { return make(0, uint32_t(rows_.size())); }
@@ -171,7 +176,7 @@ void Optimizer::choose_stages() {
   stages_.decay = decays;
 
   for (Group& group : groups_) {
-    coefficients(rule_, hypers.data(), {group.rate, updates() + 1, dialect}, scalars.data(), group.coef);
+    coefficients(rule_, hypers, {group.rate, updates() + 1, dialect}, scalars, group.coef);
     group.pipe = pipe;
     group.pipe.rate = float(group.rate);
   }
@@ -238,6 +243,7 @@ void Optimizer::set_clip(Pipe<float>& pipe, const Entry& e) const {
 
 void Optimizer::plan() {
   const bool by_norm = clipnorm > 0, global = global_clipnorm > 0 && !by_norm;
+  first_pass_ = terms_ > 0 && updating();
   if (!updating()) return;
   if (global) clip_by_global_norm();
   for (uint32_t j = 0; j < count_; j++) {
@@ -249,12 +255,62 @@ void Optimizer::plan() {
       r.pipe = &state.clipped;
       set_clip(state.clipped, e);
       arranged_ = none;  // the next norms are taken with the group's scalars again
-    } else if (!global) {
+    } else if (!global && !terms_) {
       continue;
     }
-    const uint32_t stages = simplest(Stages::of(r.stages), *r.pipe).word();
-    if (stages != r.stages) r.stages = stages, arranged_ = none;
+    Stages stages = simplest(Stages::of(r.stages), *r.pipe);
+    stages.first = terms_ > 0;
+    if (terms_ > 0) prepare_first_pass(r, state_[e.row]);
+    if (stages.word() != r.stages) r.stages = stages.word(), arranged_ = none;
   }
+}
+
+void Optimizer::prepare_first_pass(Row& r, State& state) {
+  state.summed = 0;
+  state.part = r.n;
+  r.sums = state.sums.data();
+}
+
+// Where the sums of the next part go, which has at most `part` elements.
+float* Optimizer::next_sums(State& state, uint32_t part) {
+  state.part = part;
+  return state.sums.data() + terms_ * state.summed++;
+}
+
+namespace {
+
+// The sums of n elements from those of their parts, in numpy's order.
+void add_up(uint32_t n, uint32_t part, uint32_t count, const float*& parts, float* out) {
+  if (n <= part) {
+    for (uint32_t k = 0; k < count; k++) out[k] = parts[k];
+    parts += count;
+    return;
+  }
+  const uint32_t half = n / 2 - n / 2 % 8;
+  float front[max_sums], back[max_sums];
+  add_up(half, part, count, parts, front);
+  add_up(n - half, part, count, parts, back);
+  for (uint32_t k = 0; k < count; k++) out[k] = front[k] + back[k];
+}
+
+}  // namespace
+
+bool Optimizer::next_pass() {
+  if (!std::exchange(first_pass_, false)) return false;
+  for (uint32_t j = 0; j < count_; j++) {
+    Row& r = rows_[list_[j].row];
+    State& state = state_[list_[j].row];
+    const float* parts = state.sums.data();
+    float sums[max_sums];
+    add_up(r.n, state.part, terms_, parts, sums);
+    std::memcpy(state.coef, groups_[state.group].coef, sizeof state.coef);
+    resolve(rule_, sums, state.coef);
+    r.coef = state.coef;
+    const Stages before = Stages::of(r.stages);
+    r.stages = Stages{.average = before.average}.word();
+  }
+  arranged_ = none;
+  return true;
 }
 
 void Optimizer::sweep() {
@@ -265,15 +321,37 @@ void Optimizer::sweep() {
 void Optimizer::step(uint32_t count, bool changed) {
   begin(count, changed);
   plan();
-  sweep();
+  do sweep();
+  while (next_pass());
   end();
 }
 
 void Optimizer::reserve_parts(uint32_t size) {
   part_size_ = size;
   size_t count = 0;
-  for (const Row& r : rows_) count += (size_t(r.n) + size - 1) / size;
+  for (uint32_t i = 0; i < rows_.size(); i++) {
+    const size_t parts = most_parts(rows_[i].n, size);
+    count += parts;
+    if (terms_) state_[i].sums.resize(std::max(state_[i].sums.size(), terms_ * parts));
+  }
   parts_.resize(count);
+}
+
+// A row in two passes is cut as its sums are added up, another one into equal parts.
+void Optimizer::cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count) {
+  const Row& r = rows_[row];
+  if (n > part_size_ && terms_) {
+    const uint32_t half = n / 2 - n / 2 % 8;
+    cut_row(row, from, half, count);
+    cut_row(row, from + half, n - half, count);
+    return;
+  }
+  for (const uint32_t end = from + n; from < end; from += part_size_) {
+    const uint32_t size = end - from < part_size_ ? end - from : part_size_;
+    parts_[count] = r.part(from, size, r.g + from, r.w + from);
+    if (first_pass_) parts_[count].sums = next_sums(state_[row], part_size_);
+    count++;
+  }
 }
 
 uint32_t Optimizer::cut() {
@@ -281,10 +359,7 @@ uint32_t Optimizer::cut() {
   for (uint32_t j = 0; j < count_; j++) {
     const Row& r = rows_[list_[j].row];
     if (!state_[list_[j].row].here || !r.w || !r.g) continue;
-    for (uint32_t from = 0; from < r.n; from += part_size_) {
-      const uint32_t size = r.n - from < part_size_ ? r.n - from : part_size_;
-      parts_[count++] = r.part(from, size, r.g + from, r.w + from);
-    }
+    cut_row(list_[j].row, 0, r.n, count);
   }
   return count;
 }
@@ -294,13 +369,21 @@ void Optimizer::reserve_pack() { packed_.resize(rows_.size()); }
 // Rows one behind another, then their scalars; `count` rows in all.
 void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at) {
   Row* const rows = reinterpret_cast<Row*>(packed_.data());
-  Scalars* const scalars = reinterpret_cast<Scalars*>(rows + count);
+  RowScalars* const scalars = reinterpret_cast<RowScalars*>(rows + count);
   std::memcpy(&scalars[place].pipe, row.pipe, sizeof(Pipe<float>));
-  if (row.coef) std::memcpy(scalars[place].coef, row.coef, sizeof(Scalars::coef));
-  const uintptr_t there = at + count * sizeof(Row) + place * sizeof(Scalars);
+  if (row.coef) std::memcpy(scalars[place].coef, row.coef, sizeof(RowScalars::coef));
+  const uintptr_t there = at + count * sizeof(Row) + place * sizeof(RowScalars);
   rows[place] = row;
   rows[place].pipe = reinterpret_cast<const Pipe<float>*>(there);
-  rows[place].coef = reinterpret_cast<const float*>(there + offsetof(Scalars, coef));
+  rows[place].coef = reinterpret_cast<const float*>(there + offsetof(RowScalars, coef));
+  rows[place].sums = reinterpret_cast<float*>(there + offsetof(RowScalars, sums));
+}
+
+void Optimizer::unpack() {
+  const RowScalars* const scalars =
+      reinterpret_cast<const RowScalars*>(reinterpret_cast<const Row*>(packed_.data()) + count_);
+  for (uint32_t j = 0; j < count_; j++)
+    std::memcpy(state_[list_[j].row].sums.data(), scalars[j].sums, terms_ * sizeof(float));
 }
 
 const void* Optimizer::pack(uintptr_t at) {
@@ -317,8 +400,9 @@ const void* Optimizer::pack_one(uint32_t row, uintptr_t at) {
 // `count` elements from `from` on, in the tiles from `at` on.
 void Optimizer::step_chunk(uint32_t entry, uint32_t from, uint32_t at, uint32_t count) {
   const Row& r = rows_[list_[entry].row];
-  const Row part =
+  Row part =
       r.part(from, count, r.g ? r.g + from : gradient_tile() + at, r.w ? r.w + from : weights_tile() + at);
+  if (first_pass_) part.sums = next_sums(state_[list_[entry].row], count < r.n ? tile_size : count);
   simdescent::step(rule_, &part, 1, scratch);
 }
 
@@ -345,7 +429,7 @@ void Optimizer::average_chunk(uint32_t row, uint32_t from, uint32_t count) {
 }
 
 void Optimizer::end() {
-  if (updating()) advance(rule_, hypers.data(), {groups_[0].rate, updates() + 1, dialect}, scalars.data());
+  if (updating()) advance(rule_, hypers, {groups_[0].rate, updates() + 1, dialect}, scalars);
   const bool reset = updating() && accumulation_steps;
   const bool averages = !state_.empty() && state_[0].averages;  // all rows have one somewhere, or none
   if (!reset && !averages) {
@@ -370,7 +454,7 @@ void Optimizer::end() {
 void Optimizer::plan_only(uint32_t row, double rate) {
   static float coef[max_coefs];
   static const Pipe<float> identity;
-  coefficients(rule_, hypers.data(), {rate, updates() + 1, dialect}, scalars.data(), coef);
+  coefficients(rule_, hypers, {rate, updates() + 1, dialect}, scalars, coef);
   rows_[row].coef = coef;
   rows_[row].pipe = &identity;
   rows_[row].stages = Stages{}.word();
@@ -380,8 +464,17 @@ void Optimizer::plan_only(uint32_t row, double rate) {
 void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const float* g, double rate) {
   plan_only(row, rate);
   const Row& whole = rows_[row];
-  const Row part =
+  Row part =
       whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile());
+  float sums[max_sums], coef[max_coefs];
+  if (terms_) {  // in two passes: `whole` is the variable
+    part.stages = Stages{.first = true}.word();
+    part.sums = sums;
+    update(rule_, &part, &part + 1, scratch);
+    std::memcpy(coef, whole.coef, sizeof coef);
+    resolve(rule_, sums, coef);
+    part.stages = whole.stages, part.coef = coef;
+  }
   update(rule_, &part, &part + 1, scratch);
 }
 

@@ -4,7 +4,9 @@
 // A step is: write the list (`reserve`), `begin`, `plan`, `sweep`, what lives in a foreign heap `chunk` by
 // chunk through the tiles, `end`. Where the engine reaches everything, `step` is all of these in one call.
 // After `plan` every listed row says all that a kernel elsewhere needs to step it. Nothing after `reserve`
-// can fail or allocates.
+// can fail or allocates. A rule in two passes (Lamb) takes `sweep` and `chunk` twice, with `next_pass` after
+// each:
+//   do { sweep; chunks } while (next_pass)
 #pragma once
 #include <cstdint>
 #include <vector>
@@ -18,13 +20,13 @@ namespace simdescent {
 class Optimizer {
  public:
   explicit Optimizer(uint32_t rule)
-      : hypers(default_hypers(rule)), scalars(first_scalars(rule)), rule_(rule) {}
+      : hypers(default_hypers(rule)), scalars(first_scalars(rule)), rule_(rule), terms_(sums_of(rule)) {}
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
   ~Optimizer();
 
   // Options, read at every step.
-  std::vector<double> hypers;  // the rule's, in its order
+  Hypers hypers;  // the rule's, in its order
   Dialect dialect = Dialect::keras;
   double clipnorm = 0, global_clipnorm = 0, clipvalue = 0;  // 0 or less: off
   bool clamp_first = false;                                 // clipvalue, then clipnorm (optimizer_v2)
@@ -33,8 +35,8 @@ class Optimizer {
   double loss_scale = 1;
   uint32_t accumulation_steps = 0, overwrite_frequency = 0;  // 0: off
   double ema_momentum = 0.99;
-  uint32_t iterations = 0;     // calls, also those that only accumulate
-  std::vector<float> scalars;  // the rule's, in its order
+  uint32_t iterations = 0;  // calls, also those that only accumulate
+  Scalars scalars;          // the rule's, in its order
 
   // A row to be built. Null `weights`: they live in a foreign heap.
   void add(uint32_t n, float* weights, bool averages, bool accumulates);
@@ -67,6 +69,11 @@ class Optimizer {
   void begin(uint32_t count, bool changed = true);
   void plan();
   void sweep();
+  // What the first pass of two has summed becomes coefficients, and the rows say the second one. False if
+  // there is none. Of what was cut into parts or chunks, these are those of the order of summation, in their
+  // order.
+  bool next_pass();
+  bool has_two_passes() const { return terms_ > 0; }
   void step(uint32_t count, bool changed);
 
   // The sweep cut into parts of at most `size` elements, for several threads: makes room for the parts of all
@@ -81,6 +88,8 @@ class Optimizer {
   void reserve_pack();
   uint32_t packed_bytes() const { return uint32_t(rows_.size() * sizeof(Packed)); }
   const void* pack(uintptr_t at);
+  // The same, as the kernel has left it, has been copied back: takes the sums of a first pass out of it.
+  void unpack();
   const void* pack_one(uint32_t row, uintptr_t at);
 
   // Part of an entry through the tiles; or `count` entries, whole, whose arrays lie in them one behind
@@ -108,15 +117,21 @@ class Optimizer {
     bool excluded = false;
     uint32_t group = 0, last = 0;  // `last`: the step it last took part in
     Pipe<float> clipped;           // the group's pipe with this variable's own norm
+    // Of a rule in two passes: its own coefficients, its sums or those of its parts, and how long these are
+    // at most.
+    float coef[max_coefs];
+    std::vector<float> sums;
+    uint32_t summed = 0, part = 0;
   };
 
-  struct Scalars {
+  struct RowScalars {
     Pipe<float> pipe;
     float coef[max_coefs];
+    float sums[max_sums];
   };
   struct Packed {
     Row row;
-    Scalars scalars;
+    RowScalars scalars;
   };
 
   // Listed rows that lie one behind another and are all within reach.
@@ -125,6 +140,9 @@ class Optimizer {
   };
 
   bool make(uint32_t first, uint32_t last);
+  void prepare_first_pass(Row& r, State& state);
+  float* next_sums(State& state, uint32_t part);
+  void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);
   void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at);
   void choose_stages();
   void arrange();
@@ -142,6 +160,8 @@ class Optimizer {
   std::vector<Row> parts_;
   std::vector<Packed> packed_;
   uint32_t part_size_ = 0;
+  const uint32_t terms_;  // how many sums the first pass has; 0 where there is one pass
+  bool first_pass_ = false;
   uint32_t count_ = 0, run_count_ = 0, step_ = 0;
   Stages stages_;                        // of this step, of a row that decays and has no average
   static constexpr uint32_t none = ~0u;  // no Stages::word()

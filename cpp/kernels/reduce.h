@@ -81,6 +81,43 @@ inline float sum_of_squares(const Row& r) {
   return 0;
 }
 
+// The k-th term of a rule in two passes.
+template <class R, size_t k>
+struct TermOf {
+  template <class V>
+  [[gnu::always_inline]] static V at(const Row& r, uint32_t i) {
+    return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+      const V slot[slot_room<R>] = {V::load(r.slot[K] + i)...};
+      return R::template term<k, V>(coefficients<R, V>(r.coef), V::load(r.w + i), slot);
+    }
+    (std::make_index_sequence<R::slots.size()>{});
+  }
+};
+
+// The first pass over n elements from `from` on, piece by piece as numpy's order splits them, and the sums of
+// each piece while it is in the cache. They are added up at `out`, which has room behind it for those of
+// deeper levels.
+template <class R>
+void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, Scratch& scratch) {
+  if (n > piece_size) {
+    const uint32_t half = n / 2 - n / 2 % 8;
+    first_pass<R>(r, from, half, out, scratch);
+    first_pass<R>(r, from + half, n - half, out + R::sums, scratch);
+    for (size_t k = 0; k < R::sums; k++) out[k] = out[k] + out[R::sums + k];
+    return;
+  }
+  const Stages s = Stages::of(r.stages);
+  const float* g = r.g + from;
+  if (s.grad != Grad::none) g = scratch.gradient, prepare(r, from, n, scratch.gradient);
+  if (s.decay) decay(r, from, n);
+  const uint32_t swept = sweep<FirstPass<R>, Lanes>({}, r, from, n, g);
+  if (swept < n) tail<FirstPass<R>>(0, r, from + swept, n - swept, g + swept);
+  [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+    ((out[K] = pairwise_sum<TermOf<R, K>>(r, from, n)), ...);
+  }
+  (std::make_index_sequence<R::sums>{});
+}
+
 // Whether all are finite: x - x is 0 for these and NaN for the others.
 inline bool all_finite(const float* x, uint32_t n) {
   Lanes vectors(0.f);

@@ -88,6 +88,15 @@ struct ScalarsOf<R> {
 // but not from element to element; `coef` computes it on the host. `update` finds its slots at `s`, in their
 // order, and is inlined by force: they are in registers. A rule with `Scalars` gives them to `coef` as they
 // were before this update, and moves them by `advance` after it.
+//
+// A rule in two passes has `first`, which makes the slots, and `update`, which moves the variable by them
+// alone. Between them stand `sums` sums over the variable of what `term<k>` gives for an element (weights
+// after decay, slots after `first`), in numpy's order, of which `resolve` makes coefficients.
+template <class R>
+inline constexpr bool two_passes = requires {
+  R::sums;
+};
+
 template <class R>
 concept Rule = requires(const typename R::Hyper& h, const Step& at, const CoefOf<R, f32x1>& k, f32x1& w,
                         f32x1 g, f32x1* s) {

@@ -1,6 +1,7 @@
 // The list of update rules: one line each. Loops, selection, facts and tests all read it.
 #pragma once
 #include <algorithm>
+#include <array>
 #include <tuple>
 
 #include "kernels/adadelta.h"
@@ -8,6 +9,7 @@
 #include "kernels/adam.h"
 #include "kernels/adamax.h"
 #include "kernels/ftrl.h"
+#include "kernels/lamb.h"
 #include "kernels/lion.h"
 #include "kernels/nadam.h"
 #include "kernels/rmsprop.h"
@@ -42,7 +44,8 @@ using Rules = std::tuple<          //
     Ftrl,                          //
     FtrlPower,                     //
     Lion,                          //
-    ScheduleFreeAdamW>;
+    ScheduleFreeAdamW,             //
+    Lamb>;
 
 inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
 
@@ -69,5 +72,11 @@ constexpr size_t most(F f) {
 // What there must be room for.
 inline constexpr size_t max_slots = most([]<class R> { return R::slots.size(); });
 inline constexpr size_t max_coefs = most([]<class R> { return field_count<CoefOf<R, float>>; });
+inline constexpr size_t max_hypers = most([]<class R> { return field_count<typename R::Hyper>; });
+inline constexpr size_t max_scalars = most([]<class R> { return field_count<typename ScalarsOf<R>::type>; });
+inline constexpr size_t max_sums = most([]<class R> {
+  if constexpr (two_passes<R>) return R::sums;
+  return size_t(0);
+});
 
 }  // namespace simdescent

@@ -31,6 +31,8 @@ struct Stages {
   bool micro = false, exact = false;
   // Only read when grad is accumulate: `divide` is 1, and the division is left out.
   bool undivided = false;
+  // Of a rule in two passes: the first one, and its sums.
+  bool first = false;
 
   // Whether what was gathered belongs to the gradient.
   constexpr bool gathers() const { return gathered || grad == Grad::accumulate; }
@@ -39,7 +41,8 @@ struct Stages {
   constexpr uint32_t word() const {
     return (uint32_t(grad) & 3) | uint32_t(decay) << 2 | uint32_t(average) << 3 |
            uint32_t(grad == Grad::general) << 4 | uint32_t(gathered) << 5 | uint32_t(clamp_first) << 6 |
-           uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9 | uint32_t(undivided) << 10;
+           uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9 | uint32_t(undivided) << 10 |
+           uint32_t(first) << 11;
   }
   static constexpr Stages of(uint32_t w) {
     const auto bit = [w](uint32_t k) { return (w >> k & 1) != 0; };
@@ -51,7 +54,8 @@ struct Stages {
             bit(7),
             bit(8),
             bit(9),
-            bit(10)};
+            bit(10),
+            bit(11)};
   }
 };
 

@@ -25,6 +25,7 @@ struct Row {
   const float* coef;
   uint32_t n;
   uint32_t stages;  // Stages::word()
+  float* sums;      // where the first pass of two leaves its sums
 
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
   Row part(uint32_t from, uint32_t count, const float* gradient, float* weights) const {
@@ -42,6 +43,7 @@ struct Row {
 inline constexpr uint32_t piece_size = 2048;  // floats: with the rule's arrays in the first-level cache
 struct Scratch {
   alignas(16) float gradient[piece_size];
+  float sums[64];  // of a reduction, level by level
 };
 
 template <class R, class V>
@@ -131,6 +133,20 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
   }
 }
 
+// The first pass of a rule in two, as the loops see it.
+template <class R>
+struct FirstPass : R {
+  template <class V>
+  [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V&, V g, V* s) {
+    R::first(k, g, s);
+  }
+  static constexpr bool is_first = true;
+};
+template <class R>
+inline constexpr bool moves = !requires {
+  R::is_first;
+};
+
 // n elements, while a whole V fits; returns how many it were. The pointers are parameters because that is
 // where __restrict counts.
 template <class R, class V, class... P>
@@ -143,7 +159,7 @@ template <class R, class V, class... P>
     V e = s.average ? V::load(avg + i) : V(0);
     V gathered(0.f);
     element<R, V>(s, k, c, x, prepare(s, k, V::load(g + i), x, gathered), state, e);
-    x.store(w + i);
+    if constexpr (moves<R>) x.store(w + i);
     [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
       (state[K].store(slot + i), ...);
     }

@@ -1,12 +1,12 @@
 // The rules by their number: what the engine, the kernel module and the tests call. Which rules there are is
 // rules.h.
 #pragma once
+#include <array>
 #include <cstring>
 #include <span>
-#include <vector>
 
+#include "kernels/reduce.h"
 #include "kernels/rules.h"
-#include "kernels/sweep.h"
 
 namespace simdescent {
 
@@ -24,6 +24,14 @@ namespace simdescent {
              ...);
           }
           (std::make_index_sequence<8>{});
+        } else if constexpr (two_passes<R>) {
+          if (!s.first) {
+            r = update<R, false, false, false>(r, end, scratch);
+          } else {
+            first_pass<R>(*r, 0, r->n, scratch.sums, scratch);
+            for (size_t k = 0; k < R::sums; k++) r->sums[k] = scratch.sums[k];
+            r++;
+          }
         } else {
           r = update<R, false, false, false>(r, end, scratch);
         }
@@ -53,22 +61,24 @@ inline std::span<const Slot> slots(uint32_t rule) {
   return found;
 }
 
-// The defaults of a rule's hyperparameters, and of the scalars that are its state, in their order.
-inline std::vector<double> default_hypers(uint32_t rule) {
-  std::vector<double> list;
+// The values of a rule's hyperparameters, and of the scalars that are its state, in their order.
+using Hypers = std::array<double, max_hypers>;
+using Scalars = std::array<float, max_scalars>;
+
+// What they are at first.
+inline Hypers default_hypers(uint32_t rule) {
+  Hypers list{};
   with_rule(rule, [&]<Rule R> {
     const typename R::Hyper h;
-    list.resize(field_count<typename R::Hyper>);
-    std::memcpy(list.data(), &h, list.size() * sizeof(double));
+    std::memcpy(list.data(), &h, field_count<typename R::Hyper> * sizeof(double));
   });
   return list;
 }
-inline std::vector<float> first_scalars(uint32_t rule) {
-  std::vector<float> list;
+inline Scalars first_scalars(uint32_t rule) {
+  Scalars list{};
   with_rule(rule, [&]<Rule R> {
     const typename ScalarsOf<R>::type s;
-    list.resize(field_count<typename ScalarsOf<R>::type>);
-    std::memcpy(list.data(), &s, list.size() * sizeof(float));
+    std::memcpy(list.data(), &s, field_count<typename ScalarsOf<R>::type> * sizeof(float));
   });
   return list;
 }
@@ -81,28 +91,46 @@ T from_list(const F* list) {
   return values;
 }
 
-// `hypers` and `scalars` as above. The scalars are those before this update.
-inline void coefficients(uint32_t rule, const double* hypers, const Step& at, const float* scalars,
+// The scalars are those before this update.
+inline void coefficients(uint32_t rule, const Hypers& hypers, const Step& at, const Scalars& scalars,
                          float (&out)[max_coefs]) {
   with_rule(rule, [&]<Rule R> {
-    const auto h = from_list<typename R::Hyper>(hypers);
+    const auto h = from_list<typename R::Hyper>(hypers.data());
     CoefOf<R, float> k;
     if constexpr (requires { R::coef(h, at); }) {
       k = R::coef(h, at);
     } else {
-      k = R::coef(h, at, from_list<typename R::Scalars>(scalars));
+      k = R::coef(h, at, from_list<typename R::Scalars>(scalars.data()));
     }
     std::memcpy(out, &k, field_count<decltype(k)> * sizeof(float));
   });
 }
 
+// How many sums a rule in two passes has; 0 for the others. And what becomes of its coefficients by them.
+inline uint32_t sums_of(uint32_t rule) {
+  uint32_t count = 0;
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (two_passes<R>) count = R::sums;
+  });
+  return count;
+}
+inline void resolve(uint32_t rule, const float* sums, float* coef) {
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (two_passes<R>) {
+      auto k = from_list<CoefOf<R, float>>(coef);
+      R::resolve(sums, k);
+      std::memcpy(coef, &k, field_count<CoefOf<R, float>> * sizeof(float));
+    }
+  });
+}
+
 // The scalars after an update.
-inline void advance(uint32_t rule, const double* hypers, const Step& at, float* scalars) {
+inline void advance(uint32_t rule, const Hypers& hypers, const Step& at, Scalars& scalars) {
   with_rule(rule, [&]<Rule R> {
     if constexpr (requires { typename R::Scalars; }) {
-      auto s = from_list<typename R::Scalars>(scalars);
-      R::advance(from_list<typename R::Hyper>(hypers), at, s);
-      std::memcpy(scalars, &s, field_count<typename R::Scalars> * sizeof(float));
+      auto s = from_list<typename R::Scalars>(scalars.data());
+      R::advance(from_list<typename R::Hyper>(hypers.data()), at, s);
+      std::memcpy(scalars.data(), &s, field_count<typename R::Scalars> * sizeof(float));
     }
   });
 }

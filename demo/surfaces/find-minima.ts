@@ -1,7 +1,7 @@
 // Where a visitor's own formula is lowest inside its window: the library's Adam walks from a grid of starts,
 // all in one Variable, with a rate that falls to nothing. It finds what these starts lead to, no more.
 import { Adam, schedules, Variable } from 'simdescent';
-import type { Point, Range } from './surfaces.ts';
+import type { Point, Range } from './points.ts';
 import type { Formula } from './tape.ts';
 
 const SIDE = 24;

@@ -2,10 +2,10 @@
 // formula. Losses are shown above the lowest one known (`floor`), so that a logarithmic axis can show them.
 // Plain double arithmetic; rounding to float32 happens where a gradient is stored.
 import { findMinima, STARTS } from './find-minima.ts';
+import type { Point, Range } from './points.ts';
 import { Formula } from './tape.ts';
 
-export type Point = readonly [x: number, y: number];
-export type Range = readonly [low: number, high: number];
+export type { Point, Range };
 
 export interface Surface {
   readonly id: string;

@@ -42,15 +42,23 @@ void Driver::set_options(const Options& o) {
   optimizer.ema_momentum = o.ema_momentum;
 }
 
+// In the order of summation.
+template <class F>
+void split(uint32_t from, uint32_t n, F f) {
+  if (n <= tile_size) return f(from, n);
+  const uint32_t half = n / 2 - n / 2 % 8;
+  split(from, half, f);
+  split(from + half, n - half, f);
+}
+
 template <class F>
 void Driver::through_tiles(uint32_t row, F f) {
-  Floats& w = weights[row];
-  for (uint32_t from = 0; from < w.size(); from += tile_size) {
-    const uint32_t count = std::min(tile_size, uint32_t(w.size()) - from);
+  split(0, uint32_t(weights[row].size()), [&](uint32_t from, uint32_t count) {
+    Floats& w = weights[row];
     if (foreign_weights()) std::copy_n(w.data() + from, count, weights_tile());
     f(from, count);
     if (foreign_weights()) std::copy_n(weights_tile(), count, w.data() + from);
-  }
+  });
 }
 
 // The splits of numpy's order down to a tile, as kernels/reduce.h goes on below it.
@@ -99,6 +107,19 @@ void Driver::step(const Gradients& gradients) {
     list[j].sum_of_squares = sum_through_tiles(j, g, 0, uint32_t(g.size()));
   }
   optimizer.plan();
+  do pass(gradients, rows);
+  while (optimizer.next_pass());
+  for (uint32_t row = 0; foreign_weights() && row < weights.size(); row++) {
+    if (!optimizer.row(row).avg) continue;
+    if (!gradients[row]) {
+      through_tiles(row, [&](uint32_t from, uint32_t count) { optimizer.average_chunk(row, from, count); });
+    }
+    if (optimizer.overwriting()) weights[row] = average(row);
+  }
+  optimizer.end();
+}
+
+void Driver::pass(const Gradients& gradients, const std::vector<uint32_t>& rows) {
   if (place_ == Place::elsewhere) {
     for (const uint32_t row : rows) step_row(rule, optimizer.row(row));
   } else if (place_ == Place::parts) {
@@ -114,14 +135,6 @@ void Driver::step(const Gradients& gradients) {
       optimizer.chunk(j, from, count);
     });
   }
-  for (uint32_t row = 0; foreign_weights() && row < weights.size(); row++) {
-    if (!optimizer.row(row).avg) continue;
-    if (!gradients[row]) {
-      through_tiles(row, [&](uint32_t from, uint32_t count) { optimizer.average_chunk(row, from, count); });
-    }
-    if (optimizer.overwriting()) weights[row] = average(row);
-  }
-  optimizer.end();
 }
 
 void Driver::update_only(uint32_t row, const Floats& g, double rate) {

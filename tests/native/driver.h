@@ -45,6 +45,7 @@ class Driver {
   template <class F>
   void through_tiles(uint32_t row, F f);
   void step_resident(const Gradients& gradients);
+  void pass(const Gradients& gradients, const std::vector<uint32_t>& rows);
   float sum_through_tiles(uint32_t entry, const Floats& g, uint32_t from, uint32_t count);
 
   Place place_;

@@ -1,6 +1,7 @@
-// Writes recorded vectors of tests/vectors as C++ constants (vectors.h declares them): the cases that the engine
-// alone can run, against Keras' NumPy backend, and the learning-rate schedules. Usage: make-vectors.mjs FILE
-// Schedules inside cases, sparse gradients and what raises are the business of the tests in tests/node.
+// Writes recorded vectors of tests/vectors as C++ constants (vectors.h declares them): the cases that the
+// engine alone can run, against Keras' NumPy backend, and the learning-rate schedules. Usage:
+// make-vectors.mjs FILE Schedules inside cases, sparse gradients and what raises are the business of the
+// tests in tests/node.
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 const folder = new URL('../vectors/', import.meta.url);
@@ -113,7 +114,9 @@ function addCase(recorded) {
   definitions.push(`constexpr RecordedVariable variables_${id}[] = {${rows.join(', ')}};`);
   const hypers = Object.entries(config).filter(([, value]) => typeof value === 'number');
   definitions.push(
-    `constexpr RecordedNumber hypers_${id}[] = {${hypers.map(([name, value]) => `{${text(name)}, ${number(value)}}`).join(', ')}};`,
+    `constexpr RecordedNumber hypers_${id}[] = {${hypers
+      .map(([name, value]) => `{${text(name)}, ${number(value)}}`)
+      .join(', ')}};`,
   );
   definitions.push(`constexpr RecordedStep steps_${id}[] = {${taken.join(', ')}};`);
   const fields = [

@@ -38,10 +38,10 @@ float numpy_sum_of_squares(std::span<const float> x) {
   return numpy_sum(squares);
 }
 
-std::vector<double> hypers_of(uint32_t rule, const Hypers& given) {
-  std::vector<double> values = default_hypers(rule);
+Hypers hypers_of(uint32_t rule, const HyperMap& given) {
+  Hypers values = default_hypers(rule);
   with_rule(rule, [&]<Rule R> {
-    for (size_t k = 0; k < values.size(); k++) {
+    for (size_t k = 0; k < field_count<typename R::Hyper>; k++) {
       const auto found = given.find(field_name(field_list<typename R::Hyper>(), k));
       if (found != given.end()) values[k] = found->second;
     }
@@ -49,7 +49,7 @@ std::vector<double> hypers_of(uint32_t rule, const Hypers& given) {
   return values;
 }
 
-Floats first_slot(uint32_t rule, size_t k, const Hypers& given, const Floats& w) {
+Floats first_slot(uint32_t rule, size_t k, const HyperMap& given, const Floats& w) {
   const std::string_view what = slots(rule)[k].value;
   if (what == initial::weights) return w;
   if (what == initial::zeros) return Floats(w.size());
@@ -101,7 +101,7 @@ void Reference::step(const Gradients& gradients) {
       apply_rule(*v, g, updates + 1);
     }
     for (ReferenceVariable& v : variables) v.acc.assign(v.acc.size(), 0);
-    advance(rule_, hypers_of(rule_, o.hypers).data(), {0, updates + 1, o.dialect}, scalars.data());
+    advance(rule_, hypers_of(rule_, o.hypers), {0, updates + 1, o.dialect}, scalars);
   }
   if (o.averages) {
     const float momentum = updates ? float(o.ema_momentum) : 0;
@@ -146,12 +146,51 @@ void Reference::clip(Present& present) const {
 void Reference::apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) const {
   float coef[max_coefs];
   const auto hypers = hypers_of(rule_, options.hypers);
-  coefficients(rule_, hypers.data(), {v.rate, t, options.dialect}, scalars.data(), coef);
-  for (size_t i = 0; i < g.size(); i++) {
-    float* elements[max_slots] = {};
-    for (size_t k = 0; k < v.slots.size(); k++) elements[k] = &v.slots[k][i];
-    update_element(rule_, coef, v.w[i], g[i], elements);
+  coefficients(rule_, hypers, {v.rate, t, options.dialect}, scalars, coef);
+  const auto elements = [&](size_t i, float*(&at)[max_slots]) {
+    for (size_t k = 0; k < v.slots.size(); k++) at[k] = &v.slots[k][i];
+  };
+  if (sums_of(rule_)) {
+    std::vector<Floats> terms(sums_of(rule_), Floats(g.size()));
+    for (size_t i = 0; i < g.size(); i++) {
+      float *at[max_slots] = {}, *out[max_sums] = {};
+      elements(i, at);
+      for (size_t k = 0; k < terms.size(); k++) out[k] = &terms[k][i];
+      first_element(rule_, coef, v.w[i], g[i], at, out);
+    }
+    Floats sums;
+    for (const Floats& t : terms) sums.push_back(numpy_sum(t));
+    resolve(rule_, sums.data(), coef);
   }
+  for (size_t i = 0; i < g.size(); i++) {
+    float* at[max_slots] = {};
+    elements(i, at);
+    update_element(rule_, coef, v.w[i], g[i], at);
+  }
+}
+
+namespace {
+
+template <class R, size_t... K>
+void terms_of(const CoefOf<R, f32x1>& k, f32x1 w, const f32x1* s, std::span<float* const> out,
+              std::index_sequence<K...>) {
+  ((*out[K] = R::template term<K, f32x1>(k, w, s).v), ...);
+}
+
+}  // namespace
+
+void first_element(uint32_t rule, const float* coef, float w, float g, std::span<float* const> slots,
+                   std::span<float* const> out) {
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (two_passes<R>) {
+      f32x1 s[slot_room<R>];
+      for (size_t k = 0; k < R::slots.size(); k++) s[k] = *slots[k];
+      const auto c = coefficients<R, f32x1>(coef);
+      R::template first<f32x1>(c, g, s);
+      for (size_t k = 0; k < R::slots.size(); k++) *slots[k] = s[k].v;
+      terms_of<R>(c, w, s, out, std::make_index_sequence<R::sums>{});
+    }
+  });
 }
 
 void update_element(uint32_t rule, const float* coef, float& w, float g, std::span<float* const> slots) {

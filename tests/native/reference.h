@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "floats.h"
-#include "kernels/rule.h"
+#include "kernels/table.h"
 
 namespace simdescent::tests {
 
@@ -21,15 +21,19 @@ float numpy_sum_of_squares(std::span<const float> x);
 void update_element(uint32_t rule, const float* coef, float& w, float g, std::span<float* const> slots);
 
 // Hyperparameters by name; a rule takes those that it has, and its defaults for the others.
-using Hypers = std::map<std::string, double, std::less<>>;
-std::vector<double> hypers_of(uint32_t rule, const Hypers& given);
+using HyperMap = std::map<std::string, double, std::less<>>;
+Hypers hypers_of(uint32_t rule, const HyperMap& given);
 
 // What slot k of a variable holds before the first update.
-Floats first_slot(uint32_t rule, size_t k, const Hypers& given, const Floats& w);
+Floats first_slot(uint32_t rule, size_t k, const HyperMap& given, const Floats& w);
+
+// The first pass of a rule in two, and what it sums.
+void first_element(uint32_t rule, const float* coef, float w, float g, std::span<float* const> slots,
+                   std::span<float* const> out);
 
 // The options of an optimizer, as the engine spells them; 0 is off.
 struct Options {
-  Hypers hypers;
+  HyperMap hypers;
   Dialect dialect = Dialect::keras;
   double clipnorm = 0, global_clipnorm = 0, clipvalue = 0;
   bool clamp_first = false;
@@ -60,7 +64,7 @@ class Reference {
   Options options;
   std::vector<ReferenceVariable> variables;
   uint32_t calls = 0;
-  std::vector<float> scalars;
+  Scalars scalars;
 
  private:
   using Present = std::vector<std::pair<ReferenceVariable*, Floats>>;

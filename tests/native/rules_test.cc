@@ -13,13 +13,13 @@ namespace {
 // A rule's steps for every element of its gradients, from zero slots, by the vector loop.
 struct Stepped {
   uint32_t rule;
-  Hypers hypers;
+  HyperMap hypers;
   double rate;
   Dialect dialect;
   Floats w, slot[max_slots];
 
   // After update number 1.
-  Stepped(uint32_t rule, const Hypers& hypers, double rate, const Floats& weights, const Floats& g,
+  Stepped(uint32_t rule, const HyperMap& hypers, double rate, const Floats& weights, const Floats& g,
           Dialect dialect = Dialect::keras)
       : rule(rule), hypers(hypers), rate(rate), dialect(dialect), w(weights) {
     for (size_t k = 0; k < slots(rule).size(); k++) slot[k] = first_slot(rule, k, hypers, w);
@@ -27,12 +27,19 @@ struct Stepped {
   }
   void step(uint32_t t, const Floats& g) {
     float coef[max_coefs];
-    coefficients(rule, hypers_of(rule, hypers).data(), {rate, t, dialect}, first_scalars(rule).data(), coef);
+    coefficients(rule, hypers_of(rule, hypers), {rate, t, dialect}, first_scalars(rule), coef);
     const Pipe<float> identity;
     Row r{};
     r.w = w.data(), r.g = g.data(), r.n = uint32_t(w.size());
     for (size_t k = 0; k < slots(rule).size(); k++) r.slot[k] = slot[k].data();
     r.pipe = &identity, r.coef = coef;
+    float sums[max_sums];
+    if (sums_of(rule)) {
+      r.stages = Stages{.first = true}.word(), r.sums = sums;
+      step_row(rule, r);
+      resolve(rule, sums, coef);
+      r.stages = 0;
+    }
     step_row(rule, r);
   }
 };
@@ -81,7 +88,7 @@ class AdamFamily : public ::testing::TestWithParam<uint32_t> {};
 
 TEST_P(AdamFamily, StepsByTheSignOfTheGradient) {
   for (const Dialect dialect : {Dialect::keras, Dialect::optimizer_v2, Dialect::torch}) {
-    const Hypers h{{"beta_1", 0}, {"beta_2", 0}, {"epsilon", 0}};
+    const HyperMap h{{"beta_1", 0}, {"beta_2", 0}, {"epsilon", 0}};
     const Floats g = {3, -0.007f, 1e15f, -1e-15f, 0.1f, -123456};
     const Stepped stepped(GetParam(), h, 1, Floats(g.size()), g, dialect);
     for (size_t i = 0; i < g.size(); i++) EXPECT_EQ(stepped.w[i], g[i] > 0 ? -1 : 1) << g[i];
@@ -98,7 +105,7 @@ TEST(KnownSteps, TheFirstStepIsShortAsInKeras) {
 }
 
 TEST(KnownSteps, SlotsAfterOneStep) {
-  const Hypers h{{"beta_1", 0.5}, {"beta_2", 0.75}, {"epsilon", 1}};
+  const HyperMap h{{"beta_1", 0.5}, {"beta_2", 0.75}, {"epsilon", 1}};
   const Stepped a(adam, h, 1, {10}, {4});
   EXPECT_EQ(a.slot[0][0], 2);       // 4 / 2
   EXPECT_EQ(a.slot[1][0], 4);       // 16 / 4
@@ -114,7 +121,7 @@ TEST(KnownSteps, SlotsAfterOneStep) {
 }
 
 TEST(KnownSteps, MaximaRemember) {
-  const Hypers h{{"beta_1", 0.5}, {"beta_2", 0.75}, {"epsilon", 1}};
+  const HyperMap h{{"beta_1", 0.5}, {"beta_2", 0.75}, {"epsilon", 1}};
   Stepped a(amsgrad, h, 1, {0}, {4});
   a.step(2, {0});
   EXPECT_EQ(a.slot[1][0], 3);  // 4 * 3 / 4

@@ -20,9 +20,9 @@ std::vector<uint32_t> counts() {
 class Sweep : public ::testing::TestWithParam<uint32_t> {
  protected:
   Sweep() {
-    const Hypers hypers{
+    const HyperMap hypers{
         {"beta_1", 0.8}, {"beta_2", 0.95}, {"rho", 0.8}, {"momentum", 0.7}, {"epsilon", 1e-3}};
-    coefficients(rule_, hypers_of(rule_, hypers).data(), {0.05, 3}, first_scalars(rule_).data(), coef_);
+    coefficients(rule_, hypers_of(rule_, hypers), {0.05, 3}, first_scalars(rule_), coef_);
   }
 
   // The vector loop against the scalar lane, from the same contents.

@@ -129,7 +129,7 @@ TEST_P(Text, LeavesTheBitsOfTheKernels) {
   const uint32_t rule = GetParam(), n = 300;
   static Scratch scratch;
   float coef[max_coefs];
-  coefficients(rule, default_hypers(rule).data(), {0.01, 3}, first_scalars(rule).data(), coef);
+  coefficients(rule, default_hypers(rule), {0.01, 3}, first_scalars(rule), coef);
   Values scalars = scalars_of(usual);
   with_rule(rule, [&]<Rule R> {
     for (size_t k = 0; k < field_count<CoefOf<R, float>>; k++)
@@ -141,8 +141,8 @@ TEST_P(Text, LeavesTheBitsOfTheKernels) {
     for (const char* name : array_names) arrays[name] = random.mixed(n);
     const auto before = arrays;
     const auto at = [&](const char* name) { return arrays[name].data(); };
-    const Row row{at("w"), at("g"), {at("s0"), at("s1"), at("s2")}, at("acc"), at("avg"), &usual, coef,
-                  n,       s.word()};
+    const Row row{at("w"),  at("g"), {at("s0"), at("s1"), at("s2")}, at("acc"), at("avg"), &usual, coef, n,
+                  s.word(), nullptr};
     step(rule, &row, 1, scratch);
     const auto lines = lines_of(shader(Shader::step, rule, s.word(), 4));
     ASSERT_FALSE(lines.empty());

@@ -123,9 +123,9 @@ for (const [name, update, coefficients] of [
       return { n, w, m, v, at: [w, new Float32Array(n), m, v].map(h.putFloats) };
     });
     const coef = h.putFloats(coefficients(1));
-    // One row: w, g, slot 0..2, acc, avg, pipe, coef, n, stages (cpp/kernels/sweep.h).
+    // One row: w, g, slot 0..2, acc, avg, pipe, coef, n, stages, sums (cpp/kernels/sweep.h).
     const rows = h.putWords(
-      variables.flatMap(({ n, at: [w, g, m, v] }) => [w, g, m, v, 0, 0, 0, pipe, coef, n, 0]),
+      variables.flatMap(({ n, at: [w, g, m, v] }) => [w, g, m, v, 0, 0, 0, pipe, coef, n, 0, 0]),
     );
     for (let t = 1; t <= 3; t++) {
       h.floats(coef, coefficients(t).length).set(coefficients(t));

@@ -14,8 +14,8 @@ import {
 } from '../engine/facts.js';
 import { Pending } from '../step/pending.js';
 import type { Rows } from '../step/sparse.js';
-import type { StepOptions, Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
+import type { StepOptions, Target } from '../step/target.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
 
 /** A gradient in the library's memory. */
@@ -112,8 +112,14 @@ export class MemoryStepper implements Stepping {
         floats[at] = this.#kernels.sum_of_squares(this.#block + j * rowBytes);
     }
     this.#calls.plan();
-    this.#copy(native.pack(this.#block));
-    this.#kernels.step(this.#rule.index, this.#block, count, Math.ceil(this.#scratch / 16) * 16);
+    let more: boolean;
+    do {
+      const packed = native.pack(this.#block);
+      this.#copy(packed);
+      this.#kernels.step(this.#rule.index, this.#block, count, Math.ceil(this.#scratch / 16) * 16);
+      if (this.#rule.passes > 1) this.#copyBack(packed);
+      more = this.#calls.nextPass();
+    } while (more);
     this.#calls.end();
     if (this.#averages || this.#accumulates) this.#others(rows, count, updating, overwriting);
   }
@@ -207,6 +213,15 @@ export class MemoryStepper implements Stepping {
   #copy(packed: number): void {
     const bytes = new Uint8Array(this.#engine.memory.buffer, packed, this.native.packedBytes());
     new Uint8Array(this.#host.memory.buffer, this.#block, bytes.length).set(bytes);
+  }
+
+  /** The block with the sums that the kernel has left in it. */
+  #copyBack(packed: number): void {
+    const bytes = this.native.packedBytes();
+    new Uint8Array(this.#engine.memory.buffer, packed, bytes).set(
+      new Uint8Array(this.#host.memory.buffer, this.#block, bytes),
+    );
+    this.native.unpack();
   }
 
   /** What Keras does to variables without a gradient, and the overwrite of all of them by their average. */

@@ -4,9 +4,10 @@
 import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
-import { attach, detach, type Optimizer } from '../optimizers/optimizer.js';
-import type { Gradient, Target } from '../step/stepper.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
+import type { Gradient, Target } from '../step/target.js';
 
 export interface Named {
   readonly name: string;
@@ -104,7 +105,7 @@ export class Roster<V extends Named, G> implements Selecting {
     if (this.targets === before) return;
     for (const { path, row } of this.targets) if (row >= before.length) this.#rowOf.delete(path);
     if (before.length) this.#attach(before, this.#access);
-    else detach(this.#optimizer);
+    else partsOf(this.#optimizer).build.undo();
     this.targets = before;
   }
 
@@ -159,8 +160,10 @@ export class Roster<V extends Named, G> implements Selecting {
   }
 
   #attach(targets: readonly Target[], access: Access<V, G>): void {
-    attach(this.#optimizer, (engine, rule, averages, accumulates) => ({
-      stepper: access.stepper(engine, rule, targets, averages, accumulates),
+    const { lifetime, build } = partsOf(this.#optimizer);
+    lifetime.alive();
+    build.attach((rule, averages, accumulates) => ({
+      stepper: access.stepper(build.engine, rule, targets, averages, accumulates),
       selection: this,
     }));
     this.targets = targets;

@@ -4,7 +4,8 @@
 import { describe, warnOnce } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
 import { rowsFor, SparseGradient } from '../step/sparse.js';
-import { Stepper, type Target } from '../step/stepper.js';
+import { Stepper } from '../step/stepper.js';
+import type { Target } from '../step/target.js';
 import type { Gpu } from './gpu.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
 import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';

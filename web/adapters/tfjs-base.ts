@@ -1,7 +1,7 @@
 // What every way into the memory of TensorFlow.js has in common: the checks of a call, and how a variable gets data of
 // its own.
 import { checkRows, SparseGradient } from '../step/sparse.js';
-import type { Target } from '../step/stepper.js';
+import type { Target } from '../step/target.js';
 import type { Access } from './roster.js';
 import type { TfBackend, TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
 

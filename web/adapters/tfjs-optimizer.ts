@@ -4,7 +4,7 @@ import { describe, refuseUnknown } from '../basics/errors.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
 import type { LearningRate } from '../schedules/rate.js';
-import type { Target } from '../step/stepper.js';
+import type { Target } from '../step/target.js';
 import type { Gpu } from './gpu.js';
 import { innermost, Roster } from './roster.js';
 import { accessTo } from './tfjs-access.js';

@@ -2,9 +2,10 @@
 // place, on tfjs' device. Gradients are read where tfjs computed them. Nothing is read back.
 
 import type { Engine } from '../engine/engine.js';
-import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { SparseGradient } from '../step/sparse.js';
-import { Stepper, type Target } from '../step/stepper.js';
+import { Stepper } from '../step/stepper.js';
+import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { Base, type TfGradient } from './tfjs-base.js';
@@ -77,7 +78,7 @@ export class WebGpuAccess extends Base {
       return this.#gpu.wrap(buffer, { path, name, shape });
     });
     targets.forEach((target, k) => {
-      (target as { variable: Variable }).variable = variables[k];
+      (target as { variable: Variable | null }).variable = variables[k];
     });
     return new Stepper(engine, rule, targets, averages, accumulates);
   }

@@ -1,9 +1,10 @@
 // An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the
 // order of tf.train.adam (`x/m` of all variables, then `x/v`), so that its states load here and the reverse.
 import { ruleFacts } from '../engine/facts.js';
-import { type Optimizer, stateOf, stepperOf } from '../optimizers/optimizer.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
 import { checkValue, type StateEntry } from '../state/entries.js';
-import type { Target } from '../step/stepper.js';
+import type { Target } from '../step/target.js';
 import { innermost } from './roster.js';
 
 export interface NamedValues {
@@ -22,8 +23,12 @@ interface ArrayKind {
 
 /** The state arrays that each variable has, in the order of the file. */
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
-  const { rule, targets } = stepperOf(optimizer);
-  const entries = new Map(stateOf(innermost(optimizer)).map((entry) => [entry.key, entry]));
+  const { rule, targets } = partsOf(optimizer).lifetime.require();
+  const entries = new Map(
+    partsOf(innermost(optimizer))
+      .state.entries()
+      .map((entry) => [entry.key, entry]),
+  );
   const all = ruleFacts(rule).slots.map(({ name }, k) => [slotNames[k], name]);
   all.push(['accumulator', 'gradient_accumulator'], ['average', 'average']);
   return all
@@ -32,11 +37,13 @@ function arrayKinds(optimizer: Optimizer): ArrayKind[] {
 }
 
 /** The count of calls. The learning rate is config. */
-const iterationOf = (optimizer: Optimizer): StateEntry => stateOf(innermost(optimizer))[0];
+const iterationOf = (optimizer: Optimizer): StateEntry => partsOf(innermost(optimizer)).state.entries()[0];
 
 /** What LossScaleOptimizer adds. */
 const scalingOf = (optimizer: Optimizer): StateEntry[] =>
-  stateOf(optimizer).filter(({ key }) => key === 'step_counter' || key === 'dynamic_scale');
+  partsOf(optimizer)
+    .state.entries()
+    .filter(({ key }) => key === 'step_counter' || key === 'dynamic_scale');
 
 /** Copies, from wherever the state lives. @param saved what was loaded and is still waiting for its variables */
 export async function readWeights(optimizer: Optimizer, saved: SavedWeights | null): Promise<NamedValues[]> {
@@ -46,11 +53,12 @@ export async function readWeights(optimizer: Optimizer, saved: SavedWeights | nu
   };
   const list: (NamedValues | Promise<NamedValues>)[] = [read('iter', iterationOf(optimizer))];
   const waiting = saved?.waiting() ?? new Map<string, NamedValues[]>();
-  const kinds = optimizer.built && stepperOf(optimizer).targets.length ? arrayKinds(optimizer) : [];
+  const { targets } = partsOf(optimizer).lifetime.stepper ?? { targets: [] };
+  const kinds = targets.length ? arrayKinds(optimizer) : [];
   for (const suffix of new Set([...kinds.map((kind) => kind.suffix), ...waiting.keys()])) {
     const kind = kinds.find((kind) => kind.suffix === suffix);
     if (kind)
-      for (const target of stepperOf(optimizer).targets)
+      for (const target of targets)
         if (!saved?.isCold(target)) list.push(read(`${target.path}/${suffix}`, kind.of(target)));
     for (const values of waiting.get(suffix) ?? []) list.push(values);
   }

@@ -2,17 +2,7 @@
 // class: that puts the arguments of every call into an array, where a memory may be larger than 2 GiB, and a step of
 // small variables shall cost little and make no garbage.
 import type { Engine, EngineOptimizer } from './engine.js';
-
-/** Each takes the address of the C++ object first. */
-export interface StepExports {
-  _optimizer_step(optimizer: number, count: number, changed: number): void;
-  _optimizer_begin(optimizer: number, count: number, changed: number): number;
-  _optimizer_plan(optimizer: number): void;
-  _optimizer_sweep(optimizer: number): void;
-  _optimizer_chunk(optimizer: number, entry: number, from: number, count: number): void;
-  _optimizer_chunks(optimizer: number, entry: number, count: number): void;
-  _optimizer_end(optimizer: number): void;
-}
+import type { StepExports } from './step-exports.js';
 
 export class Calls {
   readonly #exports: StepExports;
@@ -49,6 +39,11 @@ export class Calls {
   /** Entries, whole, that lie in the tiles one behind another, each from a multiple of four floats on. */
   chunks(entry: number, count: number): void {
     this.#exports._optimizer_chunks(this.#optimizer, entry, count);
+  }
+
+  /** Whether there is a second pass over the elements: `sweep` and `chunk` again, then. */
+  nextPass(): boolean {
+    return this.#exports._optimizer_next_pass(this.#optimizer) !== 0;
   }
 
   end(): void {

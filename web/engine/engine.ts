@@ -1,8 +1,8 @@
 // The typed face of the wasm module: what Embind exports, and views of its memory. The only file that turns
 // addresses into arrays. Not public: nothing here leaves the package.
 
-import type { StepExports } from './calls.js';
 import { tileSize } from './facts.js';
+import type { StepExports } from './step-exports.js';
 
 /** One optimizer's state in the engine: see cpp/engine/optimizer.h. Addresses are bytes, 0 is none. */
 export interface EngineOptimizer {
@@ -56,6 +56,8 @@ export interface EngineOptimizer {
   /** Address of a block of `packedBytes` at most, of the rows listed, to be copied to `at` in that memory. */
   pack(at: number): number;
   packOne(row: number, at: number): number;
+  /** The block has been copied back to where `pack` had it: takes the sums of a first pass. */
+  unpack(): void;
   chunkSumOfSquares(entry: number, from: number, at: number, count: number): number;
   averageChunk(row: number, from: number, count: number): void;
   updateOnly(row: number, from: number, count: number, gradient: number, rate: number): void;

@@ -14,6 +14,8 @@ export interface SlotFacts {
 export interface RuleFacts {
   readonly index: number;
   readonly slots: readonly SlotFacts[];
+  /** Over the elements: 2 where sums over the variable stand between them. */
+  readonly passes: number;
   /** The hyperparameters that `setHyper` takes, by number; in Keras' spelling. */
   readonly hypers: readonly string[];
   /** Scalars that are state of the optimizer. */

@@ -129,7 +129,8 @@ async function load(options: InitOptions): Promise<Loaded> {
   const why = obstacle(source);
   if (why !== undefined) return single(why);
   const { startThreads } = await import('../threads/start.js');
-  return startThreads(source as Uint8Array, options.threads as number | 'auto', instantiate, single);
+  const threads = options.threads as number | 'auto';
+  return startThreads(source as Uint8Array, threads, { instantiate, single, decode });
 }
 
 let loading: Promise<Loaded> | undefined;

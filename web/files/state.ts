@@ -1,7 +1,8 @@
 // What must fit together: the state in model.weights.h5, the trainable weights, the optimizer and the variables of
 // the caller; and the state written. Messages begin with `what`, the function that the user called.
 import { describe } from '../basics/errors.js';
-import { type Optimizer, stepperOf } from '../optimizers/optimizer.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { Variable } from '../step/variable.js';
 import type { Hdf5File } from './hdf5.js';
@@ -77,7 +78,9 @@ export function checkVariables(
 
 /** Other arrays than the built ones may be saved, but not the built ones in another order. */
 export function checkOrder(what: string, optimizer: Optimizer, variables: readonly Parameter[]): void {
-  const built = stepperOf(optimizer).targets.map(({ variable, array }) => variable ?? array);
+  const built = partsOf(optimizer)
+    .lifetime.require()
+    .targets.map(({ variable, array }) => variable ?? array);
   variables.forEach((variable, k) => {
     const row = built.indexOf(variable);
     if (row >= 0 && row !== k)

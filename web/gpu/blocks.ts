@@ -1,6 +1,7 @@
 // Blocks: the arrays of the variables that one dispatch can step together. Their weights lie in one buffer; their
 // slots, accumulators, averages and gradients in one buffer each, packed, all at the same places.
-import type { Target } from '../step/stepper.js';
+
+import type { Target } from '../step/target.js';
 import { type Context, type Range, usage } from './context.js';
 import type { Region } from './pages.js';
 

@@ -2,7 +2,6 @@
 // at growing sizes, on the machine that it runs on. A measurement, not a model.
 import { Adam } from '../optimizers/adam.js';
 import { Variable } from '../step/variable.js';
-import type { WebGPU } from './webgpu.js';
 
 export interface Calibration {
   /** The smallest size measured from which on the GPU was faster; Infinity if it never was. */
@@ -11,12 +10,17 @@ export interface Calibration {
   readonly steps: readonly { readonly size: number; readonly engine: number; readonly gpu: number }[];
 }
 
+interface Measured {
+  variable(size: number, options: { name: string }): Variable;
+  sync(): Promise<void>;
+}
+
 const sizes = [16, 18, 20, 22].map((k) => 2 ** k);
 const hopeless = 15; // milliseconds of a step at which larger sizes are not tried: ten times an engine's at 2 Mi
 const rounds = 5;
 const batch = 4; // steps between two waits, as in a training loop that does not read back
 
-export async function measure(gpu: WebGPU): Promise<Calibration> {
+export async function measure(gpu: Measured): Promise<Calibration> {
   const steps = [];
   for (const size of sizes) {
     const gradient = new Float32Array(size).fill(0.5);

@@ -1,9 +1,10 @@
 // The rows of one optimizer that live on the GPU: their state, and their part in a step. What is valid was checked
 // before; what a step does is planned in plan.ts and sent by encode.ts.
 import { projectionOf } from '../constraints/constraints.js';
-import type { DeviceRange, Elsewhere, Remote, Residence } from '../step/elsewhere.js';
+import type { Elsewhere, Guest, Residence } from '../step/elsewhere.js';
+import type { DeviceRange, Remote } from '../step/remote.js';
 import { clippedRows, clipsRows, SparseGradient } from '../step/sparse.js';
-import type { Gradient, StepOptions, Stepper, Target } from '../step/stepper.js';
+import type { Gradient, StepOptions, Target } from '../step/target.js';
 import type { Block, Member, Part } from './blocks.js';
 import type { Context, Range } from './context.js';
 import { Control } from './control.js';
@@ -22,7 +23,7 @@ interface Normed {
 export class Host implements Elsewhere {
   readonly #context: Context;
   readonly #programs: Programs;
-  readonly #stepper: Stepper;
+  readonly #stepper: Guest;
   readonly #rows: Rows;
   readonly #control: Control;
   readonly #shared: Shared;
@@ -31,7 +32,7 @@ export class Host implements Elsewhere {
   readonly #sums = new Map<number, number>();
   #plan: Plan | null = null;
 
-  constructor(context: Context, programs: Programs, stepper: Stepper) {
+  constructor(context: Context, programs: Programs, stepper: Guest) {
     this.#context = context;
     this.#programs = programs;
     this.#stepper = stepper;

@@ -3,7 +3,7 @@
 import type { Projection } from '../constraints/constraints.js';
 import type { Engine } from '../engine/engine.js';
 import { row } from '../engine/facts.js';
-import type { DeviceRange } from '../step/elsewhere.js';
+import type { DeviceRange } from '../step/remote.js';
 import type { Rows } from '../step/sparse.js';
 import type { Block, Member } from './blocks.js';
 import type { Context, Range } from './context.js';

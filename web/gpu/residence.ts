@@ -2,11 +2,11 @@
 // and frees them, and says which gradients can be used for them.
 
 import { describe } from '../basics/errors.js';
-import type { DeviceBuffer, DeviceRange, Residence } from '../step/elsewhere.js';
-import type { Target } from '../step/stepper.js';
+import type { Place, Residence } from '../step/elsewhere.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import type { Target } from '../step/target.js';
 import { type Context, type Range, usage } from './context.js';
 import type { Region } from './pages.js';
-import type { WebGPU } from './webgpu.js';
 
 /** Structural: a buffer of any WebGPU implementation. */
 export function isBuffer(value: unknown): value is DeviceBuffer {
@@ -44,13 +44,13 @@ export function checkRange(what: string, value: unknown, size: number, alignment
 }
 
 export class GpuResidence implements Residence {
-  readonly place: WebGPU;
+  readonly place: Place;
   readonly weights: Region;
   readonly #context: Context;
   readonly #path: string;
   readonly #free: () => void;
 
-  constructor(place: WebGPU, context: Context, path: string, weights: Region, free: () => void) {
+  constructor(place: Place, context: Context, path: string, weights: Region, free: () => void) {
     this.place = place;
     this.weights = weights;
     this.#context = context;

@@ -3,9 +3,11 @@
 import { projectionOf } from '../constraints/constraints.js';
 import { type Engine, engine } from '../engine/engine.js';
 import { type RuleFacts, ruleFacts } from '../engine/facts.js';
-import type { Remote, Residence } from '../step/elsewhere.js';
-import type { Stepper, Target } from '../step/stepper.js';
-import { addressOf, claimsOf, relocate, residenceOf, type Variable } from '../step/variable.js';
+import type { Guest, Residence } from '../step/elsewhere.js';
+import { type Home, homeOf } from '../step/home.js';
+import type { Remote } from '../step/remote.js';
+import type { Target } from '../step/target.js';
+import type { Variable } from '../step/variable.js';
 import { type Block, blocksFor, type Member, type Part } from './blocks.js';
 import type { Context, Range } from './context.js';
 
@@ -14,12 +16,14 @@ export class Rows {
   readonly engine: Engine = engine('The GPU');
   readonly rule: RuleFacts;
   readonly #context: Context;
-  readonly #stepper: Stepper;
+  readonly #stepper: Guest;
 
-  constructor(context: Context, stepper: Stepper) {
+  constructor(context: Context, stepper: Guest) {
     this.#context = context;
     this.#stepper = stepper;
     this.rule = ruleFacts(stepper.rule);
+    if (this.rule.passes > 1)
+      throw new Error(`The rule '${stepper.rule}' sums over whole variables, and has no form for a GPU yet.`);
   }
 
   /** State arrays, zeroed, for weights that are on the GPU; they count once they are `added`. @throws RangeError */
@@ -86,7 +90,7 @@ export class Rows {
           if (range && values) this.#context.write('offload', range, values);
         });
         this.#stepper.native.evict(target.row);
-        relocate(target.variable as Variable, homes.get(target) as Residence);
+        homeAt(target).relocate(homes.get(target) as Residence);
       }
     this.add(blocks);
   }
@@ -125,20 +129,20 @@ export class Rows {
   /** Zeroed arrays in the engine for all rows; returns where the variables lived. @throws RangeError: nothing has moved */
   #moveIn(members: readonly Member[]): Residence[] {
     const { native, accumulates } = this.#stepper;
-    const homes = members.map(({ target }) => residenceOf(target.variable as Variable) as Residence);
+    const homes = members.map(({ target }) => homeAt(target).residence as Residence);
     let moved = 0;
     try {
       for (const { target } of members) {
-        const variable = target.variable as Variable;
-        relocate(variable, null);
+        const home = homeAt(target);
+        home.relocate(null);
         moved++;
-        if (!native.place(target.row, addressOf(variable), accumulates))
+        if (!native.place(target.row, home.address, accumulates))
           throw this.engine.outOfMemory(target.size * 8, `the optimizer state of '${target.path}'`);
       }
     } catch (error) {
       members.slice(0, moved).forEach(({ target }, k) => {
         native.evict(target.row);
-        relocate(target.variable as Variable, homes[k]);
+        homeAt(target).relocate(homes[k]);
       });
       throw error;
     }
@@ -170,10 +174,14 @@ export class Rows {
   }
 }
 
+/** Rows that live on the GPU, or can, are Variables'. */
+const homeAt = ({ variable }: Target): Home => homeOf(variable as Variable);
+
 /** A variable that another optimizer knows cannot move: that one's rows would point to where it was. */
 export function checkUnshared(what: string, { variable, path }: Target): void {
-  if (variable && claimsOf(variable).size > 1)
+  const claims = variable ? homeOf(variable).claims.size : 0;
+  if (claims > 1)
     throw new Error(
-      `${what}: '${path}' is built into ${claimsOf(variable).size} optimizers, and cannot move; dispose the others first.`,
+      `${what}: '${path}' is built into ${claims} optimizers, and cannot move; dispose the others first.`,
     );
 }

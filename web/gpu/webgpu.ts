@@ -1,14 +1,10 @@
 // WebGPU: what initWebGPU gives. Variables are made or wrapped here, and optimizers moved; the caller's device and
 // buffers are used as they are. The public face: how a step runs is host.ts and what it uses.
-import type { DeviceBuffer, Elsewhere, Place } from '../step/elsewhere.js';
-import type { Stepper, Target } from '../step/stepper.js';
-import {
-  addressOf,
-  makeElsewhere,
-  residenceOf,
-  type Variable,
-  type VariableOptions,
-} from '../step/variable.js';
+import type { Elsewhere, Guest, Place } from '../step/elsewhere.js';
+import { homeOf } from '../step/home.js';
+import type { DeviceBuffer } from '../step/remote.js';
+import type { Target } from '../step/target.js';
+import { Variable, type VariableOptions } from '../step/variable.js';
 import { type Calibration, measure } from './calibrate.js';
 import { Context, usage } from './context.js';
 import { Host } from './host.js';
@@ -73,7 +69,7 @@ export class WebGPU implements Place {
    */
   variable(values: Float32Array | readonly number[] | number, options: VariableOptions = {}): Variable {
     this.#context.alive('gpu.variable');
-    return makeElsewhere(values, options, (given, made) => {
+    return new Variable(values, options, (given, made) => {
       const residence = this.#take(made);
       if (typeof given !== 'number') residence.write(given);
       else if (residence.weights.shared) residence.write(new Float32Array(given)); // a page may have been used before
@@ -100,7 +96,7 @@ export class WebGPU implements Place {
       throw new RangeError(
         `gpu.wrap: the buffer must have the usages STORAGE, COPY_SRC and COPY_DST, got ${range.buffer.usage} (GPUBufferUsage flags).`,
       );
-    return makeElsewhere(
+    return new Variable(
       elements,
       others,
       (_, made) =>
@@ -116,7 +112,7 @@ export class WebGPU implements Place {
 
   /** Where the values of a variable are: for shaders of yours. `offset` and `size` are bytes. */
   bufferOf(variable: Variable): { buffer: DeviceBuffer; offset: number; size: number } {
-    const residence = residenceOf(variable);
+    const residence = homeOf(variable)?.residence;
     if (!(residence instanceof GpuResidence) || residence.place !== this)
       throw new Error(`bufferOf: '${variable?.path}' does not live on this GPU.`);
     const { buffer, offset, size } = residence.weights;
@@ -144,10 +140,10 @@ export class WebGPU implements Place {
   }
 
   /** @internal */
-  host(stepper: Stepper): Elsewhere {
+  host(stepper: Guest): Elsewhere {
     const host = new Host(this.#context, this.#programs, stepper);
     const parts = stepper.targets.flatMap((target) => {
-      const residence = target.variable && residenceOf(target.variable);
+      const residence = target.variable && homeOf(target.variable).residence;
       if (!residence) return [];
       if (!(residence instanceof GpuResidence) || residence.place !== this)
         throw new Error(`build: '${target.path}' lives on another GPU device than the variables before it.`);
@@ -159,10 +155,10 @@ export class WebGPU implements Place {
   }
 
   /** @internal */
-  async move(stepper: Stepper, minSize = this.minSize): Promise<void> {
+  async move(stepper: Guest, minSize = this.minSize): Promise<void> {
     this.#context.alive('offload');
     const targets = stepper.targets.filter(
-      ({ variable, size }) => variable && addressOf(variable) !== 0 && size >= minSize,
+      ({ variable, size }) => variable && homeOf(variable).address !== 0 && size >= minSize,
     );
     if (targets.length === 0) return;
     for (const target of targets) checkUnshared('offload', target);

@@ -1,6 +1,6 @@
 // Adadelta: its options. The formula is cpp/kernels/adadelta.h.
 import type { OptimizerOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, choice, fraction, positiveOrZero, torchDecay } from './options.js';
 

@@ -1,7 +1,7 @@
 // Adagrad: its options, and which update rule these choose. The formulas are cpp/kernels/adagrad.h.
 import type { OptimizerOptions } from './adam.js';
-import type { Kind } from './configured.js';
-import { Optimizer, type RateGroups } from './optimizer.js';
+import type { Kind } from './configuration.js';
+import { Optimizer } from './optimizer.js';
 import { baseOptions, checkTogether, choice, positiveOrZero, torchDecay } from './options.js';
 
 export interface AdagradOptions extends OptimizerOptions {
@@ -34,6 +34,21 @@ const adagrad: Kind = {
       );
   },
   configure: torchDecay,
+  rateGroups(values) {
+    const rates = [0];
+    return {
+      groupOf: () => 0,
+      at(rate, iteration) {
+        const { lrDecay, gradientAccumulationSteps } = values() as {
+          lrDecay: number;
+          gradientAccumulationSteps: number | null;
+        };
+        rates[0] = rate / (1 + lrDecay * Math.floor(iteration / (gradientAccumulationSteps || 1)));
+        return rates;
+      },
+      varies: () => values().lrDecay !== 0,
+    };
+  },
 };
 
 /**
@@ -46,19 +61,9 @@ export class Adagrad extends Optimizer {
   declare initialAccumulatorValue: number;
   declare epsilon: number;
   declare lrDecay: number;
-  protected override readonly rateGroups: RateGroups;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdagradOptions = {}) {
     super(options, adagrad);
-    const rates = [0];
-    this.rateGroups = {
-      groupOf: () => 0,
-      at: (rate) => {
-        rates[0] = this.lrDecay ? rate / (1 + this.lrDecay * this.iterations) : rate;
-        return rates;
-      },
-      varies: () => this.options.lrDecay !== 0,
-    };
   }
 }

@@ -12,10 +12,12 @@ import {
   serializeSchedule,
 } from '../schedules/rate.js';
 import { LearningRateSchedule } from '../schedules/schedules.js';
+import type { Target } from '../step/target.js';
 import { type AdamOptions, adamOptions } from './adam.js';
-import type { Kind } from './configured.js';
-import { Optimizer, type RateGroups } from './optimizer.js';
+import type { Kind, Options, RateGroups } from './configuration.js';
+import { Optimizer } from './optimizer.js';
 import { type Check, number, pattern } from './options.js';
+import { partsOf } from './parts.js';
 
 export interface PatternRate {
   /** Regular expressions, searched in the variable's path and in the path as TensorFlow writes it, with ':0'. */
@@ -69,6 +71,47 @@ const checkPatterns: Check<unknown> = (label, value) => {
   );
 };
 
+class PatternRates implements RateGroups {
+  readonly #entries: readonly Entry[];
+  readonly #values: () => Readonly<Options>;
+  readonly #rates: number[] = [];
+
+  constructor(values: () => Readonly<Options>) {
+    this.#entries = readEntries('AdamMultilr: patternLrs', values().patternLrs);
+    this.#values = values;
+  }
+
+  groupOf({ path }: Target): number {
+    const isFound = (p: RegExp) => p.test(path) || p.test(`${path}:0`);
+    return 1 + this.#entries.findIndex(({ patterns }) => patterns.some(isFound));
+  }
+
+  at(rate: number, iteration: number): readonly number[] {
+    const rates = this.#rates;
+    const decay = Math.fround(this.#values().decay as number);
+    const divisor = Math.fround(1 + Math.fround(decay * iteration));
+    rates[0] = Math.fround(rate / divisor);
+    this.#entries.forEach((entry, k) => {
+      rates[k + 1] = Math.fround(entry.rate.at(iteration) / divisor);
+    });
+    return rates;
+  }
+
+  varies(): boolean {
+    return this.#values().decay !== 0 || this.#entries.some(({ rate }) => !rate.isNumber);
+  }
+
+  toConfig(): object[] {
+    return this.#entries.map(({ sources, rate, lr }) => {
+      if (typeof lr === 'function')
+        throw new Error(
+          'AdamMultilr: a function as lr cannot be saved in a config; extend LearningRateSchedule instead.',
+        );
+      return { patterns: [...sources], lr: rate.schedule ? serializeSchedule(rate.schedule) : lr };
+    });
+  }
+}
+
 const multi: Kind = {
   className: 'AdamMultilr',
   defaultName: 'AdamMultilr',
@@ -87,6 +130,7 @@ const multi: Kind = {
     native.dialect = dialects.optimizerV2;
     native.clampFirst = true;
   },
+  rateGroups: (values) => new PatternRates(values),
 };
 
 /**
@@ -102,43 +146,19 @@ export class AdamMultilr extends Optimizer {
   declare amsgrad: boolean;
   declare adaptiveEpsilon: boolean;
   declare decay: number;
-  readonly #entries: readonly Entry[];
-  protected override readonly rateGroups: RateGroups;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdamMultilrOptions = {}) {
     super(options, multi);
-    const entries = readEntries('AdamMultilr: patternLrs', this.patternLrs);
-    this.#entries = entries;
-    const rates: number[] = [];
-    this.rateGroups = {
-      groupOf: ({ path }) =>
-        1 + entries.findIndex(({ patterns }) => patterns.some((p) => p.test(path) || p.test(`${path}:0`))),
-      at: (rate, iteration) => {
-        const divisor = Math.fround(1 + Math.fround(Math.fround(this.decay) * iteration));
-        rates[0] = Math.fround(rate / divisor);
-        entries.forEach((entry, k) => {
-          rates[k + 1] = Math.fround(entry.rate.at(iteration) / divisor);
-        });
-        return rates;
-      },
-      varies: () => this.options.decay !== 0 || entries.some(({ rate }) => !rate.isNumber),
-    };
   }
 
   /** As given; fixed once constructed. */
   get patternLrs(): readonly PatternRate[] {
-    return this.readOption('patternLrs') as readonly PatternRate[];
+    return partsOf(this).options.values.patternLrs as readonly PatternRate[];
   }
 
   override getConfig(): Record<string, unknown> {
-    const saved = this.#entries.map(({ sources, rate, lr }) => {
-      if (typeof lr === 'function')
-        throw new Error(
-          'AdamMultilr: a function as lr cannot be saved in a config; extend LearningRateSchedule instead.',
-        );
-      return { patterns: [...sources], lr: rate.schedule ? serializeSchedule(rate.schedule) : lr };
-    });
-    return { ...super.getConfig(), pattern_lrs: saved };
+    const rates = partsOf(this).options.rateGroups as PatternRates;
+    return { ...super.getConfig(), pattern_lrs: rates.toConfig() };
   }
 }

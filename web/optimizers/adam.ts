@@ -2,7 +2,7 @@
 
 import { describe } from '../basics/errors.js';
 import type { LearningRate } from '../schedules/rate.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, type Check, compat, momentOptions, number, torchDecay } from './options.js';
 

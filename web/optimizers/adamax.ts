@@ -1,8 +1,8 @@
 // Adamax: its options, and which update rule these choose. The formulas are cpp/kernels/adamax.h.
 
 import type { MomentOptions } from './adam.js';
-import type { Kind } from './configured.js';
-import { Optimizer, type RateGroups } from './optimizer.js';
+import type { Kind } from './configuration.js';
+import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, checkTogether, compat, momentOptions, number, torchDecay } from './options.js';
 
 export interface AdamaxOptions extends MomentOptions {
@@ -38,6 +38,17 @@ const adamax: Kind = {
       );
   },
   configure: torchDecay,
+  rateGroups(values) {
+    const rates = [0];
+    return {
+      groupOf: () => 0,
+      at(rate, iteration) {
+        rates[0] = rate / (1 + (values().decay as number) * iteration);
+        return rates;
+      },
+      varies: () => values().decay !== 0,
+    };
+  },
 };
 
 /**
@@ -52,19 +63,9 @@ export class Adamax extends Optimizer {
   declare epsilon: number;
   declare legacySparse: boolean;
   declare decay: number;
-  protected override readonly rateGroups: RateGroups;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(options: AdamaxOptions = {}) {
     super(options, adamax);
-    const rates = [0];
-    this.rateGroups = {
-      groupOf: () => 0,
-      at: (rate, iteration) => {
-        rates[0] = this.decay ? rate / (1 + this.decay * iteration) : rate;
-        return rates;
-      },
-      varies: () => this.options.decay !== 0,
-    };
   }
 }

@@ -1,9 +1,10 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
 // in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
 import { describe, isRecord, suggestion } from '../basics/errors.js';
+import { homeOf } from '../step/home.js';
 import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
-import type { Target } from '../step/stepper.js';
-import { isUnnamed, Variable } from '../step/variable.js';
+import type { Target } from '../step/target.js';
+import { Variable } from '../step/variable.js';
 import { pattern, snakeCase } from './options.js';
 
 export interface Excluded {
@@ -87,7 +88,8 @@ export class Exclusion {
   save(builtPath: (parameter: Parameter) => string | undefined): SavedExclusion | null {
     const paths = [...this.#list].map((parameter) => {
       const path =
-        builtPath(parameter) ?? (parameter instanceof Variable && !isUnnamed(parameter) && parameter.path);
+        builtPath(parameter) ??
+        (parameter instanceof Variable && !homeOf(parameter).isUnnamed && parameter.path);
       if (path) return path;
       throw new Error(
         `${what}: a variable without a name, ${pathOf(parameter)}, has no path before build, and its exclusion cannot be saved; build first, or name it.`,

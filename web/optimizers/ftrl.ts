@@ -1,6 +1,6 @@
 // Ftrl: its options, and which update rule these choose. The formula is cpp/kernels/ftrl.h.
 import type { OptimizerOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, number, positiveOrZero } from './options.js';
 

@@ -1,6 +1,6 @@
 // Lion: its options. The formula is cpp/kernels/lion.h.
 import type { OptimizerOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, fraction, number } from './options.js';
 

@@ -5,15 +5,18 @@ import { describe } from '../basics/errors.js';
 import { isFloats } from '../basics/floats.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
-import type { DeviceBuffer, DeviceRange } from '../step/elsewhere.js';
 import type { Parameter } from '../step/parameters.js';
-import { type GradientLike, heldGradient } from '../step/selection.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import { heldGradient } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { Stepping } from '../step/stepping.js';
-import type { Kind } from './configured.js';
+import type { GradientLike } from '../step/target.js';
+import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
-import { allFinite, applyScaled, Optimizer, orUnbuilt, stateOf, stepperOf } from './optimizer.js';
+import type { Holder } from './lifetime.js';
+import { Optimizer } from './optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from './options.js';
+import { type Parts, partsOf } from './parts.js';
 import { serializeOptimizer } from './serialized.js';
 
 export interface LossScaleOptions {
@@ -77,6 +80,87 @@ const kind: Kind = {
   check: () => {},
 };
 
+/** The scale and what moves it, with the state of the optimizer that it is round. */
+class Scaling implements Holder {
+  readonly inner: Parts;
+  /** The scale of the next step. */
+  scale = 1;
+  /** Finite steps since the scale last changed. */
+  steps = 0;
+
+  constructor(inner: Parts) {
+    this.inner = inner;
+  }
+
+  get stepper(): Stepping | null {
+    return this.inner.lifetime.stepper;
+  }
+
+  require(): Stepping {
+    return this.inner.lifetime.require();
+  }
+
+  /** @throws Error if there is nothing left to halve */
+  shrink(): void {
+    const half = Math.fround(this.scale * 0.5);
+    if (half === 0)
+      throw new Error(
+        'LossScaleOptimizer: the gradients are not finite at any scale: it has been halved down to the smallest float32. ' +
+          'The loss or the model gives NaN or Infinity.',
+      );
+    this.steps = 0;
+    this.scale = half;
+  }
+
+  /** As Keras compares: where dynamicGrowthSteps was lowered below the counter, the scale grows no more. */
+  count(growthSteps: number): void {
+    const grows = this.steps === growthSteps - 1;
+    this.steps = grows ? 0 : this.steps + 1;
+    const twice = Math.fround(this.scale * 2);
+    if (grows && twice < Number.POSITIVE_INFINITY) this.scale = twice;
+  }
+
+  /** Copies of gradients, divided by the scale. */
+  divided(grads: readonly GradientLike[]): GradientLike[] {
+    const divide = (values: Float32Array) => new Float32Array(values).map((x) => x / this.scale);
+    return grads.map((g) => {
+      if (!g) return g;
+      if (isFloats(g)) return divide(g);
+      if (g instanceof SparseGradient)
+        return new SparseGradient({ indices: g.indices, values: divide(g.values), clip: g.clip });
+      throw new Error(
+        "LossScaleOptimizer: with a lossScaleFactor of the inner optimizer's own, gradients must be Float32Arrays.",
+      );
+    });
+  }
+
+  entries(name: string): StateEntry[] {
+    const none = () => 0;
+    const steps = (x: number) => {
+      this.steps = x;
+    };
+    const scale = (x: number) => {
+      this.scale = x;
+    };
+    return [
+      scalarEntry(`${name}/iteration`, 'int32', none, () => {}), // Keras' own counter never moves
+      scalarEntry(`${name}/learning_rate`, 'float32', none, () => {}), // nor is its own rate used
+      scalarEntry(`${name}/step_counter`, 'int32', () => this.steps, steps),
+      scalarEntry(
+        `${name}/dynamic_scale`,
+        'float32',
+        () => this.scale,
+        scale,
+        (x) => {
+          if (!(Math.fround(x) > 0 && Math.fround(x) < Number.POSITIVE_INFINITY))
+            throw new RangeError(`'${name}/dynamic_scale' must be a finite number > 0 in float32, got ${x}.`);
+        },
+      ),
+      ...this.inner.state.entries().map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
+    ];
+  }
+}
+
 /**
  * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
  * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
@@ -90,8 +174,7 @@ export class LossScaleOptimizer extends Optimizer {
   declare initialScale: number;
   declare dynamicGrowthSteps: number;
   readonly #inner: Optimizer;
-  #scale: number;
-  #steps = 0;
+  readonly #scaling: Scaling;
   #builtByApply = false;
 
   /** @throws TypeError if `inner` is no optimizer; TypeError, RangeError for wrong options. */
@@ -100,9 +183,11 @@ export class LossScaleOptimizer extends Optimizer {
       throw new TypeError(
         `LossScaleOptimizer: inner must be an optimizer to wrap, such as new Adam(), got ${describe(inner)}.`,
       );
-    super(options, kind);
+    const scaling = new Scaling(partsOf(inner));
+    super(options, kind, scaling);
     this.#inner = inner;
-    this.#scale = Math.fround(this.initialScale);
+    this.#scaling = scaling;
+    scaling.scale = Math.fround(this.initialScale);
     inner.lossScaleFactor = null;
   }
 
@@ -111,16 +196,13 @@ export class LossScaleOptimizer extends Optimizer {
   }
   /** The scale of the next step. */
   get dynamicScale(): number {
-    return this.#scale;
+    return this.#scaling.scale;
   }
   /** Finite steps since the scale last changed. */
   get stepCounter(): number {
-    return this.#steps;
+    return this.#scaling.steps;
   }
 
-  override get built(): boolean {
-    return this.#inner.built;
-  }
   override get iterations(): number {
     return this.#inner.iterations;
   }
@@ -128,7 +210,7 @@ export class LossScaleOptimizer extends Optimizer {
     this.#inner.iterations = count;
   }
   override get rawIterations(): number {
-    return this.#inner?.rawIterations ?? 0; // undefined while the base class constructs
+    return this.#inner.rawIterations;
   }
   override get learningRate(): number {
     return this.#inner.learningRate;
@@ -138,38 +220,38 @@ export class LossScaleOptimizer extends Optimizer {
   }
 
   override build(variables: readonly Parameter[]): void {
-    this.alive();
+    partsOf(this).lifetime.alive();
     if (!this.built) this.#builtByApply = false;
     this.#inner.build(variables);
   }
 
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
-    this.idle('apply');
+    partsOf(this).lifetime.idle('apply');
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
     if (this.built) return this.#begin(grads, variables);
-    return orUnbuilt(this.#inner, () => this.#begin(grads, variables));
+    return this.#scaling.inner.build.orUndo(() => this.#begin(grads, variables));
   }
 
   #begin(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
     const first = !this.built;
-    const finite = allFinite(this.#inner, grads, variables);
+    const finite = this.#scaling.inner.run.allFinite(grads, variables);
     if (first) this.#builtByApply = true;
     if (!(finite instanceof Promise)) return this.#stepIf(finite, grads, variables);
     const held = grads.map(heldGradient);
     const finished = finite.then((known) => this.#stepIf(known, held, variables));
-    return this.stepper().pending.during('apply', finished);
+    return partsOf(this).lifetime.require().pending.during('apply', finished);
   }
 
   override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
-    this.idle('record');
+    partsOf(this).lifetime.idle('record');
     const isHere = (g: GradientLike) => !g || isFloats(g) || g instanceof SparseGradient;
     if (Array.isArray(grads) && !grads.every(isHere))
       throw new Error(
         'LossScaleOptimizer: whether gradients on the GPU are finite must be waited for, and cannot be recorded; await apply() instead.',
       );
-    orUnbuilt(this.#inner, () => {
+    this.#scaling.inner.build.orUndo(() => {
       const first = !this.built;
-      const finite = allFinite(this.#inner, grads, variables) as boolean;
+      const finite = this.#scaling.inner.run.allFinite(grads, variables) as boolean;
       if (first) this.#builtByApply = true;
       this.#stepIf(finite, grads, variables, encoder);
     });
@@ -182,47 +264,20 @@ export class LossScaleOptimizer extends Optimizer {
     variables: readonly Parameter[] | undefined,
     encoder?: object,
   ): void | Promise<void> {
+    const scaling = this.#scaling;
     if (!finite) {
-      const half = Math.fround(this.#scale * 0.5);
-      if (half === 0)
-        throw new Error(
-          'LossScaleOptimizer: the gradients are not finite at any scale: it has been halved down to the smallest float32. ' +
-            'The loss or the model gives NaN or Infinity.',
-        );
-      this.#steps = 0;
-      this.#scale = half;
+      scaling.shrink();
       return undefined;
     }
+    const count = () => scaling.count(this.dynamicGrowthSteps);
     const factor = this.#inner.lossScaleFactor; // Keras' inner optimizer divides by it as well, afterwards
+    const { run } = scaling.inner;
     const waiting =
       factor === null
-        ? applyScaled(this.#inner, grads, variables, this.#scale, encoder)
-        : applyScaled(this.#inner, this.#divided(grads), variables, factor, encoder);
-    if (waiting) return waiting.then(() => this.#count());
-    this.#count();
-  }
-
-  /** Copies, divided by the scale. */
-  #divided(grads: readonly GradientLike[]): GradientLike[] {
-    const scale = this.#scale;
-    const divided = (values: Float32Array) => new Float32Array(values).map((x) => x / scale);
-    return grads.map((g) => {
-      if (!g) return g;
-      if (isFloats(g)) return divided(g);
-      if (g instanceof SparseGradient)
-        return new SparseGradient({ indices: g.indices, values: divided(g.values), clip: g.clip });
-      throw new Error(
-        "LossScaleOptimizer: with a lossScaleFactor of the inner optimizer's own, gradients must be Float32Arrays.",
-      );
-    });
-  }
-
-  /** As Keras compares: where dynamicGrowthSteps was lowered below the counter, the scale grows no more. */
-  #count(): void {
-    const grows = this.#steps === this.dynamicGrowthSteps - 1;
-    this.#steps = grows ? 0 : this.#steps + 1;
-    const twice = Math.fround(this.#scale * 2);
-    if (grows && twice < Number.POSITIVE_INFINITY) this.#scale = twice;
+        ? run.applyScaled(grads, variables, scaling.scale, encoder)
+        : run.applyScaled(scaling.divided(grads), variables, factor, encoder);
+    if (waiting) return waiting.then(count);
+    count();
   }
 
   override updateStep(
@@ -239,16 +294,18 @@ export class LossScaleOptimizer extends Optimizer {
     this.#inner.excludeFromWeightDecay(which);
   }
   override scaleLoss(loss: number): number {
-    return loss * this.#scale;
+    return loss * this.#scaling.scale;
   }
 
   override get variables(): OptimizerVariable[] {
     // Keras: the slots have the wrapper's prefix if its first apply built them, not if build() did.
     const prefix = this.#builtByApply ? `${this.name}/` : '';
-    return this.present('variables').map((entry, k) => {
-      const isBuilt = k >= own && !/\/(iteration|learning_rate)$/.test(entry.path);
-      return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
-    });
+    return partsOf(this)
+      .state.present('variables')
+      .map((entry) => {
+        const isBuilt = entry.key.startsWith('inner/') && !/\/(iteration|learning_rate)$/.test(entry.path);
+        return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
+      });
   }
 
   override getConfig(): Record<string, unknown> {
@@ -262,53 +319,9 @@ export class LossScaleOptimizer extends Optimizer {
 
   /** Disposes the inner optimizer as well. */
   override dispose(): void {
-    if (this.built) stepperOf(this.#inner).pending.afterwards(() => this.#inner.dispose());
+    const { stepper } = this.#scaling;
+    if (stepper) stepper.pending.afterwards(() => this.#inner.dispose());
     else this.#inner.dispose();
     super.dispose();
   }
-
-  protected override stepper(): Stepping {
-    this.alive();
-    return stepperOf(this.#inner);
-  }
-
-  protected override entries(): StateEntry[] {
-    const path = (suffix: string) => `${this.name}/${suffix}`;
-    const steps = (x: number) => {
-      this.#steps = x;
-    };
-    const scale = (x: number) => {
-      this.#scale = x;
-    };
-    return [
-      scalarEntry(
-        path('iteration'),
-        'int32',
-        () => 0,
-        () => {},
-      ), // Keras' own counter never moves
-      scalarEntry(
-        path('learning_rate'),
-        'float32',
-        () => 0,
-        () => {},
-      ), // nor is its own rate used
-      scalarEntry(path('step_counter'), 'int32', () => this.#steps, steps),
-      scalarEntry(
-        path('dynamic_scale'),
-        'float32',
-        () => this.#scale,
-        scale,
-        (x) => {
-          if (!(Math.fround(x) > 0 && Math.fround(x) < Number.POSITIVE_INFINITY))
-            throw new RangeError(
-              `'${path('dynamic_scale')}' must be a finite number > 0 in float32, got ${x}.`,
-            );
-        },
-      ),
-      ...stateOf(this.#inner).map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
-    ];
-  }
 }
-
-const own = 4; // entries of the wrapper itself

@@ -1,6 +1,6 @@
 // Nadam and RAdam: their options. The formulas are cpp/kernels/nadam.h.
 import type { MomentOptions, OptimizerOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import {
   baseOptions,

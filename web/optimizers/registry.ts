@@ -6,6 +6,7 @@ import { Adam, AdamW } from './adam.js';
 import { AdamMultilr } from './adam-multilr.js';
 import { Adamax } from './adamax.js';
 import { Ftrl } from './ftrl.js';
+import { Lamb } from './lamb.js';
 import { Lion } from './lion.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
 import { Nadam, RAdam } from './nadam.js';
@@ -47,6 +48,7 @@ const classes: readonly OptimizerClass[] = [
   Adadelta,
   Nadam,
   Ftrl,
+  Lamb,
   Lion,
   ScheduleFreeAdamW,
   RAdam,

@@ -1,6 +1,6 @@
 // RMSprop: its options, and which update rule these choose. The formulas are cpp/kernels/rmsprop.h.
 import type { OptimizerOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, choice, fraction, number, positiveOrZero, torchDecay } from './options.js';
 

@@ -1,6 +1,6 @@
 // ScheduleFreeAdamW: its options. The formula is cpp/kernels/schedule_free.h.
 import type { MomentOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, momentOptions, number, rateOf } from './options.js';
 

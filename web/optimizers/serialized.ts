@@ -1,6 +1,6 @@
 // Keras' form of an optimizer, `{ module, class_name, config, registered_name }`, which holds one within another, too.
-import { isBuiltIn } from './configured.js';
-import { exclude, exclusionOf, type Optimizer } from './optimizer.js';
+import type { Optimizer } from './optimizer.js';
+import { isBuiltIn, partsOf } from './parts.js';
 
 export interface SerializedOptimizer {
   module?: string | null;
@@ -31,7 +31,7 @@ export function serializeOptimizer(optimizer: Optimizer): SerializedOptimizer {
       'An optimizer of a class without a name cannot be saved: give the class a name, or a static className.',
     );
   const isOurs = isBuiltIn(optimizer);
-  const exclusion = exclusionOf(optimizer);
+  const exclusion = partsOf(optimizer).build.exclusion;
   return {
     module: isOurs ? 'keras.optimizers' : null,
     class_name: name,
@@ -44,6 +44,6 @@ export function serializeOptimizer(optimizer: Optimizer): SerializedOptimizer {
 /** @throws TypeError, RangeError for what `serializeOptimizer` would not have written */
 export function restoreExclusion(optimizer: Optimizer, { simdescent }: SerializedOptimizer): Optimizer {
   const saved = simdescent?.exclude_from_weight_decay;
-  if (saved) exclude(optimizer, saved);
+  if (saved) partsOf(optimizer).build.exclusion = saved;
   return optimizer;
 }

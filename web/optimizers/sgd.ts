@@ -1,6 +1,6 @@
 // SGD: its options, and which update rule these choose. The formulas are cpp/kernels/sgd.h.
 import type { OptimizerOptions } from './adam.js';
-import type { Kind } from './configured.js';
+import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, checkTogether, choice, fraction, rateOf, torchDecay } from './options.js';
 

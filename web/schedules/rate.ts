@@ -1,9 +1,16 @@
 // A learning rate: a number, a schedule, or a function of the number of calls. All three answer `at`.
 import { awaited, describe, refuseMisspelt, suggestion } from '../basics/errors.js';
-import * as schedules from './schedules.js';
-
-const { LearningRateSchedule } = schedules;
-type Schedule = schedules.LearningRateSchedule;
+import {
+  CosineDecay,
+  CosineDecayRestarts,
+  ExponentialDecay,
+  InverseTimeDecay,
+  LearningRateSchedule,
+  PiecewiseConstantDecay,
+  PolynomialDecay,
+  type LearningRateSchedule as Schedule,
+  type ScheduleConfig,
+} from './schedules.js';
 
 /** Number, schedule, Keras' serialized schedule, or a function of the calls so far (evaluated once a call). */
 export type LearningRate = number | Schedule | SerializedSchedule | ((iteration: number) => number);
@@ -11,7 +18,7 @@ export type LearningRate = number | Schedule | SerializedSchedule | ((iteration:
 export interface SerializedSchedule {
   module?: string | null;
   class_name: string;
-  config: schedules.ScheduleConfig;
+  config: ScheduleConfig;
   registered_name?: string | null;
 }
 
@@ -59,9 +66,14 @@ export function rateFrom(label: string, value: unknown, customObjects: Record<st
   return { isNumber: true, schedule: null, at: () => number };
 }
 
-const builtIn = Object.fromEntries(
-  Object.entries(schedules).filter(([name]) => name !== 'LearningRateSchedule'),
-);
+const builtIn = {
+  CosineDecay,
+  CosineDecayRestarts,
+  ExponentialDecay,
+  InverseTimeDecay,
+  PiecewiseConstantDecay,
+  PolynomialDecay,
+};
 
 /** Keras' form: `{ module, class_name, config, registered_name }`. */
 export function serializeSchedule(schedule: Schedule): SerializedSchedule {

@@ -5,10 +5,11 @@ import { describe } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
 import { engine } from '../engine/engine.js';
 import { ruleFacts } from '../engine/facts.js';
-import type { Elsewhere, Remote } from '../step/elsewhere.js';
+import type { Elsewhere } from '../step/elsewhere.js';
+import type { Remote } from '../step/remote.js';
 import { isDisposed } from '../step/selection.js';
-import type { Target } from '../step/stepper.js';
 import type { Stepping } from '../step/stepping.js';
+import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
 
 export interface StateEntry {
@@ -27,6 +28,9 @@ export interface StateEntry {
   /** Of the right kind and size: see `assignAll`. */
   write(value: number | ArrayLike<number>): void;
 }
+
+/** What an entry has read, to keep. */
+export const copyOf = (value: number | Float32Array) => (typeof value === 'number' ? value : value.slice());
 
 /** One of `optimizer.variables`. `value` is read when asked for: a number, or a live view. */
 export class OptimizerVariable {

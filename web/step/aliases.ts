@@ -3,9 +3,9 @@
 // none costs a comparison: a variable's own gradient buffer, and arrays in buffers of their own.
 import type { Engine } from '../engine/engine.js';
 import { ruleFacts } from '../engine/facts.js';
-import type { Target } from './stepper.js';
+import { homeOf } from './home.js';
 import type { Stepping } from './stepping.js';
-import { addressOf, gradientAddressOf } from './variable.js';
+import type { Target } from './target.js';
 
 interface Range {
   readonly start: number;
@@ -41,7 +41,7 @@ export class Aliases {
       const list = this.#arrays.get(gradient.buffer);
       return list !== undefined && overlaps(list, rangeOf(gradient));
     }
-    if (variable && address === gradientAddressOf(variable)) return false;
+    if (variable && address === homeOf(variable).gradientAddress) return false;
     return overlaps(this.#written(), rangeOf(gradient));
   }
 
@@ -53,7 +53,7 @@ export class Aliases {
     const views: (Float32Array | null)[] = [];
     for (const target of stepper.targets) {
       const { variable } = target;
-      if (variable && addressOf(variable) === 0) continue; // disposed, or on a GPU
+      if (variable && homeOf(variable).address === 0) continue; // disposed, or on a GPU
       if (variable) views.push(variable.value);
       views.push(stepper.averageOf(target), stepper.accumulatorOf(target));
       for (let k = 0; k < slots; k++) views.push(stepper.slotOf(target, k));

@@ -1,24 +1,27 @@
 // What the core asks of whatever holds variables and optimizer state outside the engine's memory: a GPU (gpu/).
 // Interfaces only; nothing here runs, and the core works without any of it.
-import type { Gradient, StepOptions, Stepper, Target } from './stepper.js';
+import type { EngineOptimizer } from '../engine/engine.js';
+import type { Remote } from './remote.js';
+import type { Gradient, StepOptions, Target } from './target.js';
 
-/** A GPUBuffer, as far as its kind and size are looked at here. Structural: no @webgpu/types are needed. */
-export interface DeviceBuffer {
-  readonly size: number;
-  readonly usage: number;
-  readonly mapState: string;
-}
-
-/** A part of a GPUBuffer, from byte `offset` on. */
-export interface DeviceRange {
-  readonly buffer: DeviceBuffer;
-  readonly offset?: number;
-}
-
-/** An array that cannot be read without waiting. */
-export interface Remote {
-  read(): Promise<Float32Array>;
-  write(values: ArrayLike<number>): void;
+/** An optimizer's stepper, as far as whoever holds some of its rows asks for it. */
+export interface Guest {
+  readonly native: EngineOptimizer;
+  readonly rule: string;
+  readonly targets: readonly Target[];
+  /** Whether rows have averages and accumulators. */
+  readonly averages: boolean;
+  readonly accumulates: boolean;
+  elsewhere: Elsewhere | null;
+  /** A row's gradients came from one memory and now come from another. */
+  forget(): void;
+  /** Plans rows that live elsewhere by themselves, so that their norms can be taken before the step. */
+  planAhead(rows: readonly number[]): void;
+  /** Live views of what is in the engine. */
+  values(target: Target): Float32Array;
+  averageOf(target: Target): Float32Array | null;
+  accumulatorOf(target: Target): Float32Array | null;
+  slotOf(target: Target, k: number): Float32Array;
 }
 
 /** Where a Variable lives, if not in the engine. */
@@ -36,9 +39,9 @@ export interface Place {
   /** Variables of at least so many elements are worth moving there. */
   readonly minSize: number;
   /** @internal The rows of an optimizer that live here; makes the state of those that are built here. */
-  host(stepper: Stepper): Elsewhere;
+  host(stepper: Guest): Elsewhere;
   /** @internal Moves variables here, with their state. */
-  move(stepper: Stepper, minSize?: number): Promise<void>;
+  move(stepper: Guest, minSize?: number): Promise<void>;
 }
 
 /** The rows of one optimizer that live elsewhere, and their part in a step. */

@@ -3,8 +3,9 @@
 import { describe } from '../basics/errors.js';
 import { isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
-import type { Target } from './stepper.js';
-import { addressOf, isUnnamed, residenceOf, Variable } from './variable.js';
+import { homeOf } from './home.js';
+import type { Resident, Target } from './target.js';
+import { Variable } from './variable.js';
 
 /** A parameter: engine-resident, or an array of your own that is updated in place. */
 export type Parameter = Variable | Float32Array;
@@ -39,7 +40,7 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
       );
     const variable = parameter instanceof Variable ? parameter : null;
     const array = parameter instanceof Variable ? null : plainFloats(parameter);
-    if (variable && addressOf(variable) === 0 && !residenceOf(variable))
+    if (variable && homeOf(variable).isDisposed)
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
     if (array && isDetached(parameter as Float32Array))
       throw new Error(
@@ -51,7 +52,7 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
       );
     let name = variable?.name;
     let path = variable?.path;
-    if (!variable || isUnnamed(variable)) {
+    if (!variable || homeOf(variable).isUnnamed) {
       name = path = unnamed === 0 ? 'variable' : `variable_${unnamed}`;
       unnamed++;
     }
@@ -90,7 +91,7 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => ({
   start: byteOffset,
   end: byteOffset + byteLength,
 });
-const rangeOf = (variable: Variable) => residenceOf(variable)?.range() ?? bytesOf(variable.value);
+const rangeOf = (variable: Resident) => homeOf(variable).residence?.range() ?? bytesOf(variable.value);
 
 /** Two parameters that share bytes would be updated twice, in an order nobody chose. */
 function checkOverlaps(targets: readonly Target[]): void {

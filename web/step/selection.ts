@@ -6,24 +6,18 @@ import { describe } from '../basics/errors.js';
 import { isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
 import { Aliases } from './aliases.js';
-import type { DeviceBuffer, DeviceRange } from './elsewhere.js';
+import { homeOf } from './home.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
-import type { Gradient, Target } from './stepper.js';
 import type { Selecting, Stepping } from './stepping.js';
-import { addressOf, residenceOf } from './variable.js';
-
-/** null: this variable has no gradient in this step, and is left alone (not the same as zeros). */
-export type HostGradient = Float32Array | SparseGradient | null | undefined;
-/** A GPUBuffer, or a part of one, is for a variable that lives on the GPU. */
-export type GradientLike = HostGradient | DeviceBuffer | DeviceRange;
+import type { Gradient, GradientLike, Target } from './target.js';
 
 export function checkGradient(g: unknown, target: Target): asserts g is Gradient {
   if (g instanceof SparseGradient) {
     checkRows(g, target);
     return;
   }
-  const residence = g instanceof Float32Array || !target.variable ? null : residenceOf(target.variable);
+  const residence = g instanceof Float32Array || !target.variable ? null : homeOf(target.variable).residence;
   if (residence) {
     residence.checkGradient(g, target);
     return;
@@ -191,7 +185,7 @@ export function heldCall({ rows, gradients, count, missing, knows, rowOf, select
 }
 
 export function isDisposed({ variable }: Target): boolean {
-  return variable !== null && addressOf(variable) === 0 && !residenceOf(variable);
+  return variable !== null && homeOf(variable).isDisposed;
 }
 
 /** Nobody has taken the memory of a built variable away. */

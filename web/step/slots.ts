@@ -1,8 +1,8 @@
 // What the slots of a rule hold before the first update: zeros as they are made, a hyperparameter's value, or a copy
 // of the variable. Which is the rule's to say (cpp/kernels/rule.h).
 import { ruleFacts } from '../engine/facts.js';
-import type { Target } from './stepper.js';
 import type { Stepping } from './stepping.js';
+import type { Target } from './target.js';
 
 /** @param hyper the value of a hyperparameter, by its name in the rule's facts */
 export function fillSlots(stepper: Stepping, target: Target, hyper: (name: string) => number): void {

@@ -1,39 +1,17 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
 // and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
 
-import { type Constraint, isUsersOwn, project } from '../constraints/constraints.js';
+import { isUsersOwn, project } from '../constraints/constraints.js';
 import { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
 import { entry, type RuleFacts, ruleFacts, tileSize } from '../engine/facts.js';
-import type { DeviceBuffer, DeviceRange, Elsewhere } from './elsewhere.js';
+import type { Elsewhere, Guest } from './elsewhere.js';
+import { homeOf } from './home.js';
 import { Pending } from './pending.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Selecting, Stepping } from './stepping.js';
+import type { Gradient, Resident, StepOptions, Target } from './target.js';
 import { Tiles } from './tiles.js';
-import { addressOf, claimsOf, residenceOf, type Variable } from './variable.js';
-
-/** One built variable: engine-resident, or a plain array that passes through the tiles. */
-export interface Target {
-  readonly row: number;
-  readonly name: string;
-  readonly path: string;
-  readonly shape: readonly number[];
-  readonly size: number;
-  readonly variable: Variable | null;
-  readonly array: Float32Array | null;
-  readonly constraint: Constraint | null;
-}
-
-export type Gradient = Float32Array | SparseGradient | DeviceBuffer | DeviceRange;
-
-/** What a step needs to know beyond the engine's own options. */
-export interface StepOptions {
-  clipnorm: number | null;
-  clipvalue: number | null;
-  globalClipnorm: number | null;
-  /** Sparse gradients touch only the rows given (optimizer_v2's Adamax). */
-  legacySparse?: boolean;
-}
 
 type SparseRows = Map<number, Rows>;
 const none: SparseRows = new Map(); // shared, so that a dense step makes no garbage
@@ -41,7 +19,7 @@ const none: SparseRows = new Map(); // shared, so that a dense step makes no gar
 const rowBytes = 512; // of a variable in the engine's lists, while they grow, generously
 const { words } = entry;
 
-export class Stepper implements Stepping {
+export class Stepper implements Stepping, Guest {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly targets: readonly Target[];
@@ -89,7 +67,7 @@ export class Stepper implements Stepping {
     this.#rule = ruleFacts(rule);
     this.native = new engine.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(engine, this.native);
-    this.#tiles = new Tiles(engine, this.native, this.#calls);
+    this.#tiles = new Tiles(engine, this.native, this.#calls, this.#rule);
     const arrays = this.#rule.slots.length + Number(averages) + Number(accumulates);
     let bytes = rowBytes * targets.length;
     if (!engine.module.fits(bytes)) {
@@ -97,9 +75,10 @@ export class Stepper implements Stepping {
       throw engine.outOfMemory(bytes, `${targets.length} variables`);
     }
     for (const { variable, size } of targets) {
-      if (variable && residenceOf(variable)) this.native.addElsewhere(size, averages);
+      const home = variable && homeOf(variable);
+      if (home?.residence) this.native.addElsewhere(size, averages);
       else {
-        this.native.add(size, variable ? addressOf(variable) : 0, averages, accumulates);
+        this.native.add(size, home?.address ?? 0, averages, accumulates);
         bytes += 4 * size * arrays;
       }
     }
@@ -123,14 +102,14 @@ export class Stepper implements Stepping {
   #settle(): void {
     for (const { variable } of this.targets) {
       if (!variable) continue;
-      const place = residenceOf(variable)?.place;
-      if (place) this.elsewhere ??= place.host(this);
-      claimsOf(variable).add(this);
+      const { residence, claims } = homeOf(variable);
+      if (residence) this.elsewhere ??= residence.place.host(this);
+      claims.add(this);
     }
   }
 
   /** A variable is going to be disposed: nothing reads or writes its memory any more, and its state is freed. */
-  retire(variable: Variable): void {
+  retire(variable: object): void {
     for (const target of this.targets) {
       if (target.variable !== variable) continue;
       if (this.elsewhere?.has(target.row)) this.elsewhere.retire(target.row);
@@ -187,7 +166,7 @@ export class Stepper implements Stepping {
 
   /** The values of a variable, wherever they live. */
   values(target: Target): Float32Array {
-    return target.array ?? (target.variable as Variable).value;
+    return target.array ?? (target.variable as Resident).value;
   }
 
   /** Steps what was selected. Cannot throw. */
@@ -204,8 +183,11 @@ export class Stepper implements Stepping {
     if (this.#outside && updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0))
       this.#sumsOutside(list, selection);
     this.#calls.plan();
-    this.#sweep();
-    if (this.#outside) this.#stepOutside(selection, updating, options);
+    do {
+      this.#sweep();
+      if (this.#outside) this.#stepStaged(selection, updating, options);
+    } while (this.#calls.nextPass());
+    if (this.#outside) this.#stepOutside(selection, options);
     this.#calls.end();
   }
 
@@ -250,15 +232,18 @@ export class Stepper implements Stepping {
     }
   }
 
-  /** The part of a step that the engine's sweep has left out. */
-  #stepOutside(selection: Selecting, updating: boolean, options: StepOptions): void {
-    const { rows, gradients, count } = selection;
+  /** What goes through the tiles. */
+  #stepStaged(selection: Selecting, updating: boolean, options: StepOptions): void {
     this.#tiles.step(this.#staged, this.targets, selection);
     for (const [j, given] of this.#sparse) {
-      const target = this.targets[rows[j]];
+      const target = this.targets[selection.rows[j]];
       if (options.legacySparse || !(updating || this.averages)) this.#tiles.givenRows(j, target, given);
       else this.#tiles.sparseChunks(j, target, given);
     }
+  }
+
+  /** The averages of arrays, and what lives elsewhere. */
+  #stepOutside({ rows, gradients, count }: Selecting, options: StepOptions): void {
     if (this.averages && this.#foreign) this.#averageForeign(rows, count, this.native.overwriting());
     this.elsewhere?.step(rows, gradients, count, options);
   }
@@ -269,7 +254,7 @@ export class Stepper implements Stepping {
     for (let j = 0; j < count; j++) {
       const { constraint, variable } = this.targets[rows[j]];
       if (constraint && variable && !this.elsewhere?.has(rows[j]))
-        project(constraint, this.#engine, variable, addressOf(variable));
+        project(constraint, this.#engine, variable, homeOf(variable).address);
     }
   }
 
@@ -283,6 +268,10 @@ export class Stepper implements Stepping {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
     }
+    if (this.#rule.passes > 1)
+      throw new Error(
+        `updateStep: '${this.rule}' sums over the whole variable; it takes a Variable and a gradient in its buffer here.`,
+      );
     this.#tiles.each(target, (from, size) => {
       this.#engine.gradientTile.set(g.subarray(from, from + size));
       this.native.updateOnly(target.row, from, size, 0, rate);
@@ -303,7 +292,7 @@ export class Stepper implements Stepping {
   }
 
   delete(): void {
-    for (const { variable } of this.targets) if (variable) claimsOf(variable).delete(this);
+    for (const { variable } of this.targets) if (variable) homeOf(variable).claims.delete(this);
     this.elsewhere?.delete();
     this.native.delete();
   }

@@ -4,8 +4,7 @@
 import type { EngineOptimizer } from '../engine/engine.js';
 import type { Elsewhere } from './elsewhere.js';
 import type { Pending } from './pending.js';
-import type { GradientLike } from './selection.js';
-import type { Gradient, StepOptions, Target } from './stepper.js';
+import type { Gradient, GradientLike, StepOptions, Target } from './target.js';
 
 export interface Stepping {
   readonly native: EngineOptimizer;

@@ -3,10 +3,10 @@
 // decides nothing; stepper.ts does.
 import type { Calls } from '../engine/calls.js';
 import type { Engine, EngineOptimizer } from '../engine/engine.js';
-import { tileSize } from '../engine/facts.js';
+import { type RuleFacts, tileSize } from '../engine/facts.js';
 import type { Rows } from './sparse.js';
-import type { Gradient, Target } from './stepper.js';
 import type { Selecting } from './stepping.js';
+import type { Gradient, Target } from './target.js';
 
 /** Arrays with fewer elements share the tiles. Longer ones start where the tiles do, at a good place in a page. */
 const small = 1024;
@@ -15,12 +15,14 @@ export class Tiles {
   readonly #engine: Engine;
   readonly #native: EngineOptimizer;
   readonly #calls: Calls;
+  readonly #bySums: boolean;
   // The part of the weights tile that a small array last had, and where that begins: kept, because making a view
   // costs more than the copy.
   readonly #views: Float32Array[] = [];
   readonly #starts: number[] = [];
 
-  constructor(engine: Engine, native: EngineOptimizer, calls: Calls) {
+  constructor(engine: Engine, native: EngineOptimizer, calls: Calls, rule: RuleFacts) {
+    this.#bySums = rule.passes > 1;
     this.#engine = engine;
     this.#native = native;
     this.#calls = calls;
@@ -28,10 +30,26 @@ export class Tiles {
 
   /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
   each(target: Target, f: (from: number, size: number) => void): void {
-    const { array, size } = target;
+    if (this.#bySums) this.#half(target, 0, target.size, f);
+    else this.#range(target, 0, target.size, f);
+  }
+
+  /** A rule that sums over the variable takes it in the order of summation: cpp/kernels/reduce.h. */
+  #half(target: Target, from: number, n: number, f: (from: number, size: number) => void): void {
+    if (n <= tileSize) {
+      this.#range(target, from, from + n, f);
+      return;
+    }
+    const half = (n >> 1) - ((n >> 1) % 8);
+    this.#half(target, from, half, f);
+    this.#half(target, from + half, n - half, f);
+  }
+
+  #range(target: Target, start: number, end: number, f: (from: number, size: number) => void): void {
+    const { array } = target;
     const weights = this.#engine.weightsTile;
-    for (let from = 0; from < size; from += tileSize) {
-      const count = Math.min(tileSize, size - from);
+    for (let from = start; from < end; from += tileSize) {
+      const count = Math.min(tileSize, end - from);
       const whole = count === array?.length;
       if (array) weights.set(whole ? array : array.subarray(from, from + count));
       f(from, count);

@@ -1,7 +1,5 @@
 // The thread pool: workers with the memory-less kernel module on the engine's shared memory. The caller's thread
 // posts the parts of a step, takes its share, and waits for the last part only. Loaded only when asked for.
-import kernels from '../../build/wasm/kernels.wasm';
-import { decode } from '../basics/bytes.js';
 import type { Engine, Pool } from '../engine/engine.js';
 import { checkFingerprint, roles, row, scratchBytes } from '../engine/facts.js';
 import { withSharedMemory } from './shared.js';
@@ -69,11 +67,11 @@ export class ThreadPool implements Pool {
   readonly #step: Step;
   #failure: unknown;
 
-  /** @param threads how many, the caller's own included: at least 2. */
-  constructor(engine: Engine, threads: number) {
+  /** @param threads how many, the caller's own included: at least 2. @param kernels kernels.wasm */
+  constructor(engine: Engine, threads: number, kernels: Uint8Array) {
     this.#engine = engine;
     const { memory } = engine;
-    const compiled = new WebAssembly.Module(withSharedMemory(decode(kernels)) as BufferSource);
+    const compiled = new WebAssembly.Module(withSharedMemory(kernels) as BufferSource);
     const own = new WebAssembly.Instance(compiled, { env: { memory } });
     checkFingerprint('kernels.wasm', (own.exports.fingerprint as () => number)() >>> 0);
     this.#step = own.exports.step as Step;

@@ -1,6 +1,7 @@
 // init({ threads }): the engine on a shared memory, and the pool over it. Whatever keeps the workers from starting
-// leads to one thread and a note, not to an error.
-import '../index.js'; // as every entry point does: scripts/build.mjs
+// leads to one thread and a note, not to an error. Loaded on demand by the file that it is given the rest from: of that
+// and of what that has it imports types alone, or they would be files of their own in dist/.
+import kernels from '../../build/wasm/kernels.wasm';
 import type { Engine } from '../engine/engine.js';
 import { availableThreads, ThreadPool } from './pool.js';
 import { importedMemory, withSharedMemory } from './shared.js';
@@ -11,11 +12,18 @@ export interface Started {
   readonly threadsNote?: string;
 }
 
+/** What load.ts has. */
+export interface Loading {
+  instantiate(module: WebAssembly.Module, memory?: WebAssembly.Memory): Promise<Engine>;
+  single(note: string): Promise<Started>;
+  /** Of hexadecimal text: web/basics/bytes.ts. */
+  decode(text: string): Uint8Array;
+}
+
 export async function startThreads(
   bytes: Uint8Array,
   asked: number | 'auto',
-  instantiate: (module: WebAssembly.Module, memory?: WebAssembly.Memory) => Promise<Engine>,
-  single: (note: string) => Promise<Started>,
+  { instantiate, single, decode }: Loading,
 ): Promise<Started> {
   const threads = asked === 'auto' ? availableThreads() : asked;
   if (threads < 2) return single('there is one core');
@@ -26,7 +34,7 @@ export async function startThreads(
       await WebAssembly.compile(withSharedMemory(bytes) as BufferSource),
       memory,
     );
-    const pool = new ThreadPool(engine, threads);
+    const pool = new ThreadPool(engine, threads, decode(kernels));
     await pool.started();
     engine.pool = pool;
     return { engine, threads };

@@ -11,7 +11,7 @@ const files = {
 const rules = { adam: 0, adamax: 2 }; // cpp/kernels/table.h
 const pipe = [1, 1, 1, 1, -Infinity, Infinity, 0, 0, 0, 1, 1, 1, 0]; // no stage: cpp/kernels/stage.h
 const page = 4096;
-const rowWords = 11;
+const rowWords = 12;
 const [rowAt, pipeAt, coefAt] = [0, 64, 128]; // on the first page
 const dividerAt = [page, 2 * page]; // the dividers' output and input: 1,024 floats each
 // Where in a page w, g, m and v start, as in cpp/engine/memory.h.
@@ -60,14 +60,14 @@ function coefficients(rule, t) {
   return [1 - beta1, 1 - beta2, (learningRate * root2) / bias1, epsilon];
 }
 
-/** Writes rows of cpp/kernels/sweep.h: w, g, slots, acc, avg, pipe, coef, n, stages. */
+/** Writes rows of cpp/kernels/sweep.h: w, g, slots, acc, avg, pipe, coef, n, stages, sums. */
 function writeRows(at, addresses, count, size) {
   const { memory } = host();
   new Float32Array(memory.buffer, pipeAt, pipe.length).set(pipe);
   const rows = new Uint32Array(memory.buffer, at, count * rowWords);
   for (let k = 0; k < count; k++) {
     const [w, g, m, v] = addresses.map((address) => address + k * size * 4);
-    rows.set([w, g, m, v, 0, 0, 0, pipeAt, coefAt, size, 0], k * rowWords);
+    rows.set([w, g, m, v, 0, 0, 0, pipeAt, coefAt, size, 0, 0], k * rowWords);
   }
 }
 

@@ -1,0 +1,204 @@
+// What an optimizer was told: the values of its options, its name and its learning rate, checked at every change, and
+// Keras' config in and out. It knows no variables and no state; what the options do is the engine's.
+
+import { awaited, describe, isRecord } from '../basics/errors.js';
+import type { EngineOptimizer } from '../engine/engine.js';
+import { dialects, ruleFacts } from '../engine/facts.js';
+import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
+import type { StepOptions, Target } from '../step/target.js';
+import { camelCase, checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
+
+export type Options = Record<string, unknown>;
+
+/** The options of one optimizer: all of them have the first few. */
+export type Values = Readonly<
+  Options &
+    StepOptions & {
+      useEma: boolean;
+      lossScaleFactor: number | null;
+      maximize: boolean;
+      gradientAccumulationSteps: number | null;
+    }
+>;
+
+/** What a subclass is: its names, its table of options, and the update rule these choose (cpp/kernels/table.h). */
+export interface Kind {
+  readonly className: string;
+  readonly defaultName: string;
+  readonly options: OptionTable;
+  rule(options: Readonly<Options>): string;
+  /** Options that exclude each other. Default: the clips, as in Keras 3. */
+  check?(options: Readonly<Options>): void;
+  /** Hyperparameters of the rule that are not the option of their name, in Keras' spelling. */
+  hypers?(options: Readonly<Options>): Readonly<Record<string, number>>;
+  /** Engine options beyond the common ones. */
+  configure?(native: EngineOptimizer, options: Readonly<Options>): void;
+  /** For more than one learning rate; `values` gives the options as they are now. */
+  rateGroups?(values: () => Readonly<Options>): RateGroups;
+}
+
+/** More than one learning rate: the group of each variable, and the rate of each group at a call. */
+export interface RateGroups {
+  groupOf(target: Target): number;
+  at(rate: number, iteration: number): readonly number[];
+  /** Whether the rates change from call to call although the optimizer's own is a number. */
+  varies(): boolean;
+}
+
+export class Configuration {
+  readonly kind: Kind;
+  readonly name: string;
+  readonly rateGroups: RateGroups | null;
+  values: Values;
+  rate: Rate;
+  /** There is state: what decides which cannot change. */
+  #fixed = false;
+  /** The engine does not have the values yet, or not the learning rate. */
+  #stale = true;
+  readonly #oneRate = [0];
+
+  /** @throws TypeError, RangeError for unknown, doubled or wrong options */
+  constructor(kind: Kind, config: object) {
+    const { className, options } = kind;
+    this.kind = kind;
+    this.values = readOptions(className, options, config) as Values;
+    this.#checkTogether(this.values);
+    this.rate = rateFrom(`${className}: learningRate`, this.values.learningRate);
+    this.name = text(`${className}: name`, this.values.name ?? kind.defaultName);
+    this.rateGroups = kind.rateGroups?.(() => this.values) ?? null;
+  }
+
+  /** The update rule that the options choose, by its name in the engine. */
+  get rule(): string {
+    return this.kind.rule(this.values);
+  }
+
+  /** The rule's hyperparameters, in its order, by their names there. */
+  get hypers(): Map<string, number> {
+    const own = this.kind.hypers?.(this.values);
+    const value = (name: string) => Number(own?.[name] ?? this.values[camelCase(name)] ?? 0);
+    return new Map(ruleFacts(this.rule).hypers.map((name) => [name, value(name)]));
+  }
+
+  /** @throws TypeError, RangeError; Error for an option that decides which state there is, once there is */
+  write(name: string, value: unknown): void {
+    const { className, options } = this.kind;
+    const checked = options[name].check(`${className}: ${name}`, value ?? options[name].default);
+    const next = { ...this.values, [name]: checked };
+    this.#checkTogether(next);
+    if (this.#fixed && this.#changesState(next))
+      throw new Error(
+        `${className}: ${name} decides which state there is; set it before the optimizer is built.`,
+      );
+    this.values = next;
+    this.#stale = true;
+  }
+
+  /** @throws TypeError, RangeError; TypeError for a number where there was a schedule or function */
+  writeRate(value: LearningRate): void {
+    const { className } = this.kind;
+    const rate = rateFrom(`${className}: learningRate`, value);
+    if (rate.isNumber && !this.rate.isNumber)
+      throw new TypeError(
+        `${className}: learningRate is a ${this.rate.schedule ? 'schedule' : 'function'} and not settable to a number; ` +
+          'set another schedule or function, or make the optimizer with a number.',
+      );
+    this.setRate(rate);
+  }
+
+  setRate(rate: Rate): void {
+    this.rate = rate;
+    this.#stale = true;
+  }
+
+  /** Keras' config, as JSON: options in snake_case, the learning rate as float32 or as serialized schedule. */
+  toConfig(): Record<string, unknown> {
+    const config: Record<string, unknown> = { name: this.name, learning_rate: this.#rateConfig() };
+    for (const [name, option] of Object.entries(this.kind.options)) {
+      const value = this.values[name];
+      if (option.config === 'always' || (option.config === 'changed' && value !== option.default))
+        config[snakeCase(name)] = value;
+    }
+    return config;
+  }
+
+  /** There is state from now on, in an engine's object that knows no option yet; or there is none any more. */
+  bind(isBuilt: boolean): void {
+    this.#fixed = isBuilt;
+    this.#stale = true;
+  }
+
+  /** Rates that stay go to the engine with the options; others are evaluated once a call. */
+  get ratesStay(): boolean {
+    return this.rate.isNumber && !this.rateGroups?.varies();
+  }
+
+  /** The rate of each group at this call. @throws whatever a function or schedule of the user's throws */
+  ratesAt(iteration: number): readonly number[] {
+    this.#oneRate[0] = this.rate.at(iteration);
+    return this.rateGroups?.at(this.#oneRate[0], iteration) ?? this.#oneRate;
+  }
+
+  /** Hands over what the engine does not have yet, and the rates of this call. */
+  handTo(native: EngineOptimizer, rates: readonly number[] | null): void {
+    if (this.#stale) this.#configure(native);
+    if (rates) tellRates(native, rates);
+  }
+
+  #configure(native: EngineOptimizer): void {
+    const o = this.values as Options as Record<string, number | null> & { useEma: boolean; compat: string };
+    native.clipnorm = o.clipnorm ?? 0;
+    native.globalClipnorm = o.globalClipnorm ?? 0;
+    native.clipvalue = o.clipvalue ?? 0;
+    native.decays = o.weightDecay !== null;
+    native.weightDecay = o.weightDecay ?? 0;
+    native.emaMomentum = o.emaMomentum as number;
+    native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
+    native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
+    let k = 0;
+    for (const value of this.hypers.values()) native.setHyper(k++, value);
+    native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
+    this.kind.configure?.(native, this.values);
+    if (this.ratesStay) tellRates(native, this.ratesAt(native.iterations));
+    this.#stale = false;
+  }
+
+  #rateConfig(): unknown {
+    if (this.rate.schedule) return serializeSchedule(this.rate.schedule);
+    if (this.rate.isNumber) return this.rate.at(0);
+    throw new Error(
+      `${this.kind.className}: a function as learning rate cannot be saved in a config; extend LearningRateSchedule instead.`,
+    );
+  }
+
+  #checkTogether(options: Readonly<Options>): void {
+    if (this.kind.check) this.kind.check(options);
+    else checkTogether(this.kind.className, options);
+  }
+
+  #changesState(next: Values): boolean {
+    const { rule, values } = this;
+    return (
+      this.kind.rule(next) !== rule ||
+      next.useEma !== values.useEma ||
+      Boolean(next.gradientAccumulationSteps) !== Boolean(values.gradientAccumulationSteps)
+    );
+  }
+}
+
+function tellRates(native: EngineOptimizer, rates: readonly number[]): void {
+  for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);
+}
+
+/** What a constructor takes, from Keras' JSON or our own: schedules are made of their configs. @throws TypeError, RangeError */
+export function readConfig(
+  config: Record<string, unknown>,
+  customObjects: Record<string, unknown>,
+): Record<string, unknown> {
+  if (!isRecord(config))
+    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
+  const key = 'learning_rate' in config ? 'learning_rate' : 'learningRate';
+  const rate = config[key];
+  if (typeof rate !== 'object' || rate === null) return config;
+  return { ...config, [key]: rateFrom(`fromConfig: ${key}`, rate, customObjects).schedule };
+}

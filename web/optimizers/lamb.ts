@@ -1,0 +1,31 @@
+// Lamb: its options. The formula is cpp/kernels/lamb.h.
+import type { MomentOptions } from './adam.js';
+import type { Kind } from './configuration.js';
+import { Optimizer } from './optimizer.js';
+import { baseOptions, momentOptions } from './options.js';
+
+export type LambOptions = Omit<MomentOptions, 'compat'>;
+
+const lamb: Kind = {
+  className: 'Lamb',
+  defaultName: 'lamb',
+  options: { ...baseOptions, ...momentOptions },
+  rule: () => 'lamb',
+};
+
+/**
+ * Lamb (You et al. 2020), as keras.optimizers.Lamb: Adam's corrected step `r`, scaled per variable by
+ * `|w| / |r|` where both norms are above 0. For large batches. Not on a GPU yet: placing it there throws.
+ */
+export class Lamb extends Optimizer {
+  static override readonly name: string = 'Lamb';
+  static override readonly className: string = 'Lamb';
+  declare beta1: number;
+  declare beta2: number;
+  declare epsilon: number;
+
+  /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
+  constructor(options: LambOptions = {}) {
+    super(options, lamb);
+  }
+}

@@ -1,0 +1,61 @@
+// Whether an optimizer can be used now, and the errors if not: before it is built, after it was disposed, and while a
+// call has not settled. What building makes is build.ts.
+
+import type { StateEntry } from '../state/entries.js';
+import type { Stepping } from '../step/stepping.js';
+
+/** Who has the stepper and the state: what the optimizer has built, or an optimizer that it wraps. */
+export interface Holder {
+  /** null if nothing is built */
+  readonly stepper: Stepping | null;
+  /** @throws Error if nothing is built */
+  require(): Stepping;
+  /** The state in Keras' order, without that of variables that were disposed. `name` is the optimizer's. */
+  entries(name: string): StateEntry[];
+}
+
+export class Lifetime {
+  readonly #name: string;
+  readonly #holder: Holder;
+  #disposed = false;
+
+  constructor(name: string, holder: Holder) {
+    this.#name = name;
+    this.#holder = holder;
+  }
+
+  get stepper(): Stepping | null {
+    return this.#disposed ? null : this.#holder.stepper;
+  }
+
+  /** @throws Error after dispose, or if nothing was built */
+  require(): Stepping {
+    this.alive();
+    return this.#holder.require();
+  }
+
+  /** What was built, to be read as a whole or changed. @throws Error as `require`, and while a call has not settled */
+  ready(what: string): Stepping {
+    const stepper = this.require();
+    stepper.pending.check(what);
+    return stepper;
+  }
+
+  /** @throws Error after dispose */
+  alive(): void {
+    if (this.#disposed) throw new Error(`The optimizer '${this.#name}' has been disposed.`);
+  }
+
+  /** @throws Error after dispose, and while a call has not settled */
+  idle(what: string): void {
+    this.alive();
+    this.#holder.stepper?.pending.check(what);
+  }
+
+  /** Returns whether this is the first time. */
+  end(): boolean {
+    const first = !this.#disposed;
+    this.#disposed = true;
+    return first;
+  }
+}

@@ -1,0 +1,146 @@
+// The state of an optimizer in and out: as variables, weights, Keras' store and safetensors bytes, state variables of
+// the user's own, and how it is taken back. All of it goes through one list of entries; what these are is entries.ts.
+
+import { describe, refuseUnknown } from '../basics/errors.js';
+import { isParameter, type Parameter } from '../step/parameters.js';
+import { checkAlive, isDisposed } from '../step/selection.js';
+import type { Stepping } from '../step/stepping.js';
+import { Variable } from '../step/variable.js';
+import { assignAll, copyOf, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
+import { readState, writeState } from './safetensors.js';
+
+export type Numbers = ArrayLike<number>;
+
+export interface AddVariableOptions {
+  shape: readonly number[];
+  initializer?: 'zeros' | 'ones';
+  dtype?: 'float32';
+  name?: string;
+}
+
+/** What is asked of an optimizer's lifetime here. */
+interface Lifetime {
+  readonly stepper: Stepping | null;
+  alive(): void;
+  require(): Stepping;
+  ready(what: string): Stepping;
+}
+
+export class State {
+  readonly #name: string;
+  readonly #lifetime: Lifetime;
+  readonly #holder: { entries(name: string): StateEntry[] };
+  /** State variables of the user's own, after all others. */
+  readonly #extra: Variable[] = [];
+
+  constructor(name: string, lifetime: Lifetime, holder: { entries(name: string): StateEntry[] }) {
+    this.#name = name;
+    this.#lifetime = lifetime;
+    this.#holder = holder;
+  }
+
+  entries(): StateEntry[] {
+    return this.#holder.entries(this.#name).concat(this.#extra.map(userEntry));
+  }
+
+  /** The whole state. @throws Error after dispose, or if a variable of it was disposed */
+  whole(): StateEntry[] {
+    this.#lifetime.alive();
+    for (const target of this.#lifetime.stepper?.targets ?? []) if (isDisposed(target)) checkAlive(target);
+    return this.entries();
+  }
+
+  /** The state, all of which is in reach. @throws Error if some of it lives on a GPU */
+  present(what: string): StateEntry[] {
+    const entries = this.whole();
+    const away = entries.find(({ remote }) => remote);
+    if (away)
+      throw new Error(
+        `${what}: '${away.path}' lives on the GPU; await onload() first${what === 'serializeState' ? ', or readState() instead' : ''}.`,
+      );
+    return entries;
+  }
+
+  get variables(): OptimizerVariable[] {
+    return this.present('variables').map((entry) => new OptimizerVariable(entry));
+  }
+
+  /** Copies. */
+  get weights(): (number | Float32Array)[] {
+    return this.present('getWeights').map((entry) => copyOf(entry.read()));
+  }
+
+  /** All at once, or an error that begins with `what` and names the first mismatch. */
+  assign(what: string, values: readonly unknown[]): void {
+    this.#lifetime.ready(what);
+    assignAll(what, this.whole(), values);
+  }
+
+  serialize(): Uint8Array {
+    this.#lifetime.require();
+    return writeState(this.present('serializeState'));
+  }
+
+  load(bytes: Uint8Array | ArrayBuffer): void {
+    this.#lifetime.ready('loadState');
+    readState(this.whole(), bytes);
+  }
+
+  add(options: AddVariableOptions): Variable {
+    this.#lifetime.alive();
+    refuseUnknown('addVariable', options, ['shape', 'initializer', 'dtype', 'name']);
+    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options;
+    if (!Array.isArray(shape) || ![...shape].every((d) => Number.isInteger(d) && d >= 0))
+      throw new TypeError(
+        `addVariable: shape must be an array of integers from 0 on, got ${describe(shape)}.`,
+      );
+    if (typeof name !== 'string' || name === '')
+      throw new TypeError(`addVariable: name must be a non-empty string, got ${describe(name)}.`);
+    if (initializer !== 'zeros' && initializer !== 'ones')
+      throw new RangeError(
+        `addVariable: initializer must be 'zeros' or 'ones', got ${describe(initializer)}.`,
+      );
+    if (dtype !== 'float32')
+      throw new RangeError(`addVariable: dtype must be 'float32', got ${describe(dtype)}.`);
+    const size = shape.reduce((a, b) => a * b, 1);
+    const variable = new Variable(size, { name, path: `${this.#name}/${name}`, shape });
+    if (initializer === 'ones') variable.value.fill(1);
+    this.#extra.push(variable);
+    return variable;
+  }
+
+  /** How to put state and variables back to what they are now; what lives on a GPU is not concerned. */
+  snapshot(stepper: Stepping): () => void {
+    const entries = this.entries().filter(({ remote }) => !remote);
+    const targets = stepper.targets.filter((t) => !stepper.elsewhere?.has(t.row) && !isDisposed(t));
+    const state = entries.map((entry) => copyOf(entry.read()));
+    const values = targets.map((t) => stepper.values(t).slice());
+    return () => {
+      entries.forEach((entry, k) => {
+        entry.write(state[k]); // as it was, without a check: that cannot fail
+      });
+      targets.forEach((t, k) => {
+        stepper.values(t).set(values[k]);
+      });
+    };
+  }
+
+  /** Frees the user's own; the rest is the stepper's. */
+  dispose(): void {
+    for (const variable of this.#extra.splice(0)) variable.dispose();
+  }
+}
+
+/** What `addVariable` takes for a variable shaped as another and named after it. */
+export function optionsLike(
+  variable: Parameter,
+  options: { name?: string; initializer?: 'zeros' | 'ones' },
+): AddVariableOptions {
+  refuseUnknown('addVariableFromReference', options, ['name', 'initializer']);
+  const { name = 'var', initializer } = options;
+  if (!isParameter(variable))
+    throw new TypeError(`addVariableFromReference takes a variable, got ${describe(variable)}.`);
+  const { path, shape } =
+    variable instanceof Variable ? variable : { path: 'variable', shape: [variable.length] };
+  return { shape, initializer, name: `${path.replaceAll('/', '_')}_${name}` };
+}

@@ -1,0 +1,20 @@
+// Memory of a GPU, as far as it is looked at outside of gpu/. Types only.
+
+/** A GPUBuffer, as far as its kind and size are looked at here. Structural: no @webgpu/types are needed. */
+export interface DeviceBuffer {
+  readonly size: number;
+  readonly usage: number;
+  readonly mapState: string;
+}
+
+/** A part of a GPUBuffer, from byte `offset` on. */
+export interface DeviceRange {
+  readonly buffer: DeviceBuffer;
+  readonly offset?: number;
+}
+
+/** An array that cannot be read without waiting. */
+export interface Remote {
+  read(): Promise<Float32Array>;
+  write(values: ArrayLike<number>): void;
+}
