@@ -7,7 +7,7 @@ import { homeOf } from './home.js';
 import type { Stepping } from './stepping.js';
 import type { Target } from './target.js';
 
-interface Range {
+export interface Range {
   readonly start: number;
   readonly end: number;
 }
@@ -65,14 +65,14 @@ export class Aliases {
   }
 }
 
-const byStart = (a: Range, b: Range) => a.start - b.start;
+export const byStart = (a: Range, b: Range) => a.start - b.start;
 const rangeOf = ({ byteOffset, byteLength }: Float32Array): Range => ({
   start: byteOffset,
   end: byteOffset + byteLength,
 });
 
 /** Whether one of the ranges, in ascending order and without overlaps, shares bytes with another. */
-function overlaps(ranges: readonly Range[], { start, end }: Range): boolean {
+export function overlaps(ranges: readonly Range[], { start, end }: Range): boolean {
   let low = 0; // the first range that ends after `start`
   for (let high = ranges.length; low < high; ) {
     const middle = (low + high) >> 1;
