@@ -14,7 +14,8 @@ inline void constrain_non_negative(float* w, uint32_t n) {
 }
 
 // Every vector along the axis gets its norm moved into [least, most], by the share `rate` of the way.
-// MaxNorm(c) is [0, c] at rate 1; UnitNorm divides by the norm, and has least = most = 1.
+// MaxNorm(c) is [0, c] without a rate, which is NaN then: as in Keras, a rate of 1 makes NaN of a norm that
+// overflows (0 * Inf). UnitNorm divides by the norm, and has least = most = 1.
 struct NormRange {
   float least, most;
   double rate;
@@ -25,7 +26,7 @@ struct NormRange {
     if (unit) return epsilon + norm;
     float desired = norm < least ? least : norm;
     desired = most < desired ? most : desired;
-    if (rate != 1) desired = float(rate) * desired + float(1 - rate) * norm;
+    if (!std::isnan(rate)) desired = float(rate) * desired + float(1 - rate) * norm;
     return desired / (epsilon + norm);
   }
 };

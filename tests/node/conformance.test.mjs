@@ -16,7 +16,7 @@ const ENTRIES = 792;
 /** Listed exceptions: a bug of an ancestor; and the recorded calls for which there is nothing to call. */
 const EXCEPTIONS = {
   'capreolus.json': 1,
-  'errors.json': 16,
+  'errors.json': 17,
   'other-options.json': 4,
   'torch-other.json': 2,
 };

@@ -2,7 +2,7 @@
 // What the built-in ones compute is held by the recorded vectors.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, init, Variable } from '../../dist/index.js';
+import { Adam, constraints, init, Variable } from '../../dist/index.js';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
 
 before(() => init());
@@ -69,4 +69,24 @@ test('a constraint over an axis that the variable does not have is refused befor
       assert.equal(optimizer.iterations, 0);
     }
   }, /MaxNorm.*axis/s);
+});
+
+test('a norm that overflows: MinMaxNorm gives NaN at every rate, as in Keras (0 * Inf); MaxNorm gives zeros', () => {
+  const huge = () => new Variable([3e38, 3e38], { constraint: new constraints.MaxNorm({ maxValue: 1 }) });
+  const step = (variable) => {
+    new Adam({ learningRate: 0 }).apply([new Float32Array(2)], [variable]);
+    return [...variable.value];
+  };
+  assert.deepEqual(step(huge()), [0, 0]);
+  for (const rate of [1, 0.5]) {
+    const constraint = new constraints.MinMaxNorm({ maxValue: 1, rate });
+    assert.ok(step(new Variable([3e38, 3e38], { constraint })).every(Number.isNaN), `rate ${rate}`);
+  }
+  assert.deepEqual(
+    step(new Variable([3, 4], { constraint: new constraints.MinMaxNorm() })).map(Math.fround),
+    [
+      Math.fround(3 * Math.fround(1 / Math.fround(5 + 1e-7))),
+      Math.fround(4 * Math.fround(1 / Math.fround(5 + 1e-7))),
+    ],
+  );
 });

@@ -109,3 +109,92 @@ test('the package works where code must not be made from strings (a strict conte
   );
   assert.equal(printed, 'eval is refused\ntrue');
 });
+
+const OUTCOME = `
+  const outcome = (promise) => promise.then((info) => console.log(info.threads), (e) => console.log(e.name + ': ' + e.message));
+`;
+
+test('init() with a module that is not ours is refused, by bytes or compiled, and spoils nothing', () => {
+  const printed = runModule(`
+    ${READ}
+    import { Adam, Variable, init } from './dist/index.js';
+    ${OUTCOME}
+    process.on('unhandledRejection', (e) => console.log('unhandled', e));
+    const empty = new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0]);
+    const kernels = readFileSync('dist/kernels.wasm');
+    const others = [empty, kernels, bytes.subarray(0, 5000), new WebAssembly.Module(empty), new WebAssembly.Module(kernels)];
+    for (const wasm of others)
+      for (const threads of [1, 2]) await outcome(init({ wasm, threads }));
+    await init();
+    ${STEP}
+  `);
+  const lines = printed.split('\n');
+  assert.equal(lines.length, 11);
+  for (const line of lines.slice(0, -1))
+    assert.match(line, /^Error: init: the engine could not be started \(.+\); option 'wasm' must be/);
+  assert.equal(lines.at(-1), 'true');
+});
+
+test('where workers are refused init() runs with one thread, and says why', () => {
+  const refusals = [
+    `worker.Worker = class { constructor() { throw new Error('no workers here'); } };`,
+    `worker.Worker = class { on(_, f) { setTimeout(f, 1, new Error('no workers here')); } unref() {} terminate() {} };`,
+  ];
+  for (const refusal of refusals) {
+    const printed = runModule(`
+      import worker from 'node:worker_threads';
+      import { syncBuiltinESMExports } from 'node:module';
+      import { Adam, Variable, init } from './dist/index.js';
+      ${refusal}
+      syncBuiltinESMExports();
+      const { threads, threadsNote } = await init({ threads: 3 });
+      console.log(threads, threadsNote);
+      ${STEP}
+    `);
+    assert.equal(printed, '1 the worker threads could not be started: no workers here\ntrue');
+  }
+});
+
+test('without WebAssembly, or where a policy forbids it, the error names the cure', () => {
+  const without = runModule(`
+    import { init } from './dist/index.js';
+    ${OUTCOME}
+    delete globalThis.WebAssembly;
+    await outcome(init());
+    await outcome(init({ threads: 2 }));
+  `);
+  for (const line of without.split('\n'))
+    assert.match(line, /^Error: init: there is no WebAssembly here: .*--jitless/);
+  for (const text of [
+    "Refused to compile or instantiate WebAssembly module because 'unsafe-eval' is not an allowed source of script",
+    'call to WebAssembly.compile() blocked by CSP',
+  ]) {
+    const printed = runModule(`
+      import { init } from './dist/index.js';
+      ${OUTCOME}
+      WebAssembly.compile = async () => { throw new WebAssembly.CompileError(${JSON.stringify(text)}); };
+      await outcome(init());
+    `);
+    assert.match(printed, /^Error: init: .*'wasm-unsafe-eval'/);
+  }
+});
+
+test('options of init() that say nothing, or come too late, are refused', () => {
+  const printed = runModule(`
+    import { init } from './dist/index.js';
+    ${OUTCOME}
+    const bad = [4, null, 'auto', [2], new Map([['threads', 2]]), Object.create({ threads: 2 }), { thread: 2 }];
+    for (const options of bad) await outcome(init(options));
+    await outcome(init());
+    await outcome(init({ threads: 1 }));
+    await outcome(init({ threads: 4 }));
+    await outcome(init({ threads: 'auto' }));
+    await outcome(init({}));
+  `);
+  const lines = printed.split('\n');
+  for (const line of lines.slice(0, 6))
+    assert.match(line, /^TypeError: init: options must be a plain object/);
+  assert.match(lines[6], /^TypeError: init: unknown option 'thread'. Did you mean 'threads'\?/);
+  assert.deepEqual([lines[7], lines[8], lines[11]], ['1', '1', '1']);
+  for (const line of [lines[9], lines[10]]) assert.match(line, /^Error: init: threads: .* comes too late/);
+});

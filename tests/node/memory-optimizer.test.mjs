@@ -148,3 +148,69 @@ test('an allocator that has nothing left is an error, and what it gave goes back
   ours.apply([place]);
   assert.equal(ours.optimizer.iterations, 1);
 });
+
+test('places that are none are refused, in words, and nothing is made', () => {
+  const memory = new WebAssembly.Memory({ initial: 4 });
+  let held = 0;
+  let at = 1024;
+  const host = {
+    memory,
+    allocate(bytes) {
+      held++;
+      at += (bytes + 15) & ~15;
+      return at - ((bytes + 15) & ~15);
+    },
+    free() {
+      held--;
+    },
+  };
+  const ours = memoryOptimizer(new Adam(), host);
+  const good = { name: 'w', shape: [4], weights: 64, gradient: 128 };
+  const without = (key) => Object.fromEntries(Object.entries(good).filter(([name]) => name !== key));
+  const bad = [null, undefined, 4, {}, [null], [4], [{ ...good, shape: '4' }], [{ ...good, weights: '64' }]];
+  bad.push(...Object.keys(good).map((key) => [without(key)]));
+  for (const places of bad)
+    assert.throws(() => ours.apply(places), { name: 'TypeError', message: /^memoryOptimizer: apply/ });
+  assert.deepEqual([held, ours.optimizer.built], [0, false]);
+  ours.apply([good]);
+  ours.dispose();
+  assert.equal(held, 0);
+});
+
+test('a gradient that overlaps weights counts as it is before the step', () => {
+  const memory = new WebAssembly.Memory({ initial: 16 });
+  const floats = new Float32Array(memory.buffer);
+  const size = 1000;
+  const [a, b] = [4096, 4096 + 4 * size];
+  let at = 65536;
+  const host = {
+    memory,
+    allocate(bytes) {
+      at += (bytes + 15) & ~15;
+      return at - ((bytes + 15) & ~15);
+    },
+    free() {},
+  };
+  const values = randomFloats(2 * size, 1);
+  floats.set(values, a / 4);
+  const ours = memoryOptimizer(new Adam({ learningRate: 0.1, clipnorm: 1 }), host);
+  const [u, v] = [values.slice(0, size), values.slice(size)];
+  const plain = new Adam({ learningRate: 0.1, clipnorm: 1 });
+  plain.build([u, v]);
+  const both = () => Float32Array.of(...u, ...v);
+  for (const [first, second] of [
+    [b, a],
+    [a, b],
+    [a + 40, a + 2000],
+  ]) {
+    const [g, h] = [first, second].map((address) =>
+      both().slice((address - a) / 4, (address - a) / 4 + size),
+    );
+    ours.apply([
+      { name: 'a', shape: [size], weights: a, gradient: first },
+      { name: 'b', shape: [size], weights: b, gradient: second },
+    ]);
+    plain.apply([g, h]);
+    assertSameBits(floats.slice(a / 4, a / 4 + 2 * size), both());
+  }
+});

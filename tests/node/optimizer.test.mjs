@@ -1,8 +1,15 @@
 // The optimizer's methods and counters beyond the numbers of a step, which the recorded vectors hold.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, Adamax, AdamMultilr, AdamW, init, Variable } from '../../dist/index.js';
-import { assertSameBits, assertSameSnapshot, randomFloats, snapshot, warningsOf } from './helpers.mjs';
+import { Adam, Adamax, AdamMultilr, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import {
+  assertRefused,
+  assertSameBits,
+  assertSameSnapshot,
+  randomFloats,
+  snapshot,
+  warningsOf,
+} from './helpers.mjs';
 import { assertSameValues, grads, valuesAfter } from './training.mjs';
 
 before(() => init());
@@ -106,9 +113,41 @@ test('the counters: raw calls, and calls divided by the accumulation steps', () 
     [6, 6, 2],
     [7, 7, 2],
   ]);
-  assert.throws(() => {
-    optimizer.iterations = 5;
-  }, TypeError);
+});
+
+test('iterations can be set, before build as well, and bad counts are refused', () => {
+  const gradient = randomFloats(3, 1);
+  const run = (prepare) => {
+    const variable = new Variable([1, 2, 3]);
+    const optimizer = new Adam({ learningRate: (step) => 0.1 / (1 + step) });
+    prepare(optimizer, variable);
+    optimizer.apply([gradient], [variable]);
+    return [optimizer.iterations, ...variable.value];
+  };
+  const before = run((o) => Object.assign(o, { iterations: 4 }));
+  const after = run((o, v) => {
+    o.build([v]);
+    o.iterations = 7;
+    o.iterations = 4;
+  });
+  assert.equal(before[0], 5);
+  assert.deepEqual(before, after);
+  const optimizer = new Adam({ gradientAccumulationSteps: 2 });
+  optimizer.iterations = 3;
+  assert.equal(optimizer.rawIterations, 6);
+  for (const bad of [-1, 1.5, Number.NaN, 2 ** 31, 2 ** 30, Number.POSITIVE_INFINITY])
+    assertRefused(
+      () => Object.assign(optimizer, { iterations: bad }),
+      RangeError,
+      /iterations/,
+      /1073741823/,
+    );
+  for (const bad of ['1', null, undefined, 1n, [0]])
+    assertRefused(() => Object.assign(optimizer, { iterations: bad }), TypeError, /iterations/);
+  assert.equal(optimizer.iterations, 3);
+  const wrapped = new LossScaleOptimizer(optimizer);
+  wrapped.iterations = 0;
+  assert.deepEqual([wrapped.iterations, optimizer.rawIterations], [0, 0]);
 });
 
 test('updateStep updates one variable by the bare rule, with the given rate', () => {

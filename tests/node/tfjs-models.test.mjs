@@ -233,3 +233,93 @@ test('a state that does not fit is an error at the first step, and at every one 
   step(before);
   assert.equal(before.iterations, 2);
 });
+
+for (const backend of backends)
+  for (const [name, make] of Object.entries(saved))
+    test(`loaded and saved again before any step, nothing is lost: ${name} (${backend})`, async () => {
+      await tf.setBackend(backend);
+      registerOptimizer(tf);
+      const model = network([8]);
+      model.compile({ optimizer: tfOptimizer(make()), loss: 'categoricalCrossentropy' });
+      const train = async (m, from) => {
+        for (let k = from; k < from + 3; k++) {
+          const { x, y } = batch(16 * k, 16);
+          await m.trainOnBatch(x, y);
+        }
+      };
+      await train(model, 0);
+      const stateOf = async ({ optimizer }) =>
+        (await optimizer.getWeights()).map(({ name, tensor }) => [
+          name.replace(/_\d+\//, '/'),
+          [...tensor.dataSync()],
+        ]);
+      const expected = await stateOf(model);
+      let loaded = model;
+      for (let k = 0; k < 3; k++) {
+        loaded = await saveAndLoad(loaded);
+        assert.deepEqual([loaded.optimizer.iterations, loaded.optimizer.optimizer.rawIterations], [3, 3]);
+        assert.deepEqual(await stateOf(loaded), expected);
+      }
+      await train(model, 3);
+      await train(loaded, 3);
+      const [after, known] = [loaded, model].map((m) => m.getWeights().map((w) => w.dataSync()));
+      after.forEach((w, k) => {
+        assertSameBits(w, known[k], `weight ${k}`);
+      });
+    });
+
+for (const backend of backends)
+  for (const named of [false, true])
+    for (const useEma of [false, true])
+      test(`one optimizer over models that are made anew: ${named ? 'equal' : 'new'} names, useEma ${useEma} (${backend})`, async () => {
+        await tf.setBackend(backend);
+        const options = { learningRate: 0.1, useEma };
+        const lasting = tfOptimizer(new Adam(options));
+        const x = tf.ones([2, 3]);
+        const y = tf.ones([2, 1]);
+        const train = async (optimizer) => {
+          const model = layers.sequential();
+          const kernelInitializer = layers.initializers.ones();
+          const layer = { units: 1, inputShape: [3], kernelInitializer, ...(named && { name: 'same' }) };
+          model.add(layers.layers.dense(layer));
+          model.compile({ optimizer, loss: 'meanSquaredError' });
+          for (let k = 0; k < 3; k++) await model.trainOnBatch(x, y);
+          const values = model.getWeights().map((w) => w.dataSync().slice());
+          model.layers[0].dispose();
+          return values;
+        };
+        for (let k = 0; k < 4; k++) {
+          const fresh = tfOptimizer(new Adam(options));
+          fresh.optimizer.iterations = 3 * k;
+          const [got, expected] = [await train(lasting), await train(fresh)];
+          got.forEach((w, j) => {
+            assertSameBits(w, expected[j], `model ${k}, weight ${j}`);
+          });
+          assert.equal(lasting.optimizer.variables.length, fresh.optimizer.variables.length);
+          fresh.dispose();
+        }
+        assert.equal(lasting.iterations, 12);
+      });
+
+test('variables excluded from weight decay are so in a model that is loaded', async () => {
+  await tf.setBackend('cpu');
+  registerOptimizer(tf);
+  for (const wrap of [(o) => o, (o) => new LossScaleOptimizer(o)]) {
+    const inner = new AdamW({ learningRate: 0.1, weightDecay: 0.5 });
+    inner.excludeFromWeightDecay({ varNames: ['bias'] });
+    const model = layers.sequential();
+    model.add(layers.layers.dense({ units: 1, inputShape: [1], biasInitializer: 'ones' }));
+    model.compile({ optimizer: tfOptimizer(wrap(inner)), loss: 'meanSquaredError' });
+    const loaded = await saveAndLoad(model);
+    const x = tf.zeros([1, 1]);
+    for (const m of [model, loaded]) {
+      await m.trainOnBatch(x, m.predict(x));
+      assert.equal(m.getWeights()[1].dataSync()[0], 1);
+    }
+  }
+});
+
+test('options that tfOptimizer does not know are refused', () => {
+  for (const options of [{ compat: 'tfjs' }, { TF: tf }, null, new Map()])
+    assert.throws(() => tfOptimizer(new Adam(), options), { name: 'TypeError', message: /tfOptimizer/ });
+});

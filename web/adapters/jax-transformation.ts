@@ -1,7 +1,7 @@
 // One of our optimizers as jax-js takes it: an Optax-shaped pair of init and update over pytrees. Values pass
 // through the engine and back into arrays of jax-js; what may be stepped in place is jax-device.ts.
 import { numpy as np, tree } from '@jax-js/jax';
-import { describe, warnOnce } from '../basics/errors.js';
+import { describe, refuseUnknown, warnOnce } from '../basics/errors.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import type { OptimizerVariable } from '../state/entries.js';
 import { Variable } from '../step/variable.js';
@@ -33,9 +33,11 @@ export class JaxTransformation {
   #initial: (number | Float32Array<ArrayBuffer>)[] = [];
 
   /** @throws TypeError for what is no optimizer */
-  constructor(optimizer: Optimizer, { gpu }: JaxOptions = {}) {
+  constructor(optimizer: Optimizer, options: JaxOptions = {}) {
     if (!(optimizer instanceof Optimizer))
       throw new TypeError(`jaxOptimizer takes an optimizer, such as new Adam(), got ${describe(optimizer)}.`);
+    refuseUnknown('jaxOptimizer', options, ['gpu']);
+    const { gpu } = options;
     if (optimizer.built)
       throw new Error(`The optimizer '${optimizer.name}' is built already; give the adapter a fresh one.`);
     this.optimizer = optimizer;

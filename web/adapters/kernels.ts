@@ -23,7 +23,7 @@ interface Kernels {
 
 /** A copy of the module that takes any unshared memory: no maximum, and a long spelling of a minimum of 0. */
 function withoutLimits(module: Uint8Array): Uint8Array {
-  const copy = module.slice();
+  const copy = new Uint8Array(module);
   const { at } = importedMemory(module);
   let end = at + 1;
   for (let numbers = 0; numbers < 2; end++) if (module[end] < 0x80) numbers++;

@@ -159,15 +159,28 @@ export class MemoryStepper implements Stepping {
 
   /** A sparse gradient as the dense one that it stands for: its address, good until the next step. */
   spread({ rows, values, width }: Rows, { row, size }: Target): number {
+    const address = this.#gradientBlock(row, size);
+    const dense = this.#view(address, size).fill(0);
+    for (let k = 0; k < rows.length; k++)
+      dense.set(values.subarray(k * width, (k + 1) * width), rows[k] * width);
+    return address;
+  }
+
+  /** A copy of a gradient that the step would write: its address, good until the next step. */
+  held(gradient: number, { row, size }: Target): number {
+    const address = this.#gradientBlock(row, size);
+    this.#view(address, size).set(this.#view(gradient, size));
+    return address;
+  }
+
+  /** @throws RangeError if there is no memory */
+  #gradientBlock(row: number, size: number): number {
     const state = this.#state[row];
     if (!state.gradient) {
       state.gradient = this.#allocate(size * 4 + 4);
       if (!state.gradient) throw new RangeError("No memory for a sparse gradient in the host's heap.");
       state.blocks.push(state.gradient);
     }
-    const dense = this.#view(state.gradient, size).fill(0);
-    for (let k = 0; k < rows.length; k++)
-      dense.set(values.subarray(k * width, (k + 1) * width), rows[k] * width);
     return state.gradient;
   }
 

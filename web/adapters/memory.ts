@@ -2,6 +2,8 @@
 // are addresses in it; the update runs there, in place, and the state lives there, in blocks of its allocator.
 import { describe } from '../basics/errors.js';
 import { Optimizer } from '../optimizers/optimizer.js';
+import { byStart, overlaps, type Range } from '../step/aliases.js';
+import type { Target } from '../step/target.js';
 import type { MemoryHost } from './kernels.js';
 import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
 import { type Access, type Named, Roster } from './roster.js';
@@ -37,6 +39,8 @@ export function memoryOptimizer(optimizer: Optimizer, host: MemoryHost): MemoryO
   return {
     optimizer,
     apply(places) {
+      checkPlaces(places);
+      access.look(places);
       const fresh = places.filter(({ name }) => !roster.has(name));
       const gradients = places.map(({ gradient }) => gradient);
       roster.during(fresh, () => optimizer.apply(gradients as never, places as never));
@@ -45,9 +49,44 @@ export function memoryOptimizer(optimizer: Optimizer, host: MemoryHost): MemoryO
   };
 }
 
+/** @throws TypeError for what is no list of places: their addresses are looked at later */
+function checkPlaces(places: unknown): void {
+  if (!Array.isArray(places))
+    throw new TypeError(
+      `memoryOptimizer: apply takes a list of { name, shape, weights, gradient }, got ${describe(places)}.`,
+    );
+  for (const [k, place] of places.entries()) {
+    const { name, shape, weights, gradient } = (place ?? {}) as Partial<Place>;
+    const what = `memoryOptimizer: apply: places[${k}]`;
+    if (typeof name !== 'string' || name === '')
+      throw new TypeError(`${what}.name must be a non-empty string, got ${describe(name)}.`);
+    if (!Array.isArray(shape) || ![...shape].every((d) => Number.isInteger(d) && d >= 0))
+      throw new TypeError(`${what}.shape must be an array of integers from 0 on, got ${describe(shape)}.`);
+    if (typeof weights !== 'number')
+      throw new TypeError(`${what}.weights must be an address, got ${describe(weights)}.`);
+    if (typeof gradient !== 'number' && gradient !== null)
+      throw new TypeError(`${what}.gradient must be an address, or null, got ${describe(gradient)}.`);
+  }
+}
+
+const rangeOf = (start: number, { shape }: Place): Range => ({
+  start,
+  end: start + 4 * shape.reduce((a, b) => a * b, 1),
+});
+/** From the first byte of all to the last. */
+function spanOf(ranges: readonly Range[]): Range {
+  let [start, end] = [Number.POSITIVE_INFINITY, 0];
+  for (const range of ranges) {
+    start = Math.min(start, range.start);
+    end = Math.max(end, range.end);
+  }
+  return { start, end };
+}
+
 class MemoryAccess implements Access<Place, number> {
   readonly #host: MemoryHost;
   readonly #gradients: MemoryGradient[] = [];
+  #aliased: ReadonlySet<string> = new Set();
   #stepper: MemoryStepper | null = null;
 
   constructor(host: MemoryHost) {
@@ -57,6 +96,17 @@ class MemoryAccess implements Access<Place, number> {
   stepper(...[engine, ...rest]: Parameters<Access<Place, number>['stepper']>): MemoryStepper {
     this.#stepper = new MemoryStepper(engine, this.#host, ...rest);
     return this.#stepper;
+  }
+
+  /** Gradients that overlap weights count as they are before the step: they are copied. Most lie apart altogether. */
+  look(places: readonly Place[]): void {
+    if (this.#aliased.size > 0) this.#aliased = new Set();
+    const given = places.filter(({ gradient }) => gradient !== null);
+    const weights = places.map((place) => rangeOf(place.weights, place));
+    const gradients = given.map((place) => rangeOf(place.gradient as number, place));
+    if (!overlaps([spanOf(weights)], spanOf(gradients))) return;
+    weights.sort(byStart);
+    this.#aliased = new Set(given.filter((_, k) => overlaps(weights, gradients[k])).map(({ name }) => name));
   }
 
   check({ name, shape, weights }: Place, gradient: number | null, target: { size: number }): void {
@@ -79,7 +129,9 @@ class MemoryAccess implements Access<Place, number> {
     (this.#stepper as MemoryStepper).weights[row] = weights;
   }
 
-  bindGradient(address: number, { row, size }: { row: number; size: number }): MemoryGradient {
+  bindGradient(given: number, target: Target): MemoryGradient {
+    const { row, size, path } = target;
+    const address = this.#aliased.has(path) ? (this.#stepper as MemoryStepper).held(given, target) : given;
     this.#gradients[row] ??= { address, size };
     this.#gradients[row].address = address;
     return this.#gradients[row];

@@ -77,6 +77,17 @@ export class Roster<V extends Named, G> implements Selecting {
     for (const { path, row } of more) this.#rowOf.set(path, row);
   }
 
+  /** Forgets variables and frees their state; that of the others stays. */
+  drop(names: ReadonlySet<string>): void {
+    const rest = this.targets.filter(({ path }) => !names.has(path));
+    this.#attach(
+      rest.map((target, row) => ({ ...target, row, array: null })),
+      this.#access,
+    );
+    this.#rowOf.clear();
+    for (const { path, row } of this.targets) this.#rowOf.set(path, row);
+  }
+
   /** A call that may need state for more variables: if it fails, that is given back. */
   during<T>(fresh: readonly Named[], call: () => T): T {
     const before = this.targets;
@@ -106,6 +117,10 @@ export class Roster<V extends Named, G> implements Selecting {
         access,
       );
     this.#access = access;
+  }
+
+  knows(variable: unknown): boolean {
+    return this.has((variable as Named | null)?.name ?? '');
   }
 
   rowOf(variable: unknown): number {

@@ -49,6 +49,7 @@ class WasmAccess extends Base {
   }
 
   stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    this.#gradients.length = 0; // rows may be others than before
     this.#stepper = new MemoryStepper(engine, this.#host, rule, targets, averages, accumulates);
     return this.#stepper;
   }

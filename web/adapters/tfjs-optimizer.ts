@@ -1,6 +1,6 @@
 // TfOptimizer: one of our optimizers as TensorFlow.js takes it, in model.compile or a loop of one's own. It
 // finds the variables, hands them to the optimizer where they are, and saves and loads its state with a model.
-import { describe } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
 import type { LearningRate } from '../schedules/rate.js';
@@ -49,11 +49,15 @@ export class TfOptimizer {
   /** Variables whose part of the loaded state has not been put in yet. */
   #cold: Target[] = [];
   #given: TfTensor[] = [];
+  /** Of the state: a variable that was disposed takes its own with it, also where another has its name now. */
+  readonly #seen = new Map<string, TfVariable>();
 
   /** @throws TypeError for what is no optimizer */
-  constructor(optimizer: Optimizer, { tf, gpu }: TfOptimizerOptions = {}) {
+  constructor(optimizer: Optimizer, options: TfOptimizerOptions = {}) {
     if (!(optimizer instanceof Optimizer))
       throw new TypeError(`tfOptimizer takes an optimizer, such as new Adam(), got ${describe(optimizer)}.`);
+    refuseUnknown('tfOptimizer', options, ['tf', 'gpu']);
+    const { tf, gpu } = options;
     this.optimizer = optimizer;
     this.#tf = tf;
     this.#gpu = gpu;
@@ -62,7 +66,7 @@ export class TfOptimizer {
 
   /** Calls so far, as tfjs counts them. */
   get iterations(): number {
-    return this.#saved && !this.optimizer.built ? this.#saved.iterations : this.optimizer.rawIterations;
+    return this.optimizer.rawIterations;
   }
 
   get learningRate(): number {
@@ -110,6 +114,7 @@ export class TfOptimizer {
       grads.push(tensor);
     }
     if (grads.length === 0) throw new RangeError('applyGradients: there is no gradient for any variable.');
+    this.#dropDisposed();
     const known = this.#roster?.targets ?? [];
     const restores = this.#saved !== null;
     let stepped = false;
@@ -122,9 +127,22 @@ export class TfOptimizer {
     }
   }
 
+  /** Models come and go while one optimizer lives on. Where tfjs' GPU holds the state, it cannot be rearranged. */
+  #dropDisposed(): void {
+    if (!this.#roster || this.#access instanceof WebGpuAccess) return;
+    const gone = new Set<string>();
+    for (const [name, { isDisposed }] of this.#seen) if (isDisposed) gone.add(name);
+    if (gone.size === 0) return;
+    this.#roster.drop(gone);
+    for (const name of gone) this.#seen.delete(name);
+    this.#cold = this.#cold.flatMap(({ path }) => this.#roster?.targets.find((t) => t.path === path) ?? []);
+  }
+
   /** After a refused call: what it has made is given back. */
   #keepOnly(known: readonly Target[]): void {
     this.#roster?.keepOnly(known);
+    const names = new Set(known.map(({ path }) => path));
+    for (const name of this.#seen.keys()) if (!names.has(name)) this.#seen.delete(name);
     if (known.length === 0) this.#roster = this.#access = null;
   }
 
@@ -159,7 +177,8 @@ export class TfOptimizer {
     if (fresh.length) {
       const known = roster.targets.length;
       roster.add(fresh);
-      if (this.#saved) this.#cold.push(...roster.targets.slice(known));
+      for (const variable of fresh) this.#seen.set(variable.name, variable);
+      if (this.#saved) this.#cold = this.#cold.concat(roster.targets.slice(known));
     }
     if (!this.#saved || this.#cold.length === 0) return;
     this.#saved.restore(this.optimizer, this.#cold);
@@ -185,7 +204,7 @@ export class TfOptimizer {
   async getWeights(): Promise<{ name: string; tensor: TfTensor }[]> {
     const engine = this.#engine();
     this.#disposeGiven();
-    const weights = (await readWeights(this.optimizer)).map(({ name, shape, dtype, values }) => {
+    const weights = (await readWeights(this.optimizer, this.#saved)).map(({ name, shape, dtype, values }) => {
       const typed = dtype === 'int32' ? new Int32Array(values) : new Float32Array(values);
       return { name, tensor: engine.keep(engine.makeTensor(typed, shape, dtype)) };
     });
@@ -252,7 +271,7 @@ export class TfOptimizer {
 const camelCase = (key: string) => key.replace(/_(.)/g, (_, letter: string) => letter.toUpperCase());
 
 function registered(engine: TfEngine, name: string): TfVariable {
-  const variable = engine.registeredVariables[name];
+  const variable = Object.hasOwn(engine.registeredVariables, name) && engine.registeredVariables[name];
   if (!variable) throw new Error(`TensorFlow.js knows no variable '${name}'; has it been disposed?`);
   return variable;
 }

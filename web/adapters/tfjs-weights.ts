@@ -3,7 +3,7 @@
 import { ruleFacts } from '../engine/facts.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
-import type { StateEntry } from '../state/entries.js';
+import { checkValue, type StateEntry } from '../state/entries.js';
 import type { Target } from '../step/target.js';
 import { innermost } from './roster.js';
 
@@ -45,17 +45,23 @@ const scalingOf = (optimizer: Optimizer): StateEntry[] =>
     .state.entries()
     .filter(({ key }) => key === 'step_counter' || key === 'dynamic_scale');
 
-/** Copies, from wherever the state lives. */
-export async function readWeights(optimizer: Optimizer): Promise<NamedValues[]> {
+/** Copies, from wherever the state lives. @param saved what was loaded and is still waiting for its variables */
+export async function readWeights(optimizer: Optimizer, saved: SavedWeights | null): Promise<NamedValues[]> {
   const read = async (name: string, { shape, dtype, remote, read }: StateEntry): Promise<NamedValues> => {
     const values = remote ? await remote.read() : read();
     return { name, shape, dtype, values: typeof values === 'number' ? [values] : values.slice() };
   };
-  const list = [read('iter', iterationOf(optimizer))];
-  if (optimizer.built)
-    for (const { suffix, of } of arrayKinds(optimizer))
-      for (const target of partsOf(optimizer).lifetime.require().targets)
-        list.push(read(`${target.path}/${suffix}`, of(target)));
+  const list: (NamedValues | Promise<NamedValues>)[] = [read('iter', iterationOf(optimizer))];
+  const waiting = saved?.waiting() ?? new Map<string, NamedValues[]>();
+  const { targets } = partsOf(optimizer).lifetime.stepper ?? { targets: [] };
+  const kinds = targets.length ? arrayKinds(optimizer) : [];
+  for (const suffix of new Set([...kinds.map((kind) => kind.suffix), ...waiting.keys()])) {
+    const kind = kinds.find((kind) => kind.suffix === suffix);
+    if (kind)
+      for (const target of targets)
+        if (!saved?.isCold(target)) list.push(read(`${target.path}/${suffix}`, kind.of(target)));
+    for (const values of waiting.get(suffix) ?? []) list.push(values);
+  }
   for (const entry of scalingOf(optimizer)) list.push(read(entry.key, entry));
   return Promise.all(list);
 }
@@ -93,14 +99,31 @@ export class SavedWeights {
     return this.#numbers.get('iter') as number;
   }
 
+  /** The arrays whose variables have not been seen yet, by their last names, in the order of the file. */
+  waiting(): Map<string, NamedValues[]> {
+    const found = new Map<string, NamedValues[]>();
+    for (const arrays of this.#arrays.values())
+      for (const [suffix, values] of arrays) {
+        const list = found.get(suffix);
+        if (list) list.push(values);
+        else found.set(suffix, [values]);
+      }
+    return found;
+  }
+
+  /** Whether a variable has been seen, and its part of the state not been put in. */
+  isCold({ path }: Target): boolean {
+    return this.#arrays.has(path);
+  }
+
   /** Whether there are arrays whose variables have not been seen yet. */
   get pending(): boolean {
     return this.#arrays.size > 0;
   }
 
   /**
-   * Puts in what belongs to these variables, and forgets it; with the first ones the count of calls, and before any
-   * what scales the loss. @throws RangeError; then nothing was changed
+   * Puts in what belongs to these variables, and forgets it; before any the count of calls and what scales the loss.
+   * @throws RangeError; then nothing was changed
    */
   restore(optimizer: Optimizer, targets: readonly Target[]): void {
     const scaling = this.#scaled ? [] : scalingOf(optimizer);
@@ -109,12 +132,15 @@ export class SavedWeights {
     const wanted = targets.length ? arrayKinds(optimizer) : [];
     const paths = this.#pathsOf(targets);
     const found = targets.map((target, k) => this.#checked(paths[k], target, wanted));
-    for (const entry of scaling) entry.write(this.#numbers.get(entry.key) as number);
+    const count = iterationOf(optimizer);
+    const numbers = scaling.map((entry) => checkValue('setWeights', entry, this.#numbers.get(entry.key)));
+    const iterations = checkValue('setWeights', count, this.iterations);
+    scaling.forEach((entry, k) => {
+      entry.write(numbers[k]);
+    });
     this.#scaled = true;
-    if (targets.length && !this.#counted) {
-      iterationOf(optimizer).write(this.iterations);
-      this.#counted = true;
-    }
+    if (!this.#counted) count.write(iterations);
+    this.#counted = true;
     targets.forEach((target, k) => {
       for (const { suffix, of } of wanted) of(target).write((found[k].get(suffix) as NamedValues).values);
       this.#arrays.delete(paths[k]);

@@ -6,10 +6,28 @@ export function describe(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > 40 ? `${value.slice(0, 40)}…` : value);
   if (typeof value === 'function') return `the function ${value.name || '(anonymous)'}`;
   if (typeof value !== 'object') return `${typeof value} ${String(value)}`;
-  const name = value.constructor?.name ?? 'Object';
+  const { constructor: type, length } = value as { constructor?: unknown; length?: unknown };
+  const name = (typeof type === 'function' && type.name) || 'Object';
   const article = /^[AEIOU]/.test(name) ? 'an' : 'a';
-  const length = (value as { length?: unknown }).length;
-  return typeof length === 'number' ? `${article} ${name} of length ${length}` : `${article} ${name}`;
+  const text = `${article} ${name}`;
+  return `${text}${typeof length === 'number' ? ` of length ${length}` : ''}${originOf(value, name)}`;
+}
+
+/** Where something comes from that has the right name and is another thing nevertheless. */
+function originOf(value: object, name: string): string {
+  const copy = (value as { [mark]?: unknown })[mark];
+  if (copy !== undefined) return copy === thisCopy ? '' : ' of another copy of simdescent';
+  const own = (globalThis as Record<string, unknown>)[name];
+  const isOther = typeof own === 'function' && /\[native code]/.test(String(own)) && !(value instanceof own);
+  return isOther ? ' of another realm, such as an iframe' : '';
+}
+
+// On the prototypes of our classes, so that those of a second copy of the package can be told.
+const mark = Symbol.for('simdescent');
+const thisCopy = {};
+
+export function markOurs(...classes: readonly { readonly prototype: object }[]): void {
+  for (const { prototype } of classes) Object.defineProperty(prototype, mark, { value: thisCopy });
 }
 
 export function oneOf(names: readonly string[]): string {
@@ -35,6 +53,12 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
+/** A hint where something was given that must be waited for first; nothing for anything else. */
+export const awaited = (value: unknown): string =>
+  typeof (value as { then?: unknown } | null)?.then === 'function'
+    ? ' It is not awaited: give what it resolves to.'
+    : '';
+
 /** ` Did you mean 'x'?`, or nothing if no name is near. */
 export function suggestion(name: string, known: readonly string[]): string {
   const short: Record<string, string> = { lr: 'learningRate', eps: 'epsilon', wd: 'weightDecay' };
@@ -49,11 +73,50 @@ export function suggestion(name: string, known: readonly string[]): string {
   return best === undefined ? '' : ` Did you mean '${best}'?`;
 }
 
-const said = new Set<string>();
+/**
+ * An object of options and nothing else, so that no mistake is silent: own keys, each of them known.
+ * @throws TypeError that begins with `what`
+ */
+export function refuseUnknown(what: string, options: unknown, names: readonly string[]): void {
+  if (!isRecord(options))
+    throw new TypeError(
+      `${what}: options must be a plain object with ${oneOf(names)}, got ${describe(options)}.`,
+    );
+  for (const key of Object.keys(options))
+    if (!names.includes(key))
+      throw new TypeError(
+        `${what}: unknown option '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
+      );
+}
 
-/** console.warn, once per text. */
+const serialized = ['module', 'class_name', 'config', 'registered_name', 'build_config', 'compile_config'];
+
+/**
+ * Of Keras' `{ module, class_name, config, … }`, which comes from files: keys of its own are none of our business, but
+ * for those that are nearly one of these. @throws TypeError that begins with `what`
+ */
+export function refuseMisspelt(what: string, given: object): void {
+  for (const key of Object.keys(given)) {
+    const meant = serialized.includes(key) ? '' : suggestion(key, serialized);
+    if (meant) throw new TypeError(`${what}: unknown key '${key}'.${meant}`);
+  }
+}
+
+/** `{ … }`, of whichever realm: no array, no Map, no instance of a class, whose properties may be out of sight. */
+export function isRecord(value: unknown): value is Record<string, unknown> {
+  if (typeof value !== 'object' || value === null) return false;
+  const prototype = Object.getPrototypeOf(value);
+  return prototype === null || Object.getPrototypeOf(prototype) === null;
+}
+
+const said = new Set<string>();
+const most = 100; // different texts: a warning at every step would be as good as none, and is kept for ever
+
+/** console.warn, once per text, and for a bounded number of texts. */
 export function warnOnce(text: string): void {
-  if (said.has(text)) return;
+  if (said.has(text) || said.size > most) return;
+  console.warn(
+    said.size < most ? text : `simdescent: ${most} different warnings were given; no more follow.`,
+  );
   said.add(text);
-  console.warn(text);
 }

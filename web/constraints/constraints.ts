@@ -1,12 +1,16 @@
 // Keras' weight constraints: projections applied to a variable after its update and its moving average. The
 // arithmetic is the engine's (cpp/kernels/constrain.h). A function of the user's own is one as well.
 
-import { describe, suggestion } from '../basics/errors.js';
+import { describe, isRecord, markOurs, refuseMisspelt, suggestion } from '../basics/errors.js';
+import { floatsFrom } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
 import { snakeCase } from '../optimizers/options.js';
 
 /** Extend it for a constraint of your own: `apply` gets a copy of the values and returns what they shall be. */
 export abstract class Constraint {
+  static {
+    markOurs(Constraint);
+  }
   static readonly name: string = 'Constraint';
   /** @param values a copy, row-major; @returns as many values. Throwing leaves the optimizer as it was. */
   abstract apply(values: Float32Array, shape: readonly number[]): ArrayLike<number>;
@@ -29,7 +33,7 @@ export let isUsersOwn: (constraint: Constraint | null) => boolean;
 /** A built-in projection as numbers, for those who do it elsewhere: norms over `axis` of [outer, axis, inner]. */
 export interface Projection {
   readonly split: readonly [outer: number, axis: number, inner: number];
-  /** null: negative values become 0. */
+  /** null: negative values become 0. A rate of NaN: there is none; one of 1 is something else where a norm overflows. */
   readonly range: readonly [least: number, most: number, rate: number, unit: boolean] | null;
 }
 /** null for a constraint of the user's own. */
@@ -53,11 +57,12 @@ abstract class BuiltIn extends Constraint {
         return;
       }
       const result = constraint.apply(variable.value.slice(), variable.shape);
-      if (typeof result !== 'object' || result === null || result.length !== variable.size)
+      const values = floatsFrom(result);
+      if (values?.length !== variable.size)
         throw new RangeError(
-          `The constraint of '${variable.path}' must return ${variable.size} values, got ${describe(result)}.`,
+          `The constraint of '${variable.path}' must return ${variable.size} numbers, got ${describe(result)}.`,
         );
-      variable.value.set(result);
+      variable.value.set(values);
     };
   }
   protected abstract project(engine: Engine, address: number, shape: readonly number[]): void;
@@ -70,24 +75,40 @@ abstract class BuiltIn extends Constraint {
   }
 }
 
+/** A copy: the caller's array stays the caller's. Spread sees holes, which array methods leave out. */
+function checkAxis(className: string, value: unknown): Axis {
+  const axes = Array.isArray(value) ? [...value] : [value];
+  if (axes.length === 0 || !axes.every((a) => Number.isInteger(a)))
+    throw new TypeError(
+      `${className}: axis must be an integer or an array of integers, got ${describe(value)}.`,
+    );
+  return Array.isArray(value) ? axes : axes[0];
+}
+
+function checkNumber(className: string, name: string, value: unknown): number {
+  if (typeof value !== 'number' || !Number.isFinite(Math.fround(value)))
+    throw new TypeError(`${className}: ${name} must be a finite number, in float32, got ${describe(value)}.`);
+  if (value < 0 && name !== 'rate')
+    throw new RangeError(`${className}: ${name} must be a number >= 0, got ${value}.`);
+  return value;
+}
+
 function readArguments<T extends object>(className: string, defaults: T, given: unknown): T {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new TypeError(`${className}: arguments must be an object, got ${describe(given)}.`);
+  if (!isRecord(given))
+    throw new TypeError(`${className}: arguments must be a plain object, got ${describe(given)}.`);
   const out: Record<string, unknown> = Object.fromEntries(Object.entries(defaults));
+  const spelled = new Map<string, string>();
   const names = Object.keys(defaults);
   for (const [key, value] of Object.entries(given)) {
     const name = names.find((n) => n === key || snakeCase(n) === key);
     if (!name) throw new TypeError(`${className}: unknown argument '${key}'.${suggestion(key, names)}`);
-    if (value === undefined) continue;
-    const fits =
-      name === 'axis'
-        ? [value].flat().every((a) => Number.isInteger(a))
-        : typeof value === 'number' && Number.isFinite(value);
-    if (!fits)
+    if (spelled.has(name))
       throw new TypeError(
-        `${className}: ${name} must be ${name === 'axis' ? 'an integer or an array of integers' : 'a finite number'}, got ${describe(value)}.`,
+        `${className}: argument given in two spellings, '${spelled.get(name)}' and '${key}'; use one.`,
       );
-    out[name] = value;
+    if (value === undefined) continue;
+    spelled.set(name, key);
+    out[name] = name === 'axis' ? checkAxis(className, value) : checkNumber(className, name, value);
   }
   return out as T;
 }
@@ -125,6 +146,7 @@ export class NonNeg extends BuiltIn {
 }
 
 type Axis = number | number[];
+const copyOf = (axis: Axis): Axis => (typeof axis === 'number' ? axis : [...axis]);
 
 abstract class NormConstraint extends BuiltIn {
   abstract readonly axis: Axis;
@@ -155,10 +177,10 @@ export class MaxNorm extends NormConstraint {
     ));
   }
   protected range(): [number, number, number, boolean] {
-    return [0, this.maxValue, 1, false];
+    return [0, this.maxValue, Number.NaN, false];
   }
   override getConfig() {
-    return { max_value: this.maxValue, axis: this.axis };
+    return { max_value: this.maxValue, axis: copyOf(this.axis) };
   }
 }
 
@@ -171,10 +193,10 @@ export class UnitNorm extends NormConstraint {
     ({ axis: this.axis } = readArguments('UnitNorm', { axis: 0 as Axis }, config));
   }
   protected range(): [number, number, number, boolean] {
-    return [1, 1, 1, true];
+    return [1, 1, Number.NaN, true];
   }
   override getConfig() {
-    return { axis: this.axis };
+    return { axis: copyOf(this.axis) };
   }
 }
 
@@ -194,12 +216,16 @@ export class MinMaxNorm extends NormConstraint {
       rate: this.rate,
       axis: this.axis,
     } = readArguments('MinMaxNorm', defaults, config));
+    if (this.minValue > this.maxValue)
+      throw new RangeError(
+        `MinMaxNorm: minValue must be at most maxValue, got ${this.minValue} and ${this.maxValue}.`,
+      );
   }
   protected range(): [number, number, number, boolean] {
     return [this.minValue, this.maxValue, this.rate, false];
   }
   override getConfig() {
-    return { min_value: this.minValue, max_value: this.maxValue, rate: this.rate, axis: this.axis };
+    return { min_value: this.minValue, max_value: this.maxValue, rate: this.rate, axis: copyOf(this.axis) };
   }
 }
 
@@ -222,8 +248,12 @@ export function constraintFrom(given: unknown, shape: readonly number[]): Constr
 
 function read(given: unknown): Constraint | null {
   if (given === undefined || given === null) return null;
-  if (given instanceof Constraint) return given;
+  if (given instanceof Constraint) {
+    if (typeof given.apply === 'function') return given;
+    throw new TypeError(`Variable: a Constraint must have a method apply(values), got ${describe(given)}.`);
+  }
   if (typeof given === 'function') return new FunctionConstraint(given as FunctionConstraint['apply']);
+  if (typeof given === 'object') refuseMisspelt('Variable: constraint', given);
   const { class_name: name, config } = given as { class_name?: unknown; config?: Record<string, unknown> };
   if (typeof given !== 'object' || typeof name !== 'string')
     throw new TypeError(

@@ -4,7 +4,7 @@
 import createModule from '../../build/wasm/simdescent.mjs';
 import inlined from '../../build/wasm/simdescent.wasm';
 import { decode } from '../basics/bytes.js';
-import { describe, oneOf } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
 import { Engine, type EngineModule, setEngine } from './engine.js';
 import { checkFingerprint } from './facts.js';
 
@@ -40,9 +40,7 @@ interface Loaded {
 const optionNames = ['threads', 'relaxedSimd', 'wasm'];
 
 function checkOptions(options: InitOptions): void {
-  for (const key of Object.keys(options))
-    if (!optionNames.includes(key))
-      throw new TypeError(`init: unknown option '${key}'; ${oneOf(optionNames)} is accepted.`);
+  refuseUnknown('init', options, optionNames);
   const { threads } = options;
   if (threads === undefined || threads === 'auto') return;
   const text = `init: threads must be an integer from 1 to 64, or 'auto', got ${describe(threads)}.`;
@@ -81,15 +79,26 @@ async function instantiate(
           for (const value of Object.values(space)) if (value instanceof WebAssembly.Memory) memory = value;
         Promise.resolve(module)
           .then((compiled) => WebAssembly.instantiate(compiled, imports))
-          .then(done, reject);
+          .then(done)
+          .catch(reject); // also what `done` throws: of a module that is not ours
         return {};
       },
     }).then(resolve as (value: unknown) => void, reject);
   });
-  if (!memory)
-    throw new Error('init: the wasm module given does not import a memory; is it simdescent.wasm?');
-  checkFingerprint('init: the wasm module given', exports.fingerprint);
+  if (!memory) throw new Error('it imports no memory');
+  checkFingerprint('the module', exports.fingerprint);
   return new Engine(exports, memory);
+}
+
+/** What kept the engine from starting, with what can be done about it. */
+function startFailure(given: boolean, cause: unknown): Error {
+  const text = cause instanceof Error ? cause.message : String(cause);
+  let hint = 'a browser or Node without SIMD in WebAssembly (older than 2021, or switched off) cannot run it';
+  if (/Content[ -]Security|unsafe-eval|\bCSP\b|disallowed by embedder/i.test(text))
+    hint = "the page's Content-Security-Policy forbids WebAssembly: add 'wasm-unsafe-eval' to its script-src";
+  else if (given)
+    hint = "option 'wasm' must be simdescent/simdescent.wasm of this version of the package, or a copy of it";
+  return new Error(`init: the engine could not be started (${text}); ${hint}.`, { cause });
 }
 
 /** Why this place cannot have threads; undefined if it can. */
@@ -102,11 +111,19 @@ function obstacle(source: Uint8Array | WebAssembly.Module): string | undefined {
 }
 
 async function load(options: InitOptions): Promise<Loaded> {
+  if (typeof WebAssembly === 'undefined')
+    throw new Error(
+      "init: there is no WebAssembly here: it is switched off, as by node --jitless or a browser's lockdown mode.",
+    );
   const source = await fetchEngine(options.wasm);
   const single = async (threadsNote?: string): Promise<Loaded> => {
-    const module =
-      source instanceof WebAssembly.Module ? source : WebAssembly.compile(source as BufferSource);
-    return { engine: await instantiate(module), threads: 1, threadsNote };
+    try {
+      const module =
+        source instanceof WebAssembly.Module ? source : WebAssembly.compile(source as BufferSource);
+      return { engine: await instantiate(module), threads: 1, threadsNote };
+    } catch (error) {
+      throw startFailure(options.wasm !== undefined, error);
+    }
   };
   if ((options.threads ?? 1) === 1) return single();
   const why = obstacle(source);
@@ -117,19 +134,29 @@ async function load(options: InitOptions): Promise<Loaded> {
 }
 
 let loading: Promise<Loaded> | undefined;
+/** How many threads the call asked for that loads, or has loaded, the engine. */
+let asked: number | 'auto' = 1;
 
 /**
  * Loads the engine. Idempotent and safe to call concurrently: the first call's options count.
- * @throws TypeError, RangeError for unknown or wrong options; whatever fetching or compiling throws.
+ * @throws TypeError, RangeError for unknown or wrong options; Error if the engine runs already with another number of
+ *   threads than this call asks for; whatever fetching or compiling throws.
  */
 export async function init(options: InitOptions = {}): Promise<RuntimeInfo> {
   checkOptions(options);
+  const { threads: wanted = asked } = options;
+  if (!loading) asked = options.threads ?? 1;
+  else if (wanted !== asked)
+    throw new Error(
+      `init: threads: ${describe(wanted)} comes too late: the first call of init() decides, and asked for ${describe(asked)}.`,
+    );
   loading ??= load(options).then((loaded) => {
     setEngine(loaded.engine);
     return loaded;
   });
+  const mine = loading;
   try {
-    const { engine, threads, threadsNote } = await loading;
+    const { engine, threads, threadsNote } = await mine;
     return {
       variant: 'simd128',
       threads: engine.pool || threads === 1 ? threads : 1,
@@ -137,7 +164,7 @@ export async function init(options: InitOptions = {}): Promise<RuntimeInfo> {
       memoryBytes: engine.memory.buffer.byteLength,
     };
   } catch (error) {
-    loading = undefined; // so that another call may try again
+    if (loading === mine) loading = undefined; // so that another call may try again
     throw error;
   }
 }

@@ -227,7 +227,8 @@ export class Encoder {
     }
     let uniform = bounds.get(target.row);
     if (!uniform) {
-      const [least, most, rate, unit] = range;
+      const [least, most, share, unit] = range;
+      const rate = Number.isNaN(share) ? 1 : share;
       const words = new Uint32Array([...split, Number(unit), 0, 0, 0, 0]);
       new Float32Array(words.buffer).set([least, most, rate, 1 - rate], 4);
       uniform = frozen(context, 'a constraint', words, usage.uniform);

@@ -1,5 +1,5 @@
 // initWebGPU: finds an adapter and a device with its limits, or takes the caller's device.
-import { describe } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
 import { init } from '../engine/load.js';
 import { loadShaders } from './shader-text.js';
 import { type DeviceLike, WebGPU } from './webgpu.js';
@@ -27,12 +27,8 @@ const wanted = ['maxBufferSize', 'maxStorageBufferBindingSize'] as const;
 export async function initWebGPU(options: WebGPUOptions & { optional: true }): Promise<WebGPU | null>;
 export async function initWebGPU(options?: WebGPUOptions): Promise<WebGPU>;
 export async function initWebGPU(options: WebGPUOptions = {}): Promise<WebGPU | null> {
-  const { device: given, gpu, optional, powerPreference, ...rest } = options ?? {};
-  const unknown = Object.keys(rest)[0];
-  if (unknown)
-    throw new TypeError(
-      `initWebGPU: unknown option '${unknown}'; device, gpu, optional and powerPreference are accepted.`,
-    );
+  refuseUnknown('initWebGPU', options, ['device', 'gpu', 'optional', 'powerPreference']);
+  const { device: given, gpu, optional, powerPreference } = options;
   if (given !== undefined) checkDevice(given);
   await Promise.all([init(), loadShaders()]);
   if (given) return new WebGPU(given, infoOf((given as Partial<GPUDevice>).adapterInfo), false);

@@ -2,7 +2,7 @@
 // TensorFlow's optimizer_v2 Adam whose arithmetic it follows. Not copied: its crash on pattern_lrs = None, and
 // its sparse branch, which forgets the bias correction (a SparseGradient here equals the dense gradient).
 
-import { describe } from '../basics/errors.js';
+import { describe, isRecord } from '../basics/errors.js';
 import { dialects } from '../engine/facts.js';
 import {
   deserializeSchedule,
@@ -43,10 +43,11 @@ interface Entry {
 function readEntries(label: string, value: unknown): Entry[] {
   if (!Array.isArray(value))
     throw new TypeError(`${label} must be an array of { patterns, lr }, got ${describe(value)}.`);
-  return value.map((entry, k): Entry => {
+  return Array.from(value, (entry, k): Entry => {
     const at = `${label}[${k}]`;
-    const { patterns, lr, ...rest } = (entry ?? {}) as { patterns?: unknown; lr?: unknown };
-    if (!Array.isArray(patterns) || !patterns.every((p) => typeof p === 'string'))
+    if (!isRecord(entry)) throw new TypeError(`${at} must be { patterns, lr }, got ${describe(entry)}.`);
+    const { patterns, lr, ...rest } = entry;
+    if (!Array.isArray(patterns) || ![...patterns].every((p) => typeof p === 'string'))
       throw new TypeError(
         `${at}.patterns must be an array of regular expressions as strings, got ${describe(patterns)}.`,
       );
@@ -64,8 +65,10 @@ function readEntries(label: string, value: unknown): Entry[] {
 }
 
 const checkPatterns: Check<unknown> = (label, value) => {
-  readEntries(label, value); // the value itself is kept, for the config
-  return value;
+  const entries = readEntries(label, value);
+  return Object.freeze(
+    entries.map(({ sources, lr }) => Object.freeze({ patterns: Object.freeze(sources), lr })),
+  );
 };
 
 class PatternRates implements RateGroups {

@@ -1,12 +1,14 @@
 // What a training loop says in terms of `apply`: in pairs, with the variables' own gradients, from a loss, or on
 // values instead of stored ones. A subclass' own apply is called by all of them. What apply does is run.ts.
 
-import { describe } from '../basics/errors.js';
+import { awaited, describe } from '../basics/errors.js';
+import { floatsFrom } from '../basics/floats.js';
 import { engine } from '../engine/engine.js';
 import { assignAll } from '../state/entries.js';
 import type { State } from '../state/state.js';
 import { homeOf } from '../step/home.js';
 import type { Parameter } from '../step/parameters.js';
+import { heldGradient } from '../step/selection.js';
 import type { Stepping } from '../step/stepping.js';
 import type { GradientLike } from '../step/target.js';
 
@@ -22,6 +24,8 @@ export function applyPairs(
   optimizer: Applies & { readonly rawIterations: number },
   pairs: Iterable<readonly [GradientLike, Parameter]>,
 ): number | Promise<number> {
+  if (typeof (pairs as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function')
+    throw new TypeError(`applyGradients takes a list of [gradient, variable] pairs, got ${describe(pairs)}.`);
   const list = [...pairs];
   if (list.length === 0)
     throw new RangeError('applyGradients: the list of [gradient, variable] pairs is empty.');
@@ -46,7 +50,9 @@ export function applyFromLoss(
     );
   const result = lossAndGrads();
   if (typeof result !== 'object' || result === null || !Array.isArray(result.grads))
-    throw new TypeError(`minimize: the function must return { loss, grads }, got ${describe(result)}.`);
+    throw new TypeError(
+      `minimize: the function must return { loss, grads }, got ${describe(result)}.${awaited(result)}`,
+    );
   return after(optimizer.apply(result.grads, variables), () => result.loss);
 }
 
@@ -56,25 +62,34 @@ export function applyToValues(
   state: State,
   optimizerVariables: readonly (number | ArrayLike<number>)[],
   grads: readonly GradientLike[],
-  values: readonly ArrayLike<number>[],
+  trainables: readonly ArrayLike<number>[],
 ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
   state.present('statelessApply');
   const { targets } = stepper;
-  if (!Array.isArray(values) || values.length !== targets.length)
+  if (!Array.isArray(trainables) || trainables.length !== targets.length)
     throw new RangeError(
-      `statelessApply: trainableVariables must be the ${targets.length} built variables, 1:1, got ${describe(values)}.`,
+      `statelessApply: trainableVariables must be the ${targets.length} built variables, 1:1, got ${describe(trainables)}.`,
     );
-  targets.forEach((t, k) => {
-    if (values[k]?.length !== t.size)
-      throw new RangeError(`statelessApply: '${t.path}' has ${t.size} elements, got ${describe(values[k])}.`);
+  // All is read before anything is written: what was given may be views of what is written.
+  const values = targets.map(({ path, size }, k) => {
+    const given = trainables[k];
+    const read = floatsFrom(given);
+    if (!read)
+      throw new TypeError(
+        `statelessApply: the values of '${path}' must be an array of numbers, got ${describe(given)}.`,
+      );
+    if (read.length !== size)
+      throw new RangeError(`statelessApply: '${path}' has ${size} elements, got ${describe(given)}.`);
+    return read;
   });
+  const held = Array.isArray(grads) ? grads.map(heldGradient) : grads;
   const restore = state.snapshot(stepper);
   try {
     assignAll('statelessApply: optimizerVariables', state.entries(), optimizerVariables);
     targets.forEach((t, k) => {
       stepper.values(t).set(values[k]);
     });
-    optimizer.apply(grads);
+    optimizer.apply(held);
     return [targets.map((t) => stepper.values(t).slice()), state.weights];
   } finally {
     restore();

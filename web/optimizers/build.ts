@@ -2,16 +2,17 @@
 // call against them. build() and the first apply make them of Variables and arrays, adapters bring their own; they
 // are given back if the call that needed them fails. What is done with them is run.ts.
 
+import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
 import { rateFrom } from '../schedules/rate.js';
 import { ruleScalars, type StateEntry, scalarEntry, slotEntries } from '../state/entries.js';
-import { type Parameter, targetsFor } from '../step/parameters.js';
+import { isParameter, type Parameter, pathOf, targetsFor } from '../step/parameters.js';
 import { Selection } from '../step/selection.js';
 import { fillSlots } from '../step/slots.js';
 import { Stepper } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
 import type { Configuration } from './configuration.js';
-import { type Excluded, Exclusion } from './exclusion.js';
+import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
 import type { Holder } from './lifetime.js';
 
 export interface Made {
@@ -24,6 +25,8 @@ export class Build implements Holder {
   readonly #options: Configuration;
   #made: Made | null = null;
   #excluded = new Exclusion();
+  /** The count of calls that it will be built with. */
+  #first = 0;
 
   constructor(engine: Engine, options: Configuration) {
     this.engine = engine;
@@ -47,28 +50,67 @@ export class Build implements Holder {
     return this.#made;
   }
 
-  /** Of Variables and arrays; a second call does nothing. @throws TypeError, RangeError, Error; then nothing was made */
+  get iterations(): number {
+    return this.stepper?.native.iterations ?? this.#first;
+  }
+  set iterations(raw: number) {
+    if (this.stepper) this.stepper.native.iterations = raw;
+    else this.#first = raw;
+  }
+
+  /**
+   * Of Variables and arrays; a second call with the same ones does nothing.
+   * @throws TypeError, RangeError, Error; then nothing was made
+   */
   make(variables: readonly Parameter[]): void {
-    if (this.#made) return;
+    if (this.#made) {
+      this.#checkSame(variables, this.#made);
+      return;
+    }
     const { engine } = this;
     const targets = targetsFor(variables, engine).map((target) => ({
       ...target,
       matrix: this.#options.matrixOf(target),
     }));
-    this.attach((rule, averages, accumulates) => ({
-      stepper: new Stepper(engine, rule, targets, averages, accumulates),
-      selection: new Selection(this.#options.name, engine, targets, variables),
-    }));
-    for (const { row } of targets)
-      if (this.#excluded.lists(variables[row])) this.require().native.excludeFromDecay(row);
+    this.#excluded.checkBuilt(variables);
+    this.attach((rule, averages, accumulates) => {
+      const stepper = new Stepper(engine, rule, targets, averages, accumulates);
+      return { stepper, selection: new Selection(this.#options.name, engine, stepper, variables) };
+    }, variables);
   }
 
-  /** Of what an adapter brings. A second call replaces both, and moves the state of the variables that stay. */
-  attach(make: (rule: string, averages: boolean, accumulates: boolean) => Made): void {
+  /** Whether these are the variables that were built, in their order. */
+  #checkSame(variables: readonly Parameter[], { selection, stepper: { targets } }: Made): void {
+    if (!Array.isArray(variables))
+      throw new TypeError(`build takes an array of variables, got ${describe(variables)}.`);
+    const refuse = (difference: string) => {
+      throw new Error(
+        `build: the optimizer '${this.#options.name}' is built already, with ${targets.length} variables: ${difference}. Make another optimizer for others.`,
+      );
+    };
+    if (variables.length !== targets.length) refuse(`${variables.length} were given now`);
+    for (const { row, path } of targets) {
+      const given = variables[row];
+      const known = isParameter(given) && selection.knows(given) ? selection.rowOf(given) : -1;
+      if (known !== row)
+        refuse(
+          `variables[${row}] was '${path}', and is ${isParameter(given) ? pathOf(given) : describe(given)} now`,
+        );
+    }
+  }
+
+  /**
+   * Of what an adapter brings. A second call replaces both, and moves the state of the variables that stay.
+   * @param parameters what rows were made of, where that is ours
+   */
+  attach(
+    make: (rule: string, averages: boolean, accumulates: boolean) => Made,
+    parameters: readonly Parameter[] = [],
+  ): void {
     const { useEma, gradientAccumulationSteps } = this.#options.values;
     const made = make(this.#options.rule, useEma, Boolean(gradientAccumulationSteps));
     try {
-      this.#settle(made.stepper);
+      this.#settle(made.stepper, parameters);
     } catch (error) {
       made.stepper.delete();
       throw error;
@@ -79,16 +121,16 @@ export class Build implements Holder {
   }
 
   /** What a new stepper is told of its rows: what decay leaves alone, the groups, and the state that there was. */
-  #settle(stepper: Stepping): void {
+  #settle(stepper: Stepping, parameters: readonly Parameter[]): void {
     const { native, targets } = stepper;
     const { rateGroups, name } = this.#options;
-    for (const { row, name } of targets) if (this.#excluded.matches(name)) native.excludeFromDecay(row);
+    for (const t of targets) if (this.#excluded.has(t, parameters[t.row])) native.excludeFromDecay(t.row);
     if (rateGroups) for (const target of targets) native.setGroup(target.row, rateGroups.groupOf(target));
     const { hypers } = this.#options;
     for (const target of targets) fillSlots(stepper, target, (hyper) => hypers.get(hyper) ?? 0);
+    native.iterations = this.iterations;
     const before = this.stepper;
     if (!before) return;
-    native.iterations = before.native.iterations;
     const entries = new Map(builtEntries(name, stepper).map((entry) => [entry.key, entry]));
     for (const { key, read } of builtEntries(name, before)) entries.get(key)?.write(read());
   }
@@ -121,9 +163,9 @@ export class Build implements Holder {
     const iteration = scalarEntry(
       `${name}/iteration`,
       'int32',
-      () => stepper?.native.iterations ?? 0,
+      () => this.iterations,
       (x) => {
-        if (stepper) stepper.native.iterations = x;
+        this.iterations = x;
       },
     );
     return [iteration, ...rateEntries(name, options), ...(stepper ? builtEntries(name, stepper) : [])];
@@ -134,6 +176,17 @@ export class Build implements Holder {
     if (this.#made)
       throw new Error('excludeFromWeightDecay must be called before build, and before the first apply.');
     this.#excluded = new Exclusion(which);
+  }
+
+  /** What is excluded, as it is saved beside a config: null if nothing is. @throws Error for what has no path yet */
+  get exclusion(): SavedExclusion | null {
+    return this.#excluded.save((parameter) => {
+      const { selection, stepper } = this.#made ?? {};
+      return stepper?.targets[selection?.rowOf(parameter) as number].path;
+    });
+  }
+  set exclusion(saved: SavedExclusion) {
+    this.#excluded = Exclusion.from(saved);
   }
 }
 

@@ -1,7 +1,7 @@
 // What an optimizer was told: the values of its options, its name and its learning rate, checked at every change, and
 // Keras' config in and out. It knows no variables and no state; what the options do is the engine's.
 
-import { describe } from '../basics/errors.js';
+import { awaited, describe, isRecord } from '../basics/errors.js';
 import type { EngineOptimizer } from '../engine/engine.js';
 import { dialects, ruleFacts } from '../engine/facts.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
@@ -204,8 +204,8 @@ export function readConfig(
   config: Record<string, unknown>,
   customObjects: Record<string, unknown>,
 ): Record<string, unknown> {
-  if (typeof config !== 'object' || config === null || Array.isArray(config))
-    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.`);
+  if (!isRecord(config))
+    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
   const key = 'learning_rate' in config ? 'learning_rate' : 'learningRate';
   const rate = config[key];
   if (typeof rate !== 'object' || rate === null) return config;

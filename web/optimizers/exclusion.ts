@@ -1,40 +1,111 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
 // in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
-import { describe } from '../basics/errors.js';
-import { isParameter, type Parameter } from '../step/parameters.js';
-import { pattern } from './options.js';
+import { describe, isRecord, suggestion } from '../basics/errors.js';
+import { homeOf } from '../step/home.js';
+import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
+import type { Target } from '../step/target.js';
+import { Variable } from '../step/variable.js';
+import { pattern, snakeCase } from './options.js';
 
 export interface Excluded {
+  /** Each must be among the variables built. */
   varList?: readonly Parameter[];
   /** Regular expressions. */
   varNames?: readonly string[];
 }
 
+/** As it is saved: by paths and patterns. */
+export interface SavedExclusion {
+  var_paths?: readonly string[];
+  var_names?: readonly string[];
+}
+
+const what = 'excludeFromWeightDecay';
+const names = ['varList', 'varNames'] as const;
+
+/** In either spelling. */
+function read(given: unknown): Excluded {
+  if (!isRecord(given))
+    throw new TypeError(
+      `${what} takes { varList: [variables], varNames: [patterns] }, got ${describe(given)}.`,
+    );
+  const out: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    const name = names.find((n) => n === key || snakeCase(n) === key);
+    if (!name)
+      throw new TypeError(
+        `${what}: unknown option '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
+      );
+    if (name in out) throw new TypeError(`${what}: '${name}' is given in two spellings; use one.`);
+    out[name] = value;
+  }
+  return out;
+}
+
 export class Exclusion {
-  readonly #parameters: ReadonlySet<unknown>;
+  readonly #list: ReadonlySet<Parameter>;
+  readonly #sources: readonly string[];
   readonly #patterns: readonly RegExp[];
+  readonly #paths: readonly string[];
 
   /** @throws TypeError for what are no variables or no strings; RangeError for what is no regular expression */
-  constructor(which: Excluded = {}) {
-    const varList = which?.varList ?? [];
-    const varNames = which?.varNames ?? [];
-    if (!Array.isArray(varList) || !varList.every(isParameter))
+  constructor(which: Excluded = {}, { var_paths: paths = [] }: SavedExclusion = {}) {
+    const { varList = [], varNames = [] } = read(which);
+    if (!Array.isArray(varList) || ![...varList].every(isParameter))
+      throw new TypeError(`${what}: varList must be an array of variables, got ${describe(varList)}.`);
+    if (!Array.isArray(varNames) || ![...varNames].every((name) => typeof name === 'string'))
       throw new TypeError(
-        `excludeFromWeightDecay: varList must be an array of variables, got ${describe(varList)}.`,
+        `${what}: varNames must be an array of regular expressions as strings, got ${describe(varNames)}.`,
       );
-    if (!Array.isArray(varNames) || !varNames.every((name) => typeof name === 'string'))
-      throw new TypeError(
-        `excludeFromWeightDecay: varNames must be an array of regular expressions as strings, got ${describe(varNames)}.`,
-      );
-    this.#parameters = new Set(varList);
-    this.#patterns = varNames.map((source) => pattern('excludeFromWeightDecay: varNames', source));
+    this.#list = new Set(varList);
+    this.#sources = [...varNames];
+    this.#patterns = varNames.map((source) => pattern(`${what}: varNames`, source));
+    this.#paths = [...paths];
   }
 
-  lists(parameter: Parameter): boolean {
-    return this.#parameters.has(parameter);
+  /** @throws RangeError for one that is not among the variables built: it would be excluded from nothing */
+  checkBuilt(built: readonly Parameter[]): void {
+    const known = new Set(built);
+    for (const parameter of this.#list)
+      if (!known.has(parameter))
+        throw new RangeError(
+          `build: ${pathOf(parameter)} of ${what}'s varList is not among the ${built.length} variables built.`,
+        );
   }
 
-  matches(name: string): boolean {
-    return this.#patterns.some((pattern) => pattern.test(name));
+  has({ name, path }: Target, parameter?: Parameter): boolean {
+    return (
+      (parameter !== undefined && this.#list.has(parameter)) ||
+      this.#paths.includes(path) ||
+      this.#patterns.some((pattern) => pattern.test(name))
+    );
+  }
+
+  /**
+   * For a file; null if nothing is excluded. @param builtPath of a parameter, once built
+   * @throws Error for a parameter that has no path yet
+   */
+  save(builtPath: (parameter: Parameter) => string | undefined): SavedExclusion | null {
+    const paths = [...this.#list].map((parameter) => {
+      const path =
+        builtPath(parameter) ??
+        (parameter instanceof Variable && !homeOf(parameter).isUnnamed && parameter.path);
+      if (path) return path;
+      throw new Error(
+        `${what}: a variable without a name, ${pathOf(parameter)}, has no path before build, and its exclusion cannot be saved; build first, or name it.`,
+      );
+    });
+    paths.push(...this.#paths);
+    if (paths.length === 0 && this.#sources.length === 0) return null;
+    return {
+      ...(paths.length && { var_paths: paths }),
+      ...(this.#sources.length && { var_names: [...this.#sources] }),
+    };
+  }
+
+  /** What `save` gave. @throws TypeError, RangeError that name what is wrong with it */
+  static from(saved: SavedExclusion): Exclusion {
+    const { var_names: varNames = [], var_paths } = saved;
+    return new Exclusion({ varNames }, { var_paths });
   }
 }

@@ -2,6 +2,7 @@
 // It decides whether and with which scale the inner optimizer steps; everything else is the inner one's.
 
 import { describe } from '../basics/errors.js';
+import { isFloats } from '../basics/floats.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
 import type { Parameter } from '../step/parameters.js';
@@ -16,6 +17,7 @@ import type { Holder } from './lifetime.js';
 import { Optimizer } from './optimizer.js';
 import { anything, baseOptions, type Check, number, type Option } from './options.js';
 import { type Parts, partsOf } from './parts.js';
+import { serializeOptimizer } from './serialized.js';
 
 export interface LossScaleOptions {
   /** The loss scale to begin with. Default 2^15. */
@@ -36,7 +38,13 @@ const innerOnly = (name: string, fallback: unknown): Check<unknown> => {
   };
 };
 
-const { name, learningRate, ...others } = baseOptions;
+const { name, learningRate: inners, ...others } = baseOptions;
+const learningRate: Option = {
+  ...inners,
+  check: (label) => {
+    throw new RangeError(`${label}: the learning rate is the inner optimizer's; set it there.`);
+  },
+};
 const kind: Kind = {
   className: 'LossScaleOptimizer',
   defaultName: 'loss_scale_optimizer',
@@ -92,16 +100,38 @@ class Scaling implements Holder {
     return this.inner.lifetime.require();
   }
 
+  /** @throws Error if there is nothing left to halve */
   shrink(): void {
+    const half = Math.fround(this.scale * 0.5);
+    if (half === 0)
+      throw new Error(
+        'LossScaleOptimizer: the gradients are not finite at any scale: it has been halved down to the smallest float32. ' +
+          'The loss or the model gives NaN or Infinity.',
+      );
     this.steps = 0;
-    this.scale = Math.fround(this.scale * 0.5);
+    this.scale = half;
   }
 
+  /** As Keras compares: where dynamicGrowthSteps was lowered below the counter, the scale grows no more. */
   count(growthSteps: number): void {
-    this.steps++;
-    if (this.steps < growthSteps) return;
-    this.steps = 0;
-    this.scale = Math.fround(this.scale * 2);
+    const grows = this.steps === growthSteps - 1;
+    this.steps = grows ? 0 : this.steps + 1;
+    const twice = Math.fround(this.scale * 2);
+    if (grows && twice < Number.POSITIVE_INFINITY) this.scale = twice;
+  }
+
+  /** Copies of gradients, divided by the scale. */
+  divided(grads: readonly GradientLike[]): GradientLike[] {
+    const divide = (values: Float32Array) => new Float32Array(values).map((x) => x / this.scale);
+    return grads.map((g) => {
+      if (!g) return g;
+      if (isFloats(g)) return divide(g);
+      if (g instanceof SparseGradient)
+        return new SparseGradient({ indices: g.indices, values: divide(g.values), clip: g.clip });
+      throw new Error(
+        "LossScaleOptimizer: with a lossScaleFactor of the inner optimizer's own, gradients must be Float32Arrays.",
+      );
+    });
   }
 
   entries(name: string): StateEntry[] {
@@ -116,7 +146,16 @@ class Scaling implements Holder {
       scalarEntry(`${name}/iteration`, 'int32', none, () => {}), // Keras' own counter never moves
       scalarEntry(`${name}/learning_rate`, 'float32', none, () => {}), // nor is its own rate used
       scalarEntry(`${name}/step_counter`, 'int32', () => this.steps, steps),
-      scalarEntry(`${name}/dynamic_scale`, 'float32', () => this.scale, scale),
+      scalarEntry(
+        `${name}/dynamic_scale`,
+        'float32',
+        () => this.scale,
+        scale,
+        (x) => {
+          if (!(Math.fround(x) > 0 && Math.fround(x) < Number.POSITIVE_INFINITY))
+            throw new RangeError(`'${name}/dynamic_scale' must be a finite number > 0 in float32, got ${x}.`);
+        },
+      ),
       ...this.inner.state.entries().map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
     ];
   }
@@ -125,7 +164,9 @@ class Scaling implements Holder {
 /**
  * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
  * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
- * `scaleLoss`. As in Keras there is no floor, and the inner `lossScaleFactor` is switched off for good.
+ * `scaleLoss`. As in Keras the inner `lossScaleFactor` is switched off; one that is set afterwards divides once more.
+ * The scale never reaches 0 or Infinity, from where Keras' would not come back and make NaN of every weight: a step that
+ * would halve the smallest float32 throws, and one that would double the largest leaves it.
  */
 export class LossScaleOptimizer extends Optimizer {
   static override readonly name: string = 'LossScaleOptimizer';
@@ -167,6 +208,12 @@ export class LossScaleOptimizer extends Optimizer {
   override get iterations(): number {
     return this.#inner.iterations;
   }
+  override set iterations(count: number) {
+    this.#inner.iterations = count;
+  }
+  override get rawIterations(): number {
+    return this.#inner.rawIterations;
+  }
   override get learningRate(): number {
     return this.#inner.learningRate;
   }
@@ -199,7 +246,7 @@ export class LossScaleOptimizer extends Optimizer {
 
   override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
     this.#parts.lifetime.idle('record');
-    const isHere = (g: GradientLike) => !g || g instanceof Float32Array || g instanceof SparseGradient;
+    const isHere = (g: GradientLike) => !g || isFloats(g) || g instanceof SparseGradient;
     if (Array.isArray(grads) && !grads.every(isHere))
       throw new Error(
         'LossScaleOptimizer: whether gradients on the GPU are finite must be waited for, and cannot be recorded; await apply() instead.',
@@ -224,13 +271,15 @@ export class LossScaleOptimizer extends Optimizer {
       scaling.shrink();
       return undefined;
     }
-    const waiting = scaling.inner.run.applyScaled(grads, variables, scaling.scale, encoder);
-    if (waiting) return waiting.then(() => this.#count());
-    this.#count();
-  }
-
-  #count(): void {
-    this.#scaling.count(this.#parts.options.values.dynamicGrowthSteps as number);
+    const count = () => scaling.count(this.dynamicGrowthSteps);
+    const factor = this.#inner.lossScaleFactor; // Keras' inner optimizer divides by it as well, afterwards
+    const { run } = scaling.inner;
+    const waiting =
+      factor === null
+        ? run.applyScaled(grads, variables, scaling.scale, encoder)
+        : run.applyScaled(scaling.divided(grads), variables, factor, encoder);
+    if (waiting) return waiting.then(count);
+    count();
   }
 
   override updateStep(
@@ -260,15 +309,9 @@ export class LossScaleOptimizer extends Optimizer {
   }
 
   override getConfig(): Record<string, unknown> {
-    const inner = this.#inner.constructor as typeof Optimizer;
     return {
       name: this.name,
-      inner_optimizer: {
-        module: 'keras.optimizers',
-        class_name: inner.className,
-        config: this.#inner.getConfig(),
-        registered_name: null,
-      },
+      inner_optimizer: serializeOptimizer(this.#inner),
       initial_scale: this.initialScale,
       dynamic_growth_steps: this.dynamicGrowthSteps,
     };

@@ -3,6 +3,7 @@
 // The subclasses choose the update rule and add their options; the arithmetic is the engine's.
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import { describe, markOurs } from '../basics/errors.js';
 import { engine } from '../engine/engine.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { OptimizerVariable } from '../state/entries.js';
@@ -18,12 +19,17 @@ import { Build } from './build.js';
 import { Configuration, type Kind, readConfig } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import { type Holder, Lifetime } from './lifetime.js';
-import type { OptionTable } from './options.js';
-import { keepParts, partsOf } from './parts.js';
+import { type OptionTable, snakeCase } from './options.js';
+import { isBuiltIn, keepParts, partsOf } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
 import { Run } from './run.js';
+import { refuseUnknownProperties } from './unknown.js';
 
 export abstract class Optimizer {
+  static {
+    markOurs(Optimizer);
+    refuseUnknownProperties(Optimizer.prototype, isBuiltIn);
+  }
   static readonly name: string = 'Optimizer';
   /** The `class_name` of Keras' configs. */
   static readonly className: string = 'Optimizer';
@@ -126,20 +132,31 @@ export abstract class Optimizer {
     return this.#lifetime.stepper !== null;
   }
 
-  /** Updates so far: calls divided by the accumulation steps, rounded down. */
+  /** Updates so far: calls divided by the accumulation steps, rounded down. Settable, as by those who start anew. */
   get iterations(): number {
     return Math.floor(this.rawIterations / (this.gradientAccumulationSteps || 1));
+  }
+  /** @throws TypeError, RangeError for what is no whole number from 0 on */
+  set iterations(count: number) {
+    this.#lifetime.idle('iterations');
+    const steps = this.gradientAccumulationSteps || 1;
+    const most = Math.floor((2 ** 31 - 1) / steps);
+    if (typeof count !== 'number')
+      throw new TypeError(`iterations must be a whole number from 0 on, got ${describe(count)}.`);
+    if (!Number.isInteger(count) || count < 0 || count > most)
+      throw new RangeError(`iterations must be a whole number from 0 to ${most}, got ${count}.`);
+    this.#build.iterations = count * steps;
   }
 
   /** Calls of `apply` so far, also those that only accumulated. */
   get rawIterations(): number {
-    return this.#lifetime.stepper?.native.iterations ?? 0;
+    return this.#lifetime.stepper?.native.iterations ?? this.#build.iterations;
   }
 
   /**
-   * Makes the state (slots, averages, accumulators) for these variables, zeroed. A second call does nothing.
-   * @throws TypeError, RangeError, Error for what is no variable, disposed, doubled, overlapping or of equal path,
-   *   or if there is no memory; then nothing was made.
+   * Makes the state (slots, averages, accumulators) for these variables, zeroed. A second call with the same ones does
+   * nothing. @throws TypeError, RangeError, Error for what is no variable, disposed, doubled, overlapping or of equal path,
+   *   or if there is no memory; then nothing was made. Error if it was built with others
    */
   build(variables: readonly Parameter[]): void {
     this.#lifetime.alive();
@@ -262,12 +279,16 @@ export abstract class Optimizer {
 
   /** Keras' layout: keys "0", "1", … in the order of `variables`. */
   saveOwnVariables(store: Record<string, unknown>): void {
+    if (typeof store !== 'object' || store === null)
+      throw new TypeError(`saveOwnVariables takes an object to write to, got ${describe(store)}.`);
     Object.assign(store, this.getWeights());
   }
 
   /** @throws as setWeights, also where Keras only warns (another number of values). */
   loadOwnVariables(store: Record<string, number | Numbers>): void {
-    const values = Object.keys(store ?? {}).map((_, k) => store[k]);
+    if (typeof store !== 'object' || store === null)
+      throw new TypeError(`loadOwnVariables takes an object of values by number, got ${describe(store)}.`);
+    const values = Object.keys(store).map((_, k) => store[k]);
     this.#state.assign('loadOwnVariables', values);
   }
 
@@ -345,19 +366,29 @@ if (Symbol.dispose)
     writable: true,
   });
 
-/** Every option of the table as a live property; those that a class has accessors for are left alone. */
+/** Every option of the table as a live property, in Keras' spelling as well; those that there are already are left alone. */
 function defineOptions(prototype: object, table: OptionTable): void {
   for (const name of Object.keys(table)) {
-    if (name in prototype) continue;
-    Object.defineProperty(prototype, name, {
-      get(this: Optimizer) {
-        return partsOf(this).options.values[name];
-      },
-      set(this: Optimizer, value: unknown) {
-        const { lifetime, options } = partsOf(this);
-        lifetime.idle(name);
-        options.write(name, value);
-      },
-    });
+    const keras = snakeCase(name);
+    if (!(name in prototype))
+      Object.defineProperty(prototype, name, {
+        get(this: Optimizer) {
+          return partsOf(this).options.values[name];
+        },
+        set(this: Optimizer, value: unknown) {
+          const { lifetime, options } = partsOf(this);
+          lifetime.idle(name);
+          options.write(name, value);
+        },
+      });
+    if (!(keras in prototype))
+      Object.defineProperty(prototype, keras, {
+        get(this: Record<string, unknown>) {
+          return this[name];
+        },
+        set(this: Record<string, unknown>, value: unknown) {
+          this[name] = value;
+        },
+      });
   }
 }

@@ -1,6 +1,6 @@
 // Options of optimizers: one table row each, with its default and its check. Both spellings (camelCase and
 // Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
-import { describe, suggestion } from '../basics/errors.js';
+import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
 import type { EngineOptimizer } from '../engine/engine.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
@@ -24,11 +24,13 @@ export const camelCase = (name: string) => name.replace(/_(.)/g, (_, c) => c.toU
 const wrong = (label: string, accepted: string, value: unknown) =>
   `${label} must be ${accepted}, got ${describe(value)}.`;
 
-/** A number in a range, or null where `nullable`. NaN and infinities are refused. */
+/** A number in a range, also as the float32 that it becomes. NaN and infinities are refused. */
 export function number(accepted: string, inRange: (x: number) => boolean = () => true): Check<number> {
   return (label, value) => {
     if (typeof value !== 'number') throw new TypeError(wrong(label, accepted, value));
-    if (!Number.isFinite(value) || !inRange(value)) throw new RangeError(wrong(label, accepted, value));
+    const single = Math.fround(value);
+    if (!Number.isFinite(single) || !inRange(value) || !inRange(single))
+      throw new RangeError(wrong(label, `${accepted}, in float32`, value));
     return value;
   };
 }
@@ -61,9 +63,9 @@ export const text: Check<string> = (label, value) => {
 
 /** A config object in either spelling, as a full record in camelCase. `undefined` counts as not given. */
 export function readOptions(className: string, table: OptionTable, config: unknown): Record<string, unknown> {
-  if (typeof config !== 'object' || config === null || Array.isArray(config))
+  if (!isRecord(config))
     throw new TypeError(
-      `${className}: options must be an object such as { learningRate: 0.001 }, got ${describe(config)}.`,
+      `${className}: options must be a plain object such as { learningRate: 0.001 }, got ${describe(config)}.`,
     );
   const names = Object.keys(table);
   const bySnake = new Map(names.map((name) => [snakeCase(name), name]));
@@ -91,14 +93,22 @@ const positive = (x: number) => x > 0;
 
 const rateLike: Check<number | null> = orNull(number('a finite number or null'));
 
+/** Keras takes numbers below zero, and clips nothing then. */
+const clip: Check<number | null> = (label, value) => {
+  const checked = rateLike(label, value);
+  if (checked !== null && checked < 0)
+    warnOnce(`${label} is ${checked}: below zero nothing is clipped, as in Keras; null says so in words.`);
+  return checked;
+};
+
 /** Options of every optimizer, in the order of Keras' get_config. */
 export const baseOptions = {
   name: { default: null, check: anything, config: 'never' }, // these two are checked and saved by the optimizer itself
   learningRate: { default: 0.001, check: anything, config: 'never' },
   weightDecay: { default: null, check: rateLike, config: 'always' },
-  clipnorm: { default: null, check: rateLike, config: 'always' },
-  globalClipnorm: { default: null, check: rateLike, config: 'always' },
-  clipvalue: { default: null, check: rateLike, config: 'always' },
+  clipnorm: { default: null, check: clip, config: 'always' },
+  globalClipnorm: { default: null, check: clip, config: 'always' },
+  clipvalue: { default: null, check: clip, config: 'always' },
   useEma: { default: false, check: boolean, config: 'always' },
   emaMomentum: { default: 0.99, check: number('a finite number'), config: 'always' },
   emaOverwriteFrequency: {

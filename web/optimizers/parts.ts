@@ -20,6 +20,12 @@ const parts = new WeakMap<object, Parts>();
 /** Of an optimizer; there is nothing for anything else. */
 export const partsOf = (optimizer: object): Parts => parts.get(optimizer) as Parts;
 
+/** Whether an optimizer is of a class of ours, and of no subclass of it. */
+export function isBuiltIn(optimizer: object): boolean {
+  const type = optimizer.constructor as { className?: string };
+  return Object.hasOwn(type, 'className') && type.className === partsOf(optimizer).options.kind.className;
+}
+
 /** To be called once, by the constructor. */
 export function keepParts(optimizer: object, own: Parts): void {
   parts.set(optimizer, own);

@@ -1,7 +1,7 @@
 // Where an optimizer's variables and their state live: moving them to a GPU and back, and reading state from wherever
 // it is. How that is done is gpu/'s; here is only what is valid.
 
-import { describe } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
 import { copyOf, type StateEntry } from '../state/entries.js';
 import { writeEntries } from '../state/safetensors.js';
 import type { Place } from '../step/elsewhere.js';
@@ -21,9 +21,8 @@ export function offload(stepper: Stepping, gpu: Place, options: OffloadOptions):
     );
   if (!(stepper instanceof Stepper))
     throw new Error('offload: the variables of this optimizer live in another library.');
-  const { minSize, ...rest } = options ?? {};
-  const unknown = Object.keys(rest)[0];
-  if (unknown) throw new TypeError(`offload: unknown option '${unknown}'; 'minSize' is accepted.`);
+  refuseUnknown('offload', options, ['minSize']);
+  const { minSize } = options;
   if (minSize !== undefined && !(typeof minSize === 'number' && minSize >= 0))
     throw new RangeError(`offload: minSize must be a number from 0 on, got ${describe(minSize)}.`);
   return stepper.pending.during('offload', gpu.move(stepper, minSize));

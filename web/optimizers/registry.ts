@@ -1,5 +1,5 @@
 // keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form.
-import { describe, suggestion } from '../basics/errors.js';
+import { awaited, describe, isRecord, refuseMisspelt, suggestion } from '../basics/errors.js';
 import { Adadelta } from './adadelta.js';
 import { Adafactor } from './adafactor.js';
 import { Adagrad } from './adagrad.js';
@@ -15,25 +15,25 @@ import { Nadam, RAdam } from './nadam.js';
 import { Optimizer } from './optimizer.js';
 import { RMSprop } from './rmsprop.js';
 import { ScheduleFreeAdamW } from './schedule-free.js';
+import {
+  nameOf,
+  type OptimizerClass,
+  restoreExclusion,
+  type SerializedOptimizer,
+  serializeOptimizer,
+} from './serialized.js';
 import { SGD } from './sgd.js';
 
-/** Keras' form of an optimizer: `{ module, class_name, config, registered_name }`. */
-export interface SerializedOptimizer {
-  module?: string | null;
-  class_name: string;
-  config?: Record<string, unknown>;
-  registered_name?: string | null;
-}
-
-interface OptimizerClass {
-  readonly className: string;
-  fromConfig(config: Record<string, unknown>, customObjects?: Record<string, unknown>): Optimizer;
-}
+export type { SerializedOptimizer } from './serialized.js';
 
 /** The wrapper is read here and not by its own fromConfig: only here are the inner classes known. */
 const lossScale: OptimizerClass = {
+  name: LossScaleOptimizer.className,
   className: LossScaleOptimizer.className,
-  fromConfig({ inner_optimizer, innerOptimizer, ...options }, customObjects) {
+  fromConfig(config, customObjects) {
+    if (!isRecord(config))
+      throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
+    const { inner_optimizer, innerOptimizer, ...options } = config;
     const inner = get((inner_optimizer ?? innerOptimizer) as SerializedOptimizer, customObjects);
     return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
   },
@@ -60,34 +60,51 @@ const classes: readonly OptimizerClass[] = [
   lossScale,
 ];
 
+/**
+ * Keras' form, and beside it, where Keras does not look, what is excluded from weight decay: by path and by pattern.
+ * `getConfig` alone has no place for that.
+ */
 export function serialize(optimizer: Optimizer): SerializedOptimizer {
   if (!(optimizer instanceof Optimizer))
     throw new TypeError(`optimizers.serialize takes an optimizer, got ${describe(optimizer)}.`);
-  return {
-    module: 'keras.optimizers',
-    class_name: (optimizer.constructor as typeof Optimizer).className,
-    config: optimizer.getConfig(),
-    registered_name: null,
-  };
+  return serializeOptimizer(optimizer);
 }
 
-/** @param customObjects classes that are not built in, optimizers or schedules, by name. */
+/**
+ * Excluded variables come back with it: see `serialize`.
+ * @param customObjects classes that are not built in, optimizers or schedules, by name; they come before ours.
+ */
 export function deserialize(
   config: SerializedOptimizer,
   customObjects: Record<string, unknown> = {},
 ): Optimizer {
-  if (typeof config !== 'object' || config === null || typeof config.class_name !== 'string')
-    throw new TypeError(`optimizers.deserialize takes { class_name, config }, got ${describe(config)}.`);
+  if (!isRecord(config) || typeof config.class_name !== 'string')
+    throw new TypeError(
+      `optimizers.deserialize takes { class_name, config }, got ${describe(config)}.${awaited(config)}`,
+    );
+  refuseMisspelt('optimizers.deserialize', config);
+  if (!isRecord(customObjects))
+    throw new TypeError(
+      `optimizers.deserialize: customObjects must be an object of classes by name, got ${describe(customObjects)}.`,
+    );
   const name = config.class_name.split('>').pop() as string;
-  const known = [...classes, ...(Object.values(customObjects) as OptimizerClass[]).filter(isOptimizerClass)];
-  const found = known.find((c) => c.className.toLowerCase() === name.toLowerCase());
+  const own = Object.entries(customObjects).filter(([, c]) => isOptimizerClass(c)) as [
+    string,
+    OptimizerClass,
+  ][];
+  const known = [
+    ...own,
+    ...own.map(([, c]) => [nameOf(c).split('>').pop() as string, c] as const),
+    ...classes.map((c) => [c.className, c] as const),
+  ];
+  const found = known.find(([known]) => known.toLowerCase() === name.toLowerCase())?.[1];
   if (!found) {
-    const names = known.map((c) => c.className);
+    const names = [...new Set(known.map(([known]) => known))];
     throw new RangeError(
       `Unknown optimizer '${name}'.${suggestion(name, names)} Known: ${names.join(', ')}.`,
     );
   }
-  return found.fromConfig(config.config ?? {}, customObjects);
+  return restoreExclusion(found.fromConfig(config.config ?? {}, customObjects), config);
 }
 
 function isOptimizerClass(value: unknown): boolean {

@@ -2,6 +2,7 @@
 // wait for a GPU, and how it is taken back. The arithmetic is the engine's, and the stepper moves the data there.
 
 import { describe, warnOnce } from '../basics/errors.js';
+import { isFloats, plainFloats } from '../basics/floats.js';
 import { rateFrom } from '../schedules/rate.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
@@ -19,7 +20,7 @@ interface Snapshots {
   snapshot(stepper: Stepping): () => void;
 }
 
-const isHere = (g: unknown) => g instanceof Float32Array || g instanceof SparseGradient;
+const isHere = (g: unknown) => isFloats(g) || g instanceof SparseGradient;
 
 export class Run {
   readonly #options: Configuration;
@@ -87,14 +88,17 @@ export class Run {
     stepper.elsewhere?.check('updateStep');
     const target = this.#targetOf(variable);
     checkAlive(target);
-    checkGradient(gradient, target);
-    if (gradient instanceof SparseGradient)
+    let g = isFloats(gradient) ? plainFloats(gradient) : gradient;
+    checkGradient(g, target);
+    if (g instanceof SparseGradient)
       throw new TypeError('updateStep takes a Float32Array, got a SparseGradient.');
+    if (g instanceof Float32Array && (this.#build.engine.owns(g) || g.buffer === target.array?.buffer))
+      g = new Float32Array(g); // it may be what the step writes
     const { native } = stepper;
     const rate = rateFrom('updateStep: learningRate', learningRate).at(native.iterations);
     stepper.lossScale = 1; // maximize is for calls with gradients of a loss
     this.#options.handTo(native, null);
-    stepper.updateOnly(target, gradient as Float32Array, rate);
+    stepper.updateOnly(target, g as Float32Array, rate);
   }
 
   finalize(variables: readonly Parameter[]): void {
@@ -140,7 +144,7 @@ export class Run {
   #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): readonly GradientLike[] {
     const { engine } = this.#build;
     const places = grads.map((g) =>
-      g instanceof Float32Array && engine.owns(g) ? { at: g.byteOffset, size: g.length } : null,
+      isFloats(g) && engine.owns(g) ? { at: g.byteOffset, size: g.length } : null,
     );
     this.#face.build(variables);
     return places.map((place, k) => (place ? engine.floats(place.at, place.size) : grads[k]));
@@ -153,8 +157,10 @@ export class Run {
     encoder?: object,
   ): void | Promise<void> {
     const options = this.#options;
-    const rates = options.ratesStay ? null : options.ratesAt(this.#build.stepper?.native.iterations ?? 0);
+    const rates = options.ratesStay ? null : options.ratesAt(this.#build.iterations);
     const { stepper, selection } = this.#select(grads, variables);
+    if (selection.missing)
+      warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`); // may throw
     const { native, elsewhere } = stepper;
     stepper.lossScale = options.values.maximize ? -lossScale : lossScale;
     options.handTo(native, rates);
@@ -168,19 +174,27 @@ export class Run {
     this.#finish(stepper, selection, encoder);
   }
 
-  /** The step itself. Only a constraint of the user's own can throw. */
+  /** The step itself. Only a constraint of the user's own can throw: then it is taken back. */
   #finish(stepper: Stepping, selection: Selecting, encoder?: object): void {
-    const undo = stepper.canThrow ? this.#state.snapshot(stepper) : null;
-    stepper.step(selection, this.#options.values);
-    try {
-      stepper.constrain(selection.rows, selection.count);
-    } catch (error) {
-      stepper.elsewhere?.discard();
-      undo?.();
-      throw error;
+    if (!stepper.canThrow) {
+      this.#step(stepper, selection, encoder);
+      return;
     }
+    stepper.pending.within('apply', () => {
+      const undo = this.#state.snapshot(stepper);
+      try {
+        this.#step(stepper, selection, encoder);
+      } catch (error) {
+        stepper.elsewhere?.discard();
+        undo();
+        throw error;
+      }
+    });
+  }
+
+  #step(stepper: Stepping, selection: Selecting, encoder?: object): void {
+    stepper.step(selection, this.#options.values);
+    stepper.constrain(selection.rows, selection.count);
     stepper.elsewhere?.commit(encoder);
-    if (selection.missing)
-      warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`);
   }
 }

@@ -1,5 +1,5 @@
 // A learning rate: a number, a schedule, or a function of the number of calls. All three answer `at`.
-import { describe, suggestion } from '../basics/errors.js';
+import { awaited, describe, refuseMisspelt, suggestion } from '../basics/errors.js';
 import {
   CosineDecay,
   CosineDecayRestarts,
@@ -31,10 +31,11 @@ export interface Rate {
 function finite(label: string, value: unknown): number {
   if (typeof value !== 'number')
     throw new TypeError(
-      `${label} must be a number, a LearningRateSchedule, or a function (iteration) => number, got ${describe(value)}.`,
+      `${label} must be a number, a LearningRateSchedule, or a function (iteration) => number, got ${describe(value)}.${awaited(value)}`,
     );
-  if (!Number.isFinite(value)) throw new RangeError(`${label} must be finite, got ${value}.`);
-  return Math.fround(value);
+  const rate = Math.fround(value);
+  if (!Number.isFinite(rate)) throw new RangeError(`${label} must be finite, as float32 too, got ${value}.`);
+  return rate;
 }
 
 /** @throws TypeError, RangeError that begins with `label`. */
@@ -43,6 +44,10 @@ export function rateFrom(label: string, value: unknown, customObjects: Record<st
     value = deserializeSchedule(label, value, customObjects);
   if (value instanceof LearningRateSchedule) {
     const schedule = value;
+    if (typeof schedule.at !== 'function')
+      throw new TypeError(
+        `${label}: a LearningRateSchedule must have a method at(step), got ${describe(value)}.`,
+      );
     return {
       isNumber: false,
       schedule,
@@ -90,9 +95,10 @@ export function deserializeSchedule(
   const { class_name: name, config } = given as Partial<SerializedSchedule>;
   if (typeof name !== 'string')
     throw new TypeError(
-      `${label} must be a number, a schedule, a function or { class_name, config }, got ${describe(given)}.`,
+      `${label} must be a number, a schedule, a function or { class_name, config }, got ${describe(given)}.${awaited(given)}`,
     );
-  const known: Record<string, unknown> = { ...builtIn, ...customObjects };
+  refuseMisspelt(label, given);
+  const known: Record<string, unknown> = Object.assign(Object.create(null), builtIn, customObjects);
   const type = (known[name] ?? known[name.split('>').pop() as string]) as
     | { fromConfig?: (config: object) => unknown }
     | undefined;

@@ -1,7 +1,7 @@
 // Keras' learning-rate schedules, in float32. The arithmetic is the engine's (cpp/engine/schedules.cc), so that
 // every machine has the same bits; here are the arguments, their checks and Keras' config.
 
-import { describe, suggestion } from '../basics/errors.js';
+import { describe, isRecord, markOurs, suggestion } from '../basics/errors.js';
 import { engine } from '../engine/engine.js';
 import { snakeCase } from '../optimizers/options.js';
 
@@ -13,6 +13,9 @@ type Arguments = Record<string, unknown>;
 
 /** Extend it: implement `at` and `getConfig`, and register the class by `customObjects` to read it back. */
 export abstract class LearningRateSchedule {
+  static {
+    markOurs(LearningRateSchedule);
+  }
   static readonly name: string = 'LearningRateSchedule';
   /** The learning rate at iteration `step`, counted from 0 in calls of `apply`. */
   abstract at(step: number): number;
@@ -35,10 +38,15 @@ interface Argument {
   nullable?: boolean;
 }
 
+/** A number that is finite as float32, too: the arithmetic is float32's. */
+const isFinite32 = (x: unknown) => typeof x === 'number' && Number.isFinite(Math.fround(x));
+
 /** Reads arguments in either spelling; every schedule shares it, so that the messages do too. */
 function read<T>(className: string, table: Record<string, Argument>, given: unknown): T {
-  if (typeof given !== 'object' || given === null || Array.isArray(given))
-    throw new TypeError(`${className}: arguments must be an object, got ${describe(given)}.`);
+  if (!isRecord(given))
+    throw new TypeError(
+      `${className}: arguments must be a plain object { ${Object.keys(table).join(', ')} }, got ${describe(given)}.`,
+    );
   const names = Object.keys(table);
   const out: Arguments = {};
   for (const [key, value] of Object.entries(given)) {
@@ -53,14 +61,15 @@ function read<T>(className: string, table: Record<string, Argument>, given: unkn
   }
   for (const name of names) {
     const { kind, nullable, default: fallback } = table[name];
-    const value = out[name] === undefined ? fallback : out[name];
+    const given = out[name] === undefined ? fallback : out[name];
+    const value = Array.isArray(given) ? [...given] : given; // the caller's stays the caller's; spread sees holes
     out[name] = value;
     if (value === null && nullable) continue;
     const fits =
       kind === 'numbers'
-        ? Array.isArray(value) && value.every((x) => typeof x === 'number' && Number.isFinite(x))
+        ? Array.isArray(value) && value.every(isFinite32)
         : kind === 'number'
-          ? typeof value === 'number' && Number.isFinite(value)
+          ? isFinite32(value)
           : typeof value === kind;
     if (!fits) {
       const accepted =
@@ -93,7 +102,10 @@ abstract class TableSchedule<T extends object> extends LearningRateSchedule {
     );
   }
 
-  protected module() {
+  /** What evaluates it. @throws TypeError for what is no step */
+  protected moduleAt(step: unknown) {
+    if (typeof step !== 'number' || Number.isNaN(step))
+      throw new TypeError(`${this.constructor.name}.at takes a number of steps, got ${describe(step)}.`);
     return engine('Evaluating a schedule').module;
   }
 }
@@ -133,7 +145,7 @@ export class ExponentialDecay extends TableSchedule<DecayArguments> {
   }
   at(step: number): number {
     const v = this.values;
-    return this.module().exponentialDecay(
+    return this.moduleAt(step).exponentialDecay(
       v.initialLearningRate,
       step,
       v.decaySteps,
@@ -152,7 +164,7 @@ export class InverseTimeDecay extends TableSchedule<DecayArguments> {
   }
   at(step: number): number {
     const v = this.values;
-    return this.module().inverseTimeDecay(
+    return this.moduleAt(step).inverseTimeDecay(
       v.initialLearningRate,
       step,
       v.decaySteps,
@@ -188,6 +200,7 @@ export class PiecewiseConstantDecay extends TableSchedule<PiecewiseArguments> {
   }
   at(step: number): number {
     const { boundaries, values } = this.values;
+    this.moduleAt(step);
     const k = boundaries.findIndex((b) => step <= Math.trunc(b)); // Keras casts boundaries to the step's integer type
     return Math.fround(k < 0 ? values[values.length - 1] : values[k]);
   }
@@ -222,7 +235,7 @@ export class PolynomialDecay extends TableSchedule<PolynomialArguments> {
   }
   at(step: number): number {
     const v = this.values;
-    return this.module().polynomialDecay(
+    return this.moduleAt(step).polynomialDecay(
       v.initialLearningRate,
       step,
       v.decaySteps,
@@ -263,8 +276,8 @@ export class CosineDecay extends TableSchedule<CosineArguments> {
   at(step: number): number {
     const v = this.values;
     return v.warmupTarget === null
-      ? this.module().cosineDecay(v.initialLearningRate, step, v.decaySteps, v.alpha)
-      : this.module().cosineDecayWarmup(
+      ? this.moduleAt(step).cosineDecay(v.initialLearningRate, step, v.decaySteps, v.alpha)
+      : this.moduleAt(step).cosineDecayWarmup(
           v.initialLearningRate,
           step,
           v.decaySteps,
@@ -304,7 +317,7 @@ export class CosineDecayRestarts extends TableSchedule<RestartsArguments> {
   }
   at(step: number): number {
     const v = this.values;
-    return this.module().cosineDecayRestarts(
+    return this.moduleAt(step).cosineDecayRestarts(
       v.initialLearningRate,
       step,
       v.firstDecaySteps,

@@ -2,6 +2,8 @@
 // through it: `variables`, weights, stores, files.
 
 import { describe } from '../basics/errors.js';
+import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
+import { engine } from '../engine/engine.js';
 import { ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Elsewhere } from '../step/elsewhere.js';
 import type { Remote } from '../step/remote.js';
@@ -174,14 +176,11 @@ function scalar(value: unknown): number | undefined {
     : undefined;
 }
 
-function isNumbers(value: unknown): value is ArrayLike<number> {
-  return (
-    (ArrayBuffer.isView(value) &&
-      !(value instanceof DataView) &&
-      !(value instanceof BigInt64Array) &&
-      !(value instanceof BigUint64Array)) ||
-    (Array.isArray(value) && value.every((x) => typeof x === 'number'))
-  );
+/** Numbers as they are now: a list is read once; a view of the engine's memory may be written before it is read. */
+function numbers(value: unknown): ArrayLike<number> | null {
+  if (!isFloats(value)) return floatsFrom(value);
+  const array = plainFloats(value);
+  return engine('state').owns(array) ? new Float32Array(array) : array;
 }
 
 /** All values at once, or an error that names the first that does not fit, and then none. */
@@ -210,15 +209,15 @@ export function checkValue(
   if (shape.length === 0) {
     const x = scalar(value);
     if (x === undefined) throw new TypeError(`${what}: '${path}' is a number, got ${describe(value)}.`);
-    if (dtype === 'int32' && !(x >= 0 && x < 2 ** 31))
+    if (dtype === 'int32' && !(Number.isInteger(x) && x >= 0 && x < 2 ** 31))
       throw new RangeError(`${what}: '${path}' must be an integer from 0 on, got ${x}.`);
     check?.(x);
     return x;
   }
-  if (!isNumbers(value))
-    throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
+  const read = numbers(value);
+  if (!read) throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
   const size = shape.reduce((a, b) => a * b, 1);
-  if (value.length !== size)
-    throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${value.length}.`);
-  return value;
+  if (read.length !== size)
+    throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${read.length}.`);
+  return read;
 }

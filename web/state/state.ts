@@ -1,7 +1,7 @@
 // The state of an optimizer in and out: as variables, weights, Keras' store and safetensors bytes, state variables of
 // the user's own, and how it is taken back. All of it goes through one list of entries; what these are is entries.ts.
 
-import { describe } from '../basics/errors.js';
+import { describe, refuseUnknown } from '../basics/errors.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { checkAlive, isDisposed } from '../step/selection.js';
 import type { Stepping } from '../step/stepping.js';
@@ -40,7 +40,7 @@ export class State {
   }
 
   entries(): StateEntry[] {
-    return [...this.#holder.entries(this.#name), ...this.#extra.map(userEntry)];
+    return this.#holder.entries(this.#name).concat(this.#extra.map(userEntry));
   }
 
   /** The whole state. @throws Error after dispose, or if a variable of it was disposed */
@@ -88,9 +88,14 @@ export class State {
 
   add(options: AddVariableOptions): Variable {
     this.#lifetime.alive();
-    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options ?? {};
-    if (!Array.isArray(shape))
-      throw new TypeError(`addVariable: shape must be an array, got ${describe(shape)}.`);
+    refuseUnknown('addVariable', options, ['shape', 'initializer', 'dtype', 'name']);
+    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options;
+    if (!Array.isArray(shape) || ![...shape].every((d) => Number.isInteger(d) && d >= 0))
+      throw new TypeError(
+        `addVariable: shape must be an array of integers from 0 on, got ${describe(shape)}.`,
+      );
+    if (typeof name !== 'string' || name === '')
+      throw new TypeError(`addVariable: name must be a non-empty string, got ${describe(name)}.`);
     if (initializer !== 'zeros' && initializer !== 'ones')
       throw new RangeError(
         `addVariable: initializer must be 'zeros' or 'ones', got ${describe(initializer)}.`,
@@ -111,7 +116,9 @@ export class State {
     const state = entries.map((entry) => copyOf(entry.read()));
     const values = targets.map((t) => stepper.values(t).slice());
     return () => {
-      assignAll('restore', entries, state);
+      entries.forEach((entry, k) => {
+        entry.write(state[k]); // as it was, without a check: that cannot fail
+      });
       targets.forEach((t, k) => {
         stepper.values(t).set(values[k]);
       });
@@ -127,8 +134,10 @@ export class State {
 /** What `addVariable` takes for a variable shaped as another and named after it. */
 export function optionsLike(
   variable: Parameter,
-  { name = 'var', initializer }: { name?: string; initializer?: 'zeros' | 'ones' },
+  options: { name?: string; initializer?: 'zeros' | 'ones' },
 ): AddVariableOptions {
+  refuseUnknown('addVariableFromReference', options, ['name', 'initializer']);
+  const { name = 'var', initializer } = options;
   if (!isParameter(variable))
     throw new TypeError(`addVariableFromReference takes a variable, got ${describe(variable)}.`);
   const { path, shape } =

@@ -2,6 +2,7 @@
 // Plain arithmetic of JavaScript on values in reach: no update rule, and nothing that is fast.
 
 import { describe } from '../basics/errors.js';
+import { floatsFrom } from '../basics/floats.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { Variable } from './variable.js';
 
@@ -14,10 +15,11 @@ export function assignEach(
 ): void {
   if (!isParameter(variable)) throw new TypeError(`${what} takes a variable, got ${describe(variable)}.`);
   const array = variable instanceof Variable ? variable.value : variable;
-  const single = typeof value === 'number';
-  if (!single && (typeof value !== 'object' || value?.length !== array.length))
+  const read = typeof value === 'number' ? null : floatsFrom(value);
+  if (typeof value !== 'number' && read?.length !== array.length)
     throw new RangeError(
-      `${what}: ${pathOf(variable)} has ${array.length} elements, got ${describe(value)}.`,
+      `${what}: ${pathOf(variable)} has ${array.length} elements, got ${describe(value)}${read ? '' : ', which is no list of numbers'}.`,
     );
-  for (let i = 0; i < array.length; i++) array[i] = f(array[i], Math.fround(single ? value : value[i]));
+  const single = Math.fround(value as number);
+  for (let i = 0; i < array.length; i++) array[i] = f(array[i], read ? read[i] : single);
 }

@@ -1,6 +1,7 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
 
 import { describe } from '../basics/errors.js';
+import { isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
 import { homeOf } from './home.js';
 import type { Resident, Target } from './target.js';
@@ -10,7 +11,7 @@ import { Variable } from './variable.js';
 export type Parameter = Variable | Float32Array;
 
 export function isParameter(value: unknown): value is Parameter {
-  return value instanceof Variable || value instanceof Float32Array;
+  return value instanceof Variable || isFloats(value);
 }
 
 export function pathOf(parameter: Parameter): string {
@@ -21,6 +22,7 @@ export function pathOf(parameter: Parameter): string {
 export function targetsFor(parameters: readonly Parameter[], engine: Engine): Target[] {
   if (!Array.isArray(parameters))
     throw new TypeError(`build takes an array of variables, got ${describe(parameters)}.`);
+  parameters = [...parameters]; // in which a hole is undefined, and not left out
   const rows = new Map<Parameter, number>();
   parameters.forEach((parameter, row) => {
     const first = rows.get(parameter);
@@ -37,9 +39,13 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
         `build: variables[${row}] must be a Variable or a Float32Array, got ${describe(parameter)}.`,
       );
     const variable = parameter instanceof Variable ? parameter : null;
-    const array = parameter instanceof Variable ? null : parameter;
+    const array = parameter instanceof Variable ? null : plainFloats(parameter);
     if (variable && homeOf(variable).isDisposed)
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
+    if (array && isDetached(parameter as Float32Array))
+      throw new Error(
+        `build: variables[${row}] has been detached: its buffer was transferred or has grown away.`,
+      );
     if (array && engine.owns(array))
       throw new RangeError(
         `build: variables[${row}] is a view of the engine's memory, as Variable.value gives it; pass the Variable itself.`,
@@ -92,7 +98,10 @@ function checkOverlaps(targets: readonly Target[]): void {
   const ranges = new Map<object, { start: number; end: number; path: string }[]>();
   for (const { array, variable, path } of targets) {
     const { buffer, start, end } = variable ? rangeOf(variable) : bytesOf(array as Float32Array);
-    ranges.set(buffer, [...(ranges.get(buffer) ?? []), { start, end, path }]);
+    if (start === end) continue;
+    const list = ranges.get(buffer);
+    if (list) list.push({ start, end, path });
+    else ranges.set(buffer, [{ start, end, path }]);
   }
   for (const list of ranges.values()) {
     list.sort((a, b) => a.start - b.start);

@@ -3,11 +3,16 @@
 
 export class Pending {
   #count = 0;
+  #within = 0;
   #what = '';
   readonly #later: (() => void)[] = [];
 
   /** @throws Error while something has not settled */
   check(what: string): void {
+    if (this.#within > 0)
+      throw new Error(
+        `${what}: a function of yours, called by ${this.#what}, calls this before ${this.#what} has ended.`,
+      );
     if (this.#count > 0)
       throw new Error(`${what}: ${this.#what} has not settled yet; await the Promise that it returned.`);
   }
@@ -18,8 +23,24 @@ export class Pending {
     try {
       return await work;
     } finally {
-      if (--this.#count === 0) for (const f of this.#later.splice(0)) f();
+      this.#end();
     }
+  }
+
+  /** Work of the user's own, in the middle of a call: it may call anything of ours, as if it had to be waited for. */
+  within<T>(what: string, work: () => T): T {
+    if (this.#count++ === 0) this.#what = what;
+    this.#within++;
+    try {
+      return work();
+    } finally {
+      this.#within--;
+      this.#end();
+    }
+  }
+
+  #end(): void {
+    if (--this.#count === 0) for (const f of this.#later.splice(0)) f();
   }
 
   /** Now, or when everything has settled. */

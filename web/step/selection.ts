@@ -3,11 +3,13 @@
 // and looks only at what can have changed in between.
 
 import { describe } from '../basics/errors.js';
+import { isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
+import { Aliases } from './aliases.js';
 import { type Home, homeOf } from './home.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
-import type { Selecting } from './stepping.js';
+import type { Selecting, Stepping } from './stepping.js';
 import type { Gradient, GradientLike, Target } from './target.js';
 
 export function checkGradient(g: unknown, target: Target): asserts g is Gradient {
@@ -31,6 +33,9 @@ export function checkGradient(g: unknown, target: Target): asserts g is Gradient
     );
 }
 
+/** So many variables without a gradient are named in the warning, and the others counted. */
+const named = 8;
+
 export class Selection implements Selecting {
   readonly targets: readonly Target[];
   readonly rows: number[] = [];
@@ -52,14 +57,21 @@ export class Selection implements Selecting {
   #frozen: readonly GradientLike[] | null = null;
   /** Where arrays of the JavaScript heap take part: their buffers may be transferred away at any time. */
   readonly #loose: number[] = [];
+  readonly #aliases: Aliases;
 
-  constructor(owner: string, engine: Engine, targets: readonly Target[], parameters: readonly Parameter[]) {
+  constructor(owner: string, engine: Engine, stepper: Stepping, parameters: readonly Parameter[]) {
+    const { targets } = stepper;
     this.#owner = owner;
     this.#engine = engine;
+    this.#aliases = new Aliases(engine, stepper);
     this.targets = targets;
     this.#stamps = targets.map(() => 0);
     this.#homes = targets.map(({ variable }) => variable && homeOf(variable));
     for (const { row } of targets) this.#rowOf.set(parameters[row], row);
+  }
+
+  knows(parameter: Parameter): boolean {
+    return this.#rowOf.has(parameter);
   }
 
   rowOf(parameter: Parameter): number {
@@ -87,6 +99,7 @@ export class Selection implements Selecting {
     this.#loose.length = 0;
     let count = 0;
     let missing = '';
+    let absent = 0;
     let dense = variables === undefined;
     for (let i = 0; i < expected; i++) {
       const row = variables ? this.rowOf(variables[i]) : i;
@@ -95,16 +108,26 @@ export class Selection implements Selecting {
         throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
       this.#stamps[row] = stamp;
       if (this.#homes[row]?.isDisposed ?? true) checkAlive(target);
-      const g = grads[i];
+      let g = grads[i];
       if (g === null || g === undefined) {
-        missing += `${missing && ', '}'${target.path}'`;
+        if (++absent <= named) missing += `${missing && ', '}'${target.path}'`;
         dense = false;
         continue;
       }
-      checkGradient(g, target);
-      const isArray = g instanceof Float32Array;
-      const address = isArray && this.#engine.owns(g) ? g.byteOffset : 0;
-      dense &&= isArray;
+      if (isFloats(g)) g = plainFloats(g);
+      let address = 0;
+      if (g instanceof Float32Array) {
+        if (g.length !== target.size) checkGradient(g, target);
+        if (this.#engine.owns(g)) address = g.byteOffset;
+        if (this.#aliases.has(g, address, target)) {
+          g = new Float32Array(g); // as it was before the step
+          address = 0;
+          dense = false; // and at the next step once more
+        }
+      } else {
+        checkGradient(g, target);
+        dense = false;
+      }
       if (address === 0 || target.array) this.#loose.push(count);
       rows[count] = row;
       gradients[count] = g;
@@ -112,7 +135,7 @@ export class Selection implements Selecting {
     }
     if (count === 0 && expected > 0) throw new RangeError('No gradients provided for any variable.');
     this.count = count;
-    this.missing = missing;
+    this.missing = absent > named ? `${missing} and ${absent - named} more` : missing;
     if (!dense) return;
     this.#full = this.#engine.epoch;
     this.#frozen = Object.isFrozen(grads) ? grads : null;
@@ -138,7 +161,7 @@ function areSame(list: readonly unknown[], others: readonly unknown[]): boolean 
 
 /** A copy of a gradient as it is now, for a call that must wait: arrays may be refilled meanwhile. */
 export function heldGradient<G extends GradientLike>(g: G): G {
-  if (g instanceof Float32Array) return new Float32Array(g) as unknown as G;
+  if (isFloats(g)) return new Float32Array(g) as unknown as G;
   if (!(g instanceof SparseGradient)) return g;
   const { indices, values, clip } = g;
   return new SparseGradient({
@@ -149,7 +172,7 @@ export function heldGradient<G extends GradientLike>(g: G): G {
 }
 
 /** A call that must wait. */
-export function heldCall({ rows, gradients, count, missing, rowOf, select }: Selecting): Selecting {
+export function heldCall({ rows, gradients, count, missing, knows, rowOf, select }: Selecting): Selecting {
   const copies = gradients.slice(0, count).map(heldGradient);
   return {
     rows: rows.slice(0, count),
@@ -158,6 +181,7 @@ export function heldCall({ rows, gradients, count, missing, rowOf, select }: Sel
     count,
     missing,
     version: Number.NaN, // no other is the same
+    knows,
     rowOf,
     select,
   };

@@ -1,6 +1,7 @@
 // SparseGradient: rows of a gradient whose other rows are zero, as an embedding gives them. Duplicates are
 // summed and the result is treated as the dense gradient it stands for; nothing dense is ever made.
-import { describe } from '../basics/errors.js';
+import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
+import { floatsFrom, isFloats, isInts, plainFloats, plainInts } from '../basics/floats.js';
 
 export interface SparseGradientOptions {
   /** Rows of the variable's first axis; any order, duplicates allowed. */
@@ -15,6 +16,9 @@ export interface SparseGradientOptions {
 }
 
 export class SparseGradient {
+  static {
+    markOurs(SparseGradient);
+  }
   static readonly name: string = 'SparseGradient';
   readonly indices: Int32Array;
   readonly values: Float32Array;
@@ -22,25 +26,27 @@ export class SparseGradient {
 
   /** @throws TypeError for the wrong kinds; RangeError for an index that is no row number. Sizes are checked by apply. */
   constructor(options: SparseGradientOptions) {
-    const { indices, values, clip = 'sum' } = options ?? {};
-    if (!(indices instanceof Int32Array) && !Array.isArray(indices))
+    refuseUnknown('SparseGradient', options, ['indices', 'values', 'clip']);
+    const { indices, values, clip = 'sum' } = options;
+    const rows = isInts(indices) ? plainInts(indices) : Array.isArray(indices) ? [...indices] : null;
+    if (!rows)
       throw new TypeError(
         `SparseGradient: indices must be an Int32Array or an array of integers, got ${describe(indices)}.`,
       );
-    const bad = (indices as readonly number[]).find((i) => !Number.isInteger(i) || i < 0 || i > 2 ** 31 - 1);
-    if (bad !== undefined)
-      throw new RangeError(`SparseGradient: indices must be integers from 0 on, got ${describe(bad)}.`);
-    if (
-      !(values instanceof Float32Array) &&
-      !(Array.isArray(values) && values.every((x) => typeof x === 'number'))
-    )
+    const bad = (rows as readonly number[]).findIndex(
+      (i) => !Number.isInteger(i) || i < 0 || i > 2 ** 31 - 1,
+    );
+    if (bad >= 0)
+      throw new RangeError(`SparseGradient: indices must be integers from 0 on, got ${describe(rows[bad])}.`);
+    const read = isFloats(values) ? plainFloats(values) : Array.isArray(values) ? floatsFrom(values) : null;
+    if (!read)
       throw new TypeError(
         `SparseGradient: values must be a Float32Array or an array of numbers, got ${describe(values)}.`,
       );
     if (clip !== 'sum' && clip !== 'rows')
       throw new RangeError(`SparseGradient: clip must be 'sum' or 'rows', got ${describe(clip)}.`);
-    this.indices = indices instanceof Int32Array ? indices : Int32Array.from(indices);
-    this.values = values instanceof Float32Array ? values : Float32Array.from(values);
+    this.indices = rows instanceof Int32Array ? rows : Int32Array.from(rows);
+    this.values = read;
     this.clip = clip;
   }
 }

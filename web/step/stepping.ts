@@ -44,6 +44,7 @@ export interface Selecting {
   readonly version: number;
   /** Paths of variables without a gradient, for the warning. */
   readonly missing: string;
+  knows(variable: unknown): boolean;
   rowOf(variable: unknown): number;
   select(grads: readonly GradientLike[], variables?: readonly unknown[]): void;
 }

@@ -2,7 +2,8 @@
 // The public face; the memory is home.ts. It knows nothing of optimizers; one variable may serve several of them.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { describe } from '../basics/errors.js';
+import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
+import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
 import { engine } from '../engine/engine.js';
 import type { Residence } from './elsewhere.js';
@@ -33,7 +34,8 @@ function checkText(what: string, value: unknown): asserts value is string | unde
 
 function checkShape(shape: unknown, size: number): readonly number[] {
   if (shape === undefined) return [size];
-  if (!Array.isArray(shape) || !shape.every((d) => Number.isInteger(d) && d >= 0))
+  if (!Array.isArray(shape) || ![...shape].every((d) => Number.isInteger(d) && d >= 0))
+    // spread: no hole is left out
     throw new TypeError(`Variable: shape must be an array of non-negative integers, got ${describe(shape)}.`);
   const product = shape.reduce((a, b) => a * b, 1);
   if (product !== size)
@@ -43,14 +45,16 @@ function checkShape(shape: unknown, size: number): readonly number[] {
   return [...shape];
 }
 
-/** An array of numbers (typed as float32, or plain); a number is not one. */
-function isValues(values: unknown): values is Values {
-  return (
-    values instanceof Float32Array || (Array.isArray(values) && values.every((x) => typeof x === 'number'))
-  );
+/** An array of numbers (typed as float32, or plain, which is read once); null for anything else, also a number. */
+function readValues(values: unknown): Float32Array | null {
+  if (isFloats(values)) return plainFloats(values);
+  return Array.isArray(values) ? floatsFrom(values) : null;
 }
 
 export class Variable {
+  static {
+    markOurs(Variable);
+  }
   static readonly name: string = 'Variable';
   readonly name: string;
   readonly path: string;
@@ -75,29 +79,27 @@ export class Variable {
     const isLength = typeof values === 'number';
     if (isLength && (!Number.isInteger(values) || values < 0 || values > 2 ** 30 - 1))
       throw new RangeError(`Variable: a length must be an integer from 0 to ${2 ** 30 - 1}, got ${values}.`);
-    if (!isLength && !isValues(values))
+    const read = isLength ? values : readValues(values);
+    if (read === null)
       throw new TypeError(
         `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}.`,
       );
-    for (const key of Object.keys(options))
-      if (!known.includes(key))
-        throw new TypeError(`Variable: unknown option '${key}'; known are ${known.join(', ')}.`);
+    refuseUnknown('Variable', options, known);
     checkText('name', options.name);
     checkText('path', options.path);
     this.name = options.name ?? options.path?.split('/').pop() ?? 'variable';
     this.path = options.path ?? this.name;
-    this.size = isLength ? values : values.length;
-    this.shape = checkShape(options.shape, this.size);
+    this.size = typeof read === 'number' ? read : read.length;
+    this.shape = Object.freeze(checkShape(options.shape, this.size));
     this.trainable = options.trainable ?? true;
     this.constraint = constraintFrom(options.constraint, this.shape);
     this.#home = new Home(this, found, options.name === undefined && options.path === undefined);
     if (settle) {
-      this.#home.residence = settle(values, this);
+      this.#home.residence = settle(read, this);
       return;
     }
     // A view of the engine's own memory would be detached if the allocation makes it grow.
-    const resident = values instanceof Float32Array && found.owns(values);
-    const source = resident ? values.slice() : values;
+    const source = typeof read !== 'number' && found.owns(read) ? new Float32Array(read) : read;
     this.#home.address = this.#home.allocate();
     if (typeof source !== 'number') this.value.set(source);
   }
@@ -120,15 +122,16 @@ export class Variable {
   /** Copies values in. @throws TypeError, RangeError: nothing was changed. */
   assign(values: Float32Array | readonly number[]): void {
     this.#home.check();
-    if (!isValues(values))
+    const read = readValues(values);
+    if (!read)
       throw new TypeError(
         `Variable '${this.path}': assign takes a Float32Array or an array of numbers, got ${describe(values)}.`,
       );
-    if (values.length !== this.size)
-      throw new RangeError(`Variable '${this.path}' has ${this.size} elements, assign got ${values.length}.`);
+    if (read.length !== this.size)
+      throw new RangeError(`Variable '${this.path}' has ${this.size} elements, assign got ${read.length}.`);
     const { residence } = this.#home;
-    if (residence) residence.write(values);
-    else this.value.set(values);
+    if (residence) residence.write(read);
+    else this.value.set(read);
   }
 
   /** A copy of the values, from wherever they live. */

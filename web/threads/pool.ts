@@ -77,19 +77,33 @@ export class ThreadPool implements Pool {
     this.#step = own.exports.step as Step;
     for (let k = 0; k < threads; k++)
       this.#scratch.push(engine.allocate(scratchBytes / 4, roles.gradient, 'the scratch of a thread'));
-    for (let k = 1; k < threads; k++) {
-      const data = { module: compiled, memory, control: this.#control, scratch: this.#scratch[k], rowBytes };
-      this.#threads.push(spawn(data, (reason) => this.#fail(reason)));
+    try {
+      for (let k = 1; k < threads; k++) {
+        const data = {
+          module: compiled,
+          memory,
+          control: this.#control,
+          scratch: this.#scratch[k],
+          rowBytes,
+        };
+        this.#threads.push(spawn(data, (reason) => this.#fail(reason)));
+      }
+    } catch (error) {
+      this.dispose();
+      throw error;
     }
   }
 
-  /** Settles when every worker is waiting for work. @throws what kept one from starting */
+  /** Settles when every worker is waiting for work. @throws what kept one from starting; then the pool is disposed */
   async started(): Promise<void> {
     const limit = performance.now() + 10_000;
     while (Atomics.load(this.#control, Control.ready) < this.#threads.length) {
       await new Promise((resolve) => setTimeout(resolve, 1));
       if (this.#failure !== undefined) throw this.#failure;
-      if (performance.now() > limit) throw new Error('the workers did not start within 10 s');
+      if (performance.now() > limit) {
+        this.dispose();
+        throw new Error('the workers did not start within 10 s');
+      }
     }
   }
 

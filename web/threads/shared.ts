@@ -54,7 +54,7 @@ export function importedMemory(bytes: Uint8Array): ImportedMemory {
 
 /** A copy of the bytes that takes a shared memory. */
 export function withSharedMemory(bytes: Uint8Array): Uint8Array {
-  const copy = bytes.slice();
+  const copy = new Uint8Array(bytes); // not slice: of a Buffer that is no copy
   copy[importedMemory(bytes).at] = 3; // a maximum follows, shared
   return copy;
 }

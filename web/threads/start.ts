@@ -27,21 +27,20 @@ export async function startThreads(
 ): Promise<Started> {
   const threads = asked === 'auto' ? availableThreads() : asked;
   if (threads < 2) return single('there is one core');
-  const { initial, maximum } = importedMemory(bytes);
-  const memory = new WebAssembly.Memory({ initial, maximum, shared: true });
-  const engine = await instantiate(
-    await WebAssembly.compile(withSharedMemory(bytes) as BufferSource),
-    memory,
-  );
-  const pool = new ThreadPool(engine, threads, decode(kernels));
   try {
+    const { initial, maximum } = importedMemory(bytes);
+    const memory = new WebAssembly.Memory({ initial, maximum, shared: true });
+    const engine = await instantiate(
+      await WebAssembly.compile(withSharedMemory(bytes) as BufferSource),
+      memory,
+    );
+    const pool = new ThreadPool(engine, threads, decode(kernels));
     await pool.started();
+    engine.pool = pool;
+    return { engine, threads };
   } catch (error) {
-    pool.dispose();
     return single(
       `the worker threads could not be started: ${error instanceof Error ? error.message : String(error)}`,
     );
   }
-  engine.pool = pool;
-  return { engine, threads };
 }

@@ -1,0 +1,49 @@
+// Keras' form of an optimizer, `{ module, class_name, config, registered_name }`, which holds one within another, too.
+import type { Optimizer } from './optimizer.js';
+import { isBuiltIn, partsOf } from './parts.js';
+
+export interface SerializedOptimizer {
+  module?: string | null;
+  class_name: string;
+  config?: Record<string, unknown>;
+  registered_name?: string | null;
+  /** What Keras' config has no place for. Keras and tfjs do not look at it. */
+  simdescent?: {
+    exclude_from_weight_decay?: { var_paths?: readonly string[]; var_names?: readonly string[] };
+  };
+}
+
+export interface OptimizerClass {
+  readonly name: string;
+  readonly className: string;
+  fromConfig(config: Record<string, unknown>, customObjects?: Record<string, unknown>): Optimizer;
+}
+
+/** A subclass is not its base: it goes by its own name, unless it says by `className` that it is one. */
+export const nameOf = (type: OptimizerClass): string =>
+  Object.hasOwn(type, 'className') ? type.className : type.name;
+
+export function serializeOptimizer(optimizer: Optimizer): SerializedOptimizer {
+  const type = optimizer.constructor as unknown as OptimizerClass;
+  const name = nameOf(type);
+  if (!name)
+    throw new Error(
+      'An optimizer of a class without a name cannot be saved: give the class a name, or a static className.',
+    );
+  const isOurs = isBuiltIn(optimizer);
+  const exclusion = partsOf(optimizer).build.exclusion;
+  return {
+    module: isOurs ? 'keras.optimizers' : null,
+    class_name: name,
+    config: optimizer.getConfig(),
+    registered_name: isOurs ? null : name,
+    ...(exclusion && { simdescent: { exclude_from_weight_decay: exclusion } }),
+  };
+}
+
+/** @throws TypeError, RangeError for what `serializeOptimizer` would not have written */
+export function restoreExclusion(optimizer: Optimizer, { simdescent }: SerializedOptimizer): Optimizer {
+  const saved = simdescent?.exclude_from_weight_decay;
+  if (saved) partsOf(optimizer).build.exclusion = saved;
+  return optimizer;
+}
