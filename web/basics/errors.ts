@@ -35,6 +35,17 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
+/** @throws TypeError for what is no object, and for a name that is not known: a misspelt option would do nothing */
+export function checkOptions(what: string, options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw new TypeError(`${what}: the options are an object, got ${describe(options)}.`);
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined)
+    throw new TypeError(
+      `${what}: unknown option '${unknown}'.${suggestion(unknown, known)} Known options: ${known.join(', ')}.`,
+    );
+}
+
 /** ` Did you mean 'x'?`, or nothing if no name is near. */
 export function suggestion(name: string, known: readonly string[]): string {
   const short: Record<string, string> = { lr: 'learningRate', eps: 'epsilon', wd: 'weightDecay' };

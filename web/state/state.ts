@@ -1,7 +1,7 @@
 // The state of an optimizer in and out: as variables, weights, Keras' store and safetensors bytes, state variables of
 // the user's own, and how it is taken back. All of it goes through one list of entries; what these are is entries.ts.
 
-import { describe } from '../basics/errors.js';
+import { checkOptions, describe } from '../basics/errors.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { checkAlive, isDisposed } from '../step/selection.js';
 import type { Stepping } from '../step/stepping.js';
@@ -88,7 +88,8 @@ export class State {
 
   add(options: AddVariableOptions): Variable {
     this.#lifetime.alive();
-    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options ?? {};
+    checkOptions('addVariable', options, ['shape', 'initializer', 'dtype', 'name']);
+    const { shape, initializer = 'zeros', dtype = 'float32', name = 'variable' } = options;
     if (!Array.isArray(shape))
       throw new TypeError(`addVariable: shape must be an array, got ${describe(shape)}.`);
     if (initializer !== 'zeros' && initializer !== 'ones')
@@ -127,8 +128,10 @@ export class State {
 /** What `addVariable` takes for a variable shaped as another and named after it. */
 export function optionsLike(
   variable: Parameter,
-  { name = 'var', initializer }: { name?: string; initializer?: 'zeros' | 'ones' },
+  options: { name?: string; initializer?: 'zeros' | 'ones' },
 ): AddVariableOptions {
+  checkOptions('addVariableFromReference', options, ['name', 'initializer']);
+  const { name = 'var', initializer } = options;
   if (!isParameter(variable))
     throw new TypeError(`addVariableFromReference takes a variable, got ${describe(variable)}.`);
   const { path, shape } =
