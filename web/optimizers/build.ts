@@ -12,6 +12,7 @@ import { Stepper } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion } from './exclusion.js';
+import { groupOf } from './groups.js';
 import type { Holder } from './lifetime.js';
 
 export interface Made {
@@ -80,6 +81,10 @@ export class Build implements Holder {
     const { native, targets } = stepper;
     const { rateGroups, name } = this.#options;
     for (const { row, name } of targets) if (this.#excluded.matches(name)) native.excludeFromDecay(row);
+    const { groups } = this.#options.values;
+    if (groups)
+      for (const target of targets)
+        if (groupOf(groups, target)?.decays === false) native.excludeFromDecay(target.row);
     if (rateGroups) for (const target of targets) native.setGroup(target.row, rateGroups.groupOf(target));
     const { hypers } = this.#options;
     for (const target of targets) fillSlots(stepper, target, (hyper) => hypers.get(hyper) ?? 0);

@@ -10,6 +10,7 @@ import { Lamb } from './lamb.js';
 import { Lion } from './lion.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
 import { Nadam, RAdam } from './nadam.js';
+import { modernLossScale, modernName, optimizerWithin } from './older-configs.js';
 import { Optimizer } from './optimizer.js';
 import { RMSprop } from './rmsprop.js';
 import { ScheduleFreeAdamW } from './schedule-free.js';
@@ -31,7 +32,8 @@ interface OptimizerClass {
 /** The wrapper is read here and not by its own fromConfig: only here are the inner classes known. */
 const lossScale: OptimizerClass = {
   className: LossScaleOptimizer.className,
-  fromConfig({ inner_optimizer, innerOptimizer, ...options }, customObjects) {
+  fromConfig(config, customObjects) {
+    const { inner_optimizer, innerOptimizer, ...options } = modernLossScale(config);
     const inner = get((inner_optimizer ?? innerOptimizer) as SerializedOptimizer, customObjects);
     return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
   },
@@ -72,9 +74,11 @@ export function deserialize(
   config: SerializedOptimizer,
   customObjects: Record<string, unknown> = {},
 ): Optimizer {
+  if (typeof config === 'object' && config !== null && config.class_name === undefined)
+    config = optimizerWithin(config as unknown as Record<string, unknown>) as SerializedOptimizer;
   if (typeof config !== 'object' || config === null || typeof config.class_name !== 'string')
     throw new TypeError(`optimizers.deserialize takes { class_name, config }, got ${describe(config)}.`);
-  const name = config.class_name.split('>').pop() as string;
+  const name = modernName(config.class_name);
   const known = [...classes, ...(Object.values(customObjects) as OptimizerClass[]).filter(isOptimizerClass)];
   const found = known.find((c) => c.className.toLowerCase() === name.toLowerCase());
   if (!found) {
