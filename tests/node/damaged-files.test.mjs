@@ -179,7 +179,7 @@ test('unknown options are refused with the nearest name', async () => {
     TypeError,
     /'customObject'.*Did you mean 'customObjects'/,
   );
-  await refused(openKeras(keras, null), TypeError, /options are an object, got null/);
+  await refused(openKeras(keras, null), TypeError, /options must be a plain object.*got null/);
   await refused(
     openKeras(keras, { maxBytes: -1 }),
     RangeError,
