@@ -38,6 +38,7 @@ using Rules = std::tuple<          //
     Adagrad,                       //
     TorchAdagrad,                  //
     Adadelta,                      //
+    TfjsAdadelta,                  //
     Nadam,                         //
     RAdam,                         //
     Ftrl,                          //

@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
+import { every } from './every.mjs';
 import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
 
 before(() => init());
@@ -54,37 +55,46 @@ const options = {
   'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
 };
 
+function assertSameAsOwn(make, makeMemory, sizes) {
+  const host = library(makeMemory());
+  const [ours, expected] = [memoryOptimizer(make(), host), make()];
+  const variables = sizes.map((n, k) => new Variable(randomFloats(n, k), { path: `v${k}` }));
+  expected.build(variables);
+  const places = sizes.map((n, k) => {
+    const [weights, gradient] = [host.allocate(4 * n), host.allocate(4 * n)];
+    host.floats(weights, n).set(variables[k].value);
+    return { name: `v${k}`, shape: [n], weights, gradient };
+  });
+  const own = host.given.size;
+  for (let t = 0; t < 7; t++) {
+    const gradients = sizes.map((n, k) => (t === 2 && k === 1 ? null : randomFloats(n, 100 * t + k)));
+    gradients.forEach((g, k) => {
+      if (g) host.floats(places[k].gradient, sizes[k]).set(g);
+    });
+    ours.apply(places.map((place, k) => (gradients[k] ? place : { ...place, gradient: null })));
+    expected.apply(gradients);
+    places.forEach(({ weights }, k) => {
+      assertSameBits(host.floats(weights, sizes[k]), variables[k].value, `v${k} after step ${t + 1}`);
+    });
+  }
+  if (!(expected instanceof LossScaleOptimizer)) {
+    const bytes = ours.optimizer.serializeState();
+    expected.loadState(bytes); // the state is an ordinary one
+  }
+  ours.dispose();
+  expected.dispose();
+  for (const variable of variables) variable.dispose();
+  assert.equal(host.given.size, own, 'everything that was allocated has been freed');
+}
+
 for (const [kind, makeMemory] of Object.entries(memories))
   for (const [name, make] of Object.entries(options))
-    test(`the bits of variables of our own: ${name}, a memory ${kind}`, () => {
-      const host = library(makeMemory());
-      const [ours, expected] = [memoryOptimizer(make(), host), make()];
-      const variables = sizes.map((n, k) => new Variable(randomFloats(n, k), { path: `v${k}` }));
-      expected.build(variables);
-      const places = sizes.map((n, k) => {
-        const [weights, gradient] = [host.allocate(4 * n), host.allocate(4 * n)];
-        host.floats(weights, n).set(variables[k].value);
-        return { name: `v${k}`, shape: [n], weights, gradient };
-      });
-      const own = host.given.size;
-      for (let t = 0; t < 7; t++) {
-        const gradients = sizes.map((n, k) => (t === 2 && k === 1 ? null : randomFloats(n, 100 * t + k)));
-        gradients.forEach((g, k) => {
-          if (g) host.floats(places[k].gradient, sizes[k]).set(g);
-        });
-        ours.apply(places.map((place, k) => (gradients[k] ? place : { ...place, gradient: null })));
-        expected.apply(gradients);
-        places.forEach(({ weights }, k) => {
-          assertSameBits(host.floats(weights, sizes[k]), variables[k].value, `v${k} after step ${t + 1}`);
-        });
-      }
-      if (!(expected instanceof LossScaleOptimizer)) {
-        const bytes = ours.optimizer.serializeState();
-        expected.loadState(bytes); // the state is an ordinary one
-      }
-      ours.dispose();
-      assert.equal(host.given.size, own, 'everything that was allocated has been freed');
-    });
+    test(`the bits of variables of our own: ${name}, a memory ${kind}`, () =>
+      assertSameAsOwn(make, makeMemory, sizes));
+
+for (const { name, Class, options } of every)
+  test(`the bits of variables of our own: ${name}`, () =>
+    assertSameAsOwn(() => new Class(options), memories['without a maximum'], [1, 7, 4100]));
 
 test('arrays may move, and variables may come later', () => {
   const host = library();

@@ -13,6 +13,7 @@ import {
   Variable,
 } from '../../dist/index.js';
 import { tfOptimizer } from '../../dist/tfjs.js';
+import { every } from './every.mjs';
 import { assertSameBits, randomFloats } from './helpers.mjs';
 import { onEach } from './tfjs/each.mjs';
 import { tf } from './tfjs/setup.mjs';
@@ -94,6 +95,11 @@ const options = {
 for (const [name, make] of Object.entries(options)) {
   onEach(`the bits of plain arrays: ${name}`, () => assertSameAsPlain(make));
 }
+
+for (const { name, Class, options } of every)
+  onEach(`the bits of plain arrays: ${name}`, () =>
+    assertSameAsPlain(() => new Class({ ...options, learningRate: 0.01 }), { steps: 3 }),
+  );
 
 const gaps = (t) => (t % 2 ? ['a/bias'] : t % 3 ? ['b/kernel', 'scalar'] : []);
 for (const name of ['Adam by default', 'an average that overwrites', 'accumulation']) {

@@ -4,7 +4,8 @@
 import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
-import { attach, detach, type Optimizer } from '../optimizers/optimizer.js';
+import { attach, detach, type Optimizer, stepperOf } from '../optimizers/optimizer.js';
+import { copyToSlots, startsFromWeights } from '../step/slots.js';
 import type { Gradient, Target } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
 
@@ -65,19 +66,33 @@ export class Roster<V extends Named, G> implements Selecting {
   }
 
   /** Makes state for more variables. @throws TypeError, RangeError; then nothing has changed. */
-  add(variables: readonly Named[]): void {
+  add(variables: readonly V[]): void {
     const more = variables.map(({ name, shape }, k): Target => {
       const size = shape.reduce((a, b) => a * b, 1);
       const row = this.targets.length + k;
       const short = name.split('/').pop() as string;
       return { row, name: short, path: name, shape, size, variable: null, array: null, constraint: null };
     });
+    more.forEach((target, k) => {
+      this.#access.check(variables[k], null, target);
+    });
     this.#attach([...this.targets, ...more], this.#access);
     for (const { path, row } of more) this.#rowOf.set(path, row);
+    this.#copyWeights(variables, more);
+  }
+
+  /** Slots that start as a copy of the variable: of those that come now, before any state is put into them. */
+  #copyWeights(variables: readonly V[], targets: readonly Target[]): void {
+    const stepper = stepperOf(this.#optimizer);
+    if (!startsFromWeights(stepper.rule)) return;
+    targets.forEach((target, k) => {
+      this.#access.bind(variables[k], target);
+      copyToSlots(stepper, target);
+    });
   }
 
   /** A call that may need state for more variables: if it fails, that is given back. */
-  during<T>(fresh: readonly Named[], call: () => T): T {
+  during<T>(fresh: readonly V[], call: () => T): T {
     const before = this.targets;
     try {
       if (fresh.length) this.add(fresh);

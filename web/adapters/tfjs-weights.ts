@@ -1,5 +1,5 @@
-// An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the
-// order of tf.train.adam (`x/m` of all variables, then `x/v`), so that its states load here and the reverse.
+// An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the names
+// and order of tf.train (for Adam `x/m` of all variables, then `x/v`), so that its states load here and the reverse.
 import { ruleFacts } from '../engine/facts.js';
 import { type Optimizer, stateOf, stepperOf } from '../optimizers/optimizer.js';
 import type { StateEntry } from '../state/entries.js';
@@ -13,7 +13,22 @@ export interface NamedValues {
   readonly values: ArrayLike<number>;
 }
 
-const slotNames = ['m', 'v', 'vhat'];
+/** tf.train's names for the slots of a rule, in its order. A slot that it does not have keeps its own name. */
+const slotNames: Readonly<Record<string, readonly string[]>> = {
+  adam: ['m', 'v'],
+  amsgrad: ['m', 'v', 'vhat'],
+  adamax: ['m', 'v'],
+  torch_adamax: ['m', 'v'],
+  // Keras' momentum has the learning rate in it, and tf.train's has not: one must not load as the other.
+  sgd_momentum: ['velocity'],
+  sgd_nesterov: ['velocity'],
+  rmsprop: ['rms'],
+  rmsprop_momentum: ['rms', 'momentum'],
+  rmsprop_centered: ['rms', 'mg'],
+  rmsprop_centered_momentum: ['rms', 'momentum', 'mg'],
+  adadelta: ['accum_grad', 'accum_var'],
+  tfjs_adadelta: ['accum_grad', 'accum_var'],
+};
 
 interface ArrayKind {
   readonly suffix: string;
@@ -24,8 +39,8 @@ interface ArrayKind {
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
   const { rule, targets } = stepperOf(optimizer);
   const entries = new Map(stateOf(innermost(optimizer)).map((entry) => [entry.key, entry]));
-  const all = ruleFacts(rule).slots.map(({ name }, k) => [slotNames[k], name]);
-  all.push(['accumulator', 'gradient_accumulator'], ['average', 'average']);
+  const all = ruleFacts(rule).slots.map(({ name }, k) => [slotNames[rule]?.[k] ?? name, name]);
+  all.push(['gradient_accumulator', 'gradient_accumulator'], ['average', 'average']);
   return all
     .filter(([, ours]) => entries.has(`${targets[0].path}/${ours}`))
     .map(([suffix, ours]) => ({ suffix, of: ({ path }) => entries.get(`${path}/${ours}`) as StateEntry }));
@@ -33,6 +48,12 @@ function arrayKinds(optimizer: Optimizer): ArrayKind[] {
 
 /** The count of calls. The learning rate is config. */
 const iterationOf = (optimizer: Optimizer): StateEntry => stateOf(innermost(optimizer))[0];
+
+/** Numbers that the rule has as state, such as Nadam's running product. */
+const ruleScalarsOf = (optimizer: Optimizer): StateEntry[] => {
+  const { scalars } = ruleFacts(stepperOf(optimizer).rule);
+  return stateOf(innermost(optimizer)).filter(({ key }) => scalars.includes(key));
+};
 
 /** What LossScaleOptimizer adds. */
 const scalingOf = (optimizer: Optimizer): StateEntry[] =>
@@ -45,10 +66,12 @@ export async function readWeights(optimizer: Optimizer): Promise<NamedValues[]> 
     return { name, shape, dtype, values: typeof values === 'number' ? [values] : values.slice() };
   };
   const list = [read('iter', iterationOf(optimizer))];
-  if (optimizer.built)
+  if (optimizer.built) {
     for (const { suffix, of } of arrayKinds(optimizer))
       for (const target of stepperOf(optimizer).targets)
         list.push(read(`${target.path}/${suffix}`, of(target)));
+    for (const entry of ruleScalarsOf(optimizer)) list.push(read(entry.key, entry));
+  }
   for (const entry of scalingOf(optimizer)) list.push(read(entry.key, entry));
   return Promise.all(list);
 }
@@ -76,19 +99,15 @@ export class SavedWeights {
     }
     if (!this.#numbers.has('iter'))
       throw new RangeError("setWeights: this is no optimizer state: there is no 'iter' among the weights.");
-    if (this.iterations > 0 && !this.pending)
-      throw new RangeError(
-        `setWeights: a count of ${this.iterations} calls and no arrays: this is no state of ours.`,
-      );
   }
 
   get iterations(): number {
     return this.#numbers.get('iter') as number;
   }
 
-  /** Whether there are arrays whose variables have not been seen yet. */
+  /** Whether there is something whose variables have not been seen yet. */
   get pending(): boolean {
-    return this.#arrays.size > 0;
+    return this.#arrays.size > 0 || (this.iterations > 0 && !this.#counted);
   }
 
   /**
@@ -96,21 +115,23 @@ export class SavedWeights {
    * what scales the loss. @throws RangeError; then nothing was changed
    */
   restore(optimizer: Optimizer, targets: readonly Target[]): void {
-    const scaling = this.#scaled ? [] : scalingOf(optimizer);
-    const missing = scaling.find(({ key }) => !this.#numbers.has(key));
+    const scalars = this.#scaled ? [] : scalingOf(optimizer);
+    const counts = targets.length > 0 && !this.#counted;
+    if (counts) scalars.push(...ruleScalarsOf(optimizer));
+    const missing = scalars.find(({ key }) => !this.#numbers.has(key));
     if (missing) throw new RangeError(`setWeights: the state has no '${missing.key}'.`);
     const wanted = targets.length ? arrayKinds(optimizer) : [];
-    const paths = this.#pathsOf(targets);
-    const found = targets.map((target, k) => this.#checked(paths[k], target, wanted));
-    for (const entry of scaling) entry.write(this.#numbers.get(entry.key) as number);
+    const paths = this.#pathsOf(targets, wanted.length === 0);
+    const found = paths.map((path, k) => this.#checked(path, targets[k], wanted));
+    for (const entry of scalars) entry.write(this.#numbers.get(entry.key) as number);
     this.#scaled = true;
-    if (targets.length && !this.#counted) {
+    if (counts) {
       iterationOf(optimizer).write(this.iterations);
       this.#counted = true;
     }
-    targets.forEach((target, k) => {
-      for (const { suffix, of } of wanted) of(target).write((found[k].get(suffix) as NamedValues).values);
-      this.#arrays.delete(paths[k]);
+    paths.forEach((path, k) => {
+      for (const { suffix, of } of wanted) of(targets[k]).write((found[k].get(suffix) as NamedValues).values);
+      this.#arrays.delete(path);
     });
   }
 
@@ -123,7 +144,7 @@ export class SavedWeights {
     const names = wanted.map(({ suffix }) => suffix);
     if (String([...arrays.keys()].sort()) !== String([...names].sort()))
       throw new RangeError(
-        `setWeights: the state of '${path}' holds ${[...arrays.keys()].join(', ')}; this optimizer has ${names.join(', ')}.`,
+        `setWeights: the state of '${path}' holds ${[...arrays.keys()].join(', ')}; this optimizer has ${names.join(', ') || 'none'}.`,
       );
     for (const each of arrays.values())
       if (String(each.shape) !== String(shape))
@@ -134,8 +155,9 @@ export class SavedWeights {
   }
 
   /** By name; else by name without tfjs' suffixes; else by position, where number and shapes agree. */
-  #pathsOf(targets: readonly Target[]): string[] {
+  #pathsOf(targets: readonly Target[], stateless: boolean): string[] {
     const saved = [...this.#arrays.keys()];
+    if (stateless && saved.length === 0) return [];
     if (targets.every(({ path }) => this.#arrays.has(path))) return targets.map(({ path }) => path);
     const plain = targets.map(({ path }) => saved.filter((name) => plainName(name) === plainName(path)));
     if (plain.every(({ length }) => length === 1) && new Set(plain.flat()).size === targets.length)
@@ -148,7 +170,7 @@ export class SavedWeights {
       return saved;
     const missing = targets.find(({ path }) => !this.#arrays.has(path))?.path;
     throw new RangeError(
-      `The optimizer state that was loaded has nothing for the variable '${missing}'; it is of ${saved.slice(0, 4).join(', ')}` +
+      `The optimizer state that was loaded has nothing for the variable '${missing}'; it is of ${saved.slice(0, 4).join(', ') || 'none'}` +
         `${saved.length > 4 ? ', …' : ''}.`,
     );
   }

@@ -16,6 +16,8 @@ export interface RuleFacts {
   readonly slots: readonly SlotFacts[];
   /** Over the elements: 2 where sums over the variable stand between them. */
   readonly passes: number;
+  /** Whether an update depends on what the variable was, beyond adding to it. */
+  readonly usesWeights: boolean;
   /** The hyperparameters that `setHyper` takes, by number; in Keras' spelling. */
   readonly hypers: readonly string[];
   /** Scalars that are state of the optimizer. */
