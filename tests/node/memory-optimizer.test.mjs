@@ -2,7 +2,15 @@
 // What it must give is what the same optimizer gives on variables of its own, bit for bit.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import {
+  Adam,
+  Adamax,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  ScheduleFreeAdamW,
+  Variable,
+} from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
 import { every } from './every.mjs';
 import { library } from './foreign-memory.mjs';
@@ -74,6 +82,32 @@ for (const [kind, makeMemory] of Object.entries(memories))
 for (const { name, Class, options } of every)
   test(`the bits of variables of our own: ${name}`, () =>
     assertSameAsOwn(() => new Class(options), memories['without a maximum'], [1, 7, 4100]));
+
+test('a slot that begins as the weights does so where a variable comes in, and stays what is loaded', () => {
+  const host = library();
+  const make = () => new ScheduleFreeAdamW({ learningRate: 0.1 });
+  const [ours, expected] = [memoryOptimizer(make(), host), make()];
+  const own = [new Variable([1, -2], { path: 'a' }), new Variable([3], { path: 'b' })];
+  expected.build(own);
+  const places = own.map(({ path, value }) => {
+    const [weights, gradient] = [0, 1].map(() => host.allocate(4 * value.length));
+    host.floats(weights, value.length).set(value);
+    host.floats(gradient, value.length).fill(0.5);
+    return { name: path, shape: [value.length], weights, gradient };
+  });
+  assertRefused(() => ours.apply([{ ...places[0], gradient: -4 }]), RangeError, /gradient/);
+  ours.apply([places[0]]);
+  expected.apply([Float32Array.of(0.5, 0.5), null]);
+  ours.apply(places);
+  expected.apply([Float32Array.of(0.5, 0.5), Float32Array.of(0.5)]);
+  const state = ours.optimizer.getWeights();
+  expected.getWeights().forEach((value, k) => {
+    assert.deepEqual(state[k], value);
+  });
+  ours.optimizer.setWeights(state.map((x) => (typeof x === 'number' ? x : x.map(() => 0.25))));
+  assert.equal(ours.optimizer.variables.at(-4).value[0], 0.25);
+  ours.dispose();
+});
 
 test('arrays may move, and variables may come later', () => {
   const host = library();
