@@ -41,6 +41,7 @@ std::string rule(uint32_t index) {
       .put("slots", slots.list())
       .put("whole", whole<R> ? "true" : "false")
       .put("passes", number(two_passes<R> ? 2 : 1))
+      .put("usesWeights", uses_weights<R> ? "true" : "false")
       .put("hypers", names<typename R::Hyper>())
       .put("scalars", names<typename ScalarsOf<R>::type>())
       .object();

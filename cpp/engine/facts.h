@@ -43,6 +43,7 @@ template <class R>
 constexpr void add_rule(Hash& hash) {
   hash.add(R::name);
   hash.add(uint32_t(two_passes<R>));
+  hash.add(uint32_t(uses_weights<R>));
   for (const Slot& s : R::slots)
     hash.add(s.name), hash.add(s.group), hash.add(s.value), hash.add(uint32_t(s.extent));
   hash.add(field_list<typename R::Hyper>());

@@ -1,4 +1,4 @@
-// Adadelta (Zeiler 2012, Algorithm 1), with a learning rate as in Keras, PyTorch and tf.train.
+// Adadelta (Zeiler 2012, Algorithm 1), with a learning rate as in Keras and PyTorch; and as tf.train has it.
 #pragma once
 #include <array>
 
@@ -28,6 +28,19 @@ struct Adadelta {
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
     s[0] = k.rho * s[0] + k.one_minus_rho * (g * g);
     const V change = (sqrt(s[1] + k.epsilon) * g) / sqrt(s[0] + k.epsilon);
+    s[1] = k.rho * s[1] + k.one_minus_rho * (change * change);
+    w = w - k.learning_rate * change;
+  }
+};
+
+// tf.train divides by the mean of squares as it was before this gradient.
+struct TfjsAdadelta : Adadelta {
+  static constexpr std::string_view name = "tfjs_adadelta";
+
+  template <class V>
+  [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
+    const V change = (sqrt(s[1] + k.epsilon) / sqrt(s[0] + k.epsilon)) * g;
+    s[0] = k.rho * s[0] + k.one_minus_rho * (g * g);
     s[1] = k.rho * s[1] + k.one_minus_rho * (change * change);
     w = w - k.learning_rate * change;
   }

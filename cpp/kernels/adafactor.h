@@ -12,6 +12,7 @@ namespace simdescent {
 struct Adafactor {
   static constexpr std::string_view name = "adafactor";
   static constexpr bool whole = true;
+  static constexpr bool uses_weights = true;
   static constexpr std::array slots{Slot{"row", 0, initial::zeros, Extent::rows},
                                     Slot{"column", 0, initial::zeros, Extent::columns}, Slot{"velocity"}};
 

@@ -11,6 +11,7 @@ template <bool rooted>
 struct FtrlOf {
   static constexpr std::string_view name = rooted ? "ftrl" : "ftrl_power";
   static constexpr std::array slots{Slot{"accumulator", 0, "initial_accumulator_value"}, Slot{"linear"}};
+  static constexpr bool uses_weights = true;
 
   struct Hyper {
     FIELDS(double, learning_rate_power = -0.5, initial_accumulator_value = 0.1,

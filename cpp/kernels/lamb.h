@@ -10,6 +10,7 @@ namespace simdescent {
 struct Lamb {
   static constexpr std::string_view name = "lamb";
   static constexpr std::array slots = Adam::slots;
+  static constexpr bool uses_weights = true;
   static constexpr size_t sums = 2;  // squares of the weights, and of the direction
 
   struct Hyper {

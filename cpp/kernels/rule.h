@@ -97,6 +97,12 @@ inline constexpr bool fused = requires {
   requires R::fused;
 };
 
+// Whether an update depends on what the variable was, beyond adding to it: `uses_weights` says so.
+template <class R>
+inline constexpr bool uses_weights = requires {
+  R::uses_weights;
+};
+
 template <class R, class V>
 using CoefOf = typename R::template Coef<V>;
 

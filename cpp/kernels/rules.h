@@ -41,6 +41,7 @@ using Rules = std::tuple<          //
     Adagrad,                       //
     TorchAdagrad,                  //
     Adadelta,                      //
+    TfjsAdadelta,                  //
     Nadam,                         //
     RAdam,                         //
     Ftrl,                          //

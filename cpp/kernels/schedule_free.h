@@ -11,6 +11,7 @@ namespace simdescent {
 struct ScheduleFreeAdamW {
   static constexpr std::string_view name = "schedule_free_adamw";
   static constexpr std::array slots{Slot{"momentum", 0, initial::weights}, Slot{"velocity"}};
+  static constexpr bool uses_weights = true;
 
   struct Hyper {
     FIELDS(double, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-8, warmup_steps = 0);

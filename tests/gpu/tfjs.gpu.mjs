@@ -3,7 +3,20 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { globals } from 'webgpu';
-import { Adam, Adamax, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import {
+  Adadelta,
+  Adagrad,
+  Adam,
+  Adamax,
+  init,
+  Lamb,
+  LossScaleOptimizer,
+  Nadam,
+  RMSprop,
+  ScheduleFreeAdamW,
+  SGD,
+  Variable,
+} from '../../dist/index.js';
 import { tfOptimizer } from '../../dist/tfjs.js';
 import { initWebGPU } from '../../dist/webgpu.js';
 import { randomFloats } from '../node/helpers.mjs';
@@ -34,6 +47,9 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
   for (const [name, make] of Object.entries({
     Adam: () => new Adam(),
     'Adamax with decay and a global clip': () => new Adamax({ weightDecay: 0.1, globalClipnorm: 0.5 }),
+    'an accumulator that begins with a value': () => new Adagrad({ initialAccumulatorValue: 0.5 }),
+    'a slot that begins as the weights': () => new ScheduleFreeAdamW({ learningRate: 0.01 }),
+    'a scalar beside the slots': () => new Nadam(),
     'averages and accumulation': () =>
       new Adam({ useEma: true, emaOverwriteFrequency: 2, gradientAccumulationSteps: 2 }),
   }))
@@ -104,6 +120,15 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
   for (const [name, ours, theirs] of [
     ['adam', () => new Adam({ compat: 'tfjs' }), () => tf.train.adam(0.001)],
     ['adamax', () => new Adamax({ compat: 'tfjs', learningRate: 0.002 }), () => tf.train.adamax(0.002)],
+    ['sgd', () => new SGD({ compat: 'tfjs', learningRate: 0.1 }), () => tf.train.sgd(0.1)],
+    [
+      'momentum',
+      () => new SGD({ compat: 'tfjs', learningRate: 0.05, momentum: 0.9 }),
+      () => tf.train.momentum(0.05, 0.9),
+    ],
+    ['rmsprop', () => new RMSprop({ compat: 'tfjs' }), () => tf.train.rmsprop(0.001)],
+    ['adagrad', () => new Adagrad({ compat: 'tfjs', learningRate: 0.05 }), () => tf.train.adagrad(0.05)],
+    ['adadelta', () => new Adadelta({ compat: 'tfjs', learningRate: 1 }), () => tf.train.adadelta(1)],
   ])
     test(`the losses of tf.train.${name} on the digits, 100 steps`, async () => {
       const size = { hidden: [32], steps: 100 };
@@ -146,6 +171,9 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
       () => minimize(tfOptimizer(new LossScaleOptimizer(new Adam()), { gpu })),
       /lossScaleFactor/,
     );
+    const lamb = tfOptimizer(new Lamb(), { gpu });
+    for (let k = 0; k < 2; k++) assert.throws(() => minimize(lamb), /'lamb' sums over whole variables/);
+    for (let k = 0; k < 2; k++) assert.throws(() => lamb.build([w]), /'lamb' sums over whole variables/);
     const optimizer = tfOptimizer(new Adam(), { gpu });
     minimize(optimizer);
     assert.throws(() => minimize(optimizer, later), /build\(variables\)/);

@@ -3,8 +3,19 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import * as jax from '@jax-js/jax';
-import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import {
+  Adam,
+  Adamax,
+  AdamW,
+  Ftrl,
+  init,
+  Lamb,
+  LossScaleOptimizer,
+  ScheduleFreeAdamW,
+  Variable,
+} from '../../dist/index.js';
 import { jaxOptimizer } from '../../dist/jax.js';
+import { every } from './every.mjs';
 import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
 
 const { numpy: np, tree } = jax;
@@ -34,7 +45,15 @@ function assertClose(got, expected, tolerance, message) {
   });
 }
 
+/** Their steps depend on the weights, and come out as a difference, which is rounded. */
+const absolute = [AdamW, Ftrl, Lamb, ScheduleFreeAdamW];
+
 for (const [name, make, tolerance] of [
+  ...every.map(({ name, Class, options }) => [
+    name,
+    () => new Class({ ...options, learningRate: 0.01 }),
+    absolute.includes(Class) ? 1e-6 : 0,
+  ]),
   ['Adam', () => new Adam(), 0],
   ['Adamax with a clip', () => new Adamax({ globalClipnorm: 0.5 }), 0],
   ['accumulation', () => new Adam({ gradientAccumulationSteps: 2 }), 0],
@@ -145,6 +164,24 @@ test('what does not fit is refused before anything is consumed', () => {
   assert.ok(updates.w.dataSync().every((u) => Math.abs(u + 0.001) < 1e-6));
   assertRefused(() => jaxOptimizer({}), TypeError, /jaxOptimizer takes/);
   assert.throws(() => jax.jit((g) => solver.update({ w: g, b: g }, its))(np.array([1, 1])), /jit/);
+});
+
+test('a slot that starts as the weights starts as the params of each init', () => {
+  const solver = jaxOptimizer(new ScheduleFreeAdamW({ learningRate: 0.1 }));
+  const first = solver.init(np.array([1, 2, 3]));
+  for (const start of [
+    [1, 2, 3],
+    [-4, 5, 6],
+  ]) {
+    const params = np.array(start);
+    const [updates, next] = solver.update(np.array([1, -1, 0.5]), solver.init(params.ref), params.ref);
+    const [array, expected] = [Float32Array.from(start), new ScheduleFreeAdamW({ learningRate: 0.1 })];
+    expected.apply([Float32Array.of(1, -1, 0.5)], [array]);
+    assertClose(params.add(updates).dataSync(), array, 1e-6, 'params');
+    tree.dispose(next);
+  }
+  assertRefused(() => solver.update(np.array([1, 1, 1]), first), TypeError, /schedule_free_adamw/);
+  tree.dispose(first);
 });
 
 test('the learning rate stays settable', () => {

@@ -2,33 +2,21 @@
 // What it must give is what the same optimizer gives on variables of its own, bit for bit.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import {
+  Adam,
+  Adamax,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  ScheduleFreeAdamW,
+  Variable,
+} from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
+import { every } from './every.mjs';
+import { library } from './foreign-memory.mjs';
 import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
 
 before(() => init());
-
-/** A library's memory, with an allocator that counts what it gave and hands out addresses that only 4 divides. */
-function library(memory = new WebAssembly.Memory({ initial: 1 })) {
-  let end = 2052;
-  const given = new Set();
-  return {
-    given,
-    memory,
-    allocate(bytes) {
-      const address = end;
-      end += Math.ceil(bytes / 4) * 4 + 4;
-      const missing = Math.ceil((end - memory.buffer.byteLength) / 65536);
-      if (missing > 0) memory.grow(missing);
-      given.add(address);
-      return address;
-    },
-    free(address) {
-      assert.ok(given.delete(address), `${address} was not allocated, or freed twice`);
-    },
-    floats: (address, size) => new Float32Array(memory.buffer, address, size),
-  };
-}
 
 const memories = {
   'without a maximum': () => new WebAssembly.Memory({ initial: 1 }),
@@ -54,37 +42,72 @@ const options = {
   'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
 };
 
+function assertSameAsOwn(make, makeMemory, sizes) {
+  const host = library(makeMemory());
+  const [ours, expected] = [memoryOptimizer(make(), host), make()];
+  const variables = sizes.map((n, k) => new Variable(randomFloats(n, k), { path: `v${k}` }));
+  expected.build(variables);
+  const places = sizes.map((n, k) => {
+    const [weights, gradient] = [host.allocate(4 * n), host.allocate(4 * n)];
+    host.floats(weights, n).set(variables[k].value);
+    return { name: `v${k}`, shape: [n], weights, gradient };
+  });
+  const own = host.given.size;
+  for (let t = 0; t < 7; t++) {
+    const gradients = sizes.map((n, k) => (t === 2 && k === 1 ? null : randomFloats(n, 100 * t + k)));
+    gradients.forEach((g, k) => {
+      if (g) host.floats(places[k].gradient, sizes[k]).set(g);
+    });
+    ours.apply(places.map((place, k) => (gradients[k] ? place : { ...place, gradient: null })));
+    expected.apply(gradients);
+    places.forEach(({ weights }, k) => {
+      assertSameBits(host.floats(weights, sizes[k]), variables[k].value, `v${k} after step ${t + 1}`);
+    });
+  }
+  if (!(expected instanceof LossScaleOptimizer)) {
+    const bytes = ours.optimizer.serializeState();
+    expected.loadState(bytes); // the state is an ordinary one
+  }
+  ours.dispose();
+  expected.dispose();
+  for (const variable of variables) variable.dispose();
+  assert.equal(host.given.size, own, 'everything that was allocated has been freed');
+}
+
 for (const [kind, makeMemory] of Object.entries(memories))
   for (const [name, make] of Object.entries(options))
-    test(`the bits of variables of our own: ${name}, a memory ${kind}`, () => {
-      const host = library(makeMemory());
-      const [ours, expected] = [memoryOptimizer(make(), host), make()];
-      const variables = sizes.map((n, k) => new Variable(randomFloats(n, k), { path: `v${k}` }));
-      expected.build(variables);
-      const places = sizes.map((n, k) => {
-        const [weights, gradient] = [host.allocate(4 * n), host.allocate(4 * n)];
-        host.floats(weights, n).set(variables[k].value);
-        return { name: `v${k}`, shape: [n], weights, gradient };
-      });
-      const own = host.given.size;
-      for (let t = 0; t < 7; t++) {
-        const gradients = sizes.map((n, k) => (t === 2 && k === 1 ? null : randomFloats(n, 100 * t + k)));
-        gradients.forEach((g, k) => {
-          if (g) host.floats(places[k].gradient, sizes[k]).set(g);
-        });
-        ours.apply(places.map((place, k) => (gradients[k] ? place : { ...place, gradient: null })));
-        expected.apply(gradients);
-        places.forEach(({ weights }, k) => {
-          assertSameBits(host.floats(weights, sizes[k]), variables[k].value, `v${k} after step ${t + 1}`);
-        });
-      }
-      if (!(expected instanceof LossScaleOptimizer)) {
-        const bytes = ours.optimizer.serializeState();
-        expected.loadState(bytes); // the state is an ordinary one
-      }
-      ours.dispose();
-      assert.equal(host.given.size, own, 'everything that was allocated has been freed');
-    });
+    test(`the bits of variables of our own: ${name}, a memory ${kind}`, () =>
+      assertSameAsOwn(make, makeMemory, sizes));
+
+for (const { name, Class, options } of every)
+  test(`the bits of variables of our own: ${name}`, () =>
+    assertSameAsOwn(() => new Class(options), memories['without a maximum'], [1, 7, 4100]));
+
+test('a slot that begins as the weights does so where a variable comes in, and stays what is loaded', () => {
+  const host = library();
+  const make = () => new ScheduleFreeAdamW({ learningRate: 0.1 });
+  const [ours, expected] = [memoryOptimizer(make(), host), make()];
+  const own = [new Variable([1, -2], { path: 'a' }), new Variable([3], { path: 'b' })];
+  expected.build(own);
+  const places = own.map(({ path, value }) => {
+    const [weights, gradient] = [0, 1].map(() => host.allocate(4 * value.length));
+    host.floats(weights, value.length).set(value);
+    host.floats(gradient, value.length).fill(0.5);
+    return { name: path, shape: [value.length], weights, gradient };
+  });
+  assertRefused(() => ours.apply([{ ...places[0], gradient: -4 }]), RangeError, /gradient/);
+  ours.apply([places[0]]);
+  expected.apply([Float32Array.of(0.5, 0.5), null]);
+  ours.apply(places);
+  expected.apply([Float32Array.of(0.5, 0.5), Float32Array.of(0.5)]);
+  const state = ours.optimizer.getWeights();
+  expected.getWeights().forEach((value, k) => {
+    assert.deepEqual(state[k], value);
+  });
+  ours.optimizer.setWeights(state.map((x) => (typeof x === 'number' ? x : x.map(() => 0.25))));
+  assert.equal(ours.optimizer.variables.at(-4).value[0], 0.25);
+  ours.dispose();
+});
 
 test('arrays may move, and variables may come later', () => {
   const host = library();

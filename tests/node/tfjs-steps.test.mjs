@@ -1,7 +1,7 @@
 // Steps under TensorFlow.js, with every option of the optimizers and with gradients that are missing: what the same
 // optimizer gives on variables of the engine, bit for bit.
 import assert from 'node:assert/strict';
-import { afterEach, before } from 'node:test';
+import { afterEach, before, test } from 'node:test';
 import {
   Adam,
   Adamax,
@@ -13,6 +13,7 @@ import {
   Variable,
 } from '../../dist/index.js';
 import { tfOptimizer } from '../../dist/tfjs.js';
+import { every } from './every.mjs';
 import { assertSameBits, randomFloats } from './helpers.mjs';
 import { onEach } from './tfjs/each.mjs';
 import { tf } from './tfjs/setup.mjs';
@@ -94,6 +95,34 @@ const options = {
 for (const [name, make] of Object.entries(options)) {
   onEach(`the bits of plain arrays: ${name}`, () => assertSameAsPlain(make));
 }
+
+for (const { name, Class, options } of every)
+  onEach(`the bits of plain arrays: ${name}`, () =>
+    assertSameAsPlain(() => new Class({ ...options, learningRate: 0.01 }), { steps: 3 }),
+  );
+
+test('state moves with the variables from backend to backend, and begins where they come in', async () => {
+  await tf.setBackend('cpu');
+  for (const { name, Class, options } of every) {
+    const make = () => new Class({ ...options, learningRate: 0.01 });
+    const [ours, optimizer] = [tfOptimizer(make()), make()];
+    const values = [0, 1].map((k) => randomFloats(40, k));
+    const plain = values.map((v, k) => new Variable(v, { path: `v${k}` }));
+    optimizer.build(plain);
+    const variables = values.map((v, k) => tf.variable(tf.tensor1d(v), true, `v${k}`));
+    for (const [t, backend] of ['cpu', 'wasm', 'unheard-of', 'wasm', 'cpu'].entries()) {
+      await tf.setBackend(backend);
+      // The second one comes at the second step, on another backend.
+      const grads = [0, 1].map((k) => (t === 0 && k === 1 ? null : randomFloats(40, 10 * t + k)));
+      ours.applyGradients(grads.flatMap((g, k) => (g ? [{ name: `v${k}`, tensor: tf.tensor1d(g) }] : [])));
+      optimizer.apply(grads);
+      variables.forEach((v, k) => {
+        assertSameBits(v.dataSync(), plain[k].value, `${name}: v${k} on ${backend}`);
+      });
+    }
+    for (const each of [ours, optimizer, ...variables, ...plain]) each.dispose();
+  }
+});
 
 const gaps = (t) => (t % 2 ? ['a/bias'] : t % 3 ? ['b/kernel', 'scalar'] : []);
 for (const name of ['Adam by default', 'an average that overwrites', 'accumulation']) {

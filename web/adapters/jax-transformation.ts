@@ -2,8 +2,11 @@
 // through the engine and back into arrays of jax-js; what may be stepped in place is jax-device.ts.
 import { numpy as np, tree } from '@jax-js/jax';
 import { describe, refuseUnknown, warnOnce } from '../basics/errors.js';
+import { ruleFacts } from '../engine/facts.js';
 import { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
 import type { OptimizerVariable } from '../state/entries.js';
+import { copyToSlots, startsFromWeights } from '../step/slots.js';
 import { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
@@ -74,22 +77,24 @@ export class JaxTransformation {
       this.#checkTree('init', leaves, structure);
     }
     const device = leaves[0]?.device;
+    const initial = this.#initialOf(leaves);
     tree.dispose(params);
-    return this.#state(this.#initial, device);
+    return this.#state(initial, device);
   }
 
   /**
    * What to add to the parameters (optax.applyUpdates), and the next state. Consumes all three; `params` are only
-   * needed with weight decay or moving averages.
+   * needed with weight decay, with moving averages, and by Ftrl, Lamb and ScheduleFreeAdamW.
    */
   update(grads: Tree, state: readonly JaxArray[], params?: Tree): [updates: Tree, state: JaxArray[]] {
     const [leaves, structure] = tree.flatten<JaxArray>(grads);
     this.#checkTree('update', leaves, structure);
     const { weightDecay, useEma } = innermost(this.optimizer);
-    const needed = weightDecay !== null || useEma;
+    const { rule } = partsOf(this.optimizer).lifetime.require();
+    const needed = weightDecay !== null || useEma || ruleFacts(rule).usesWeights;
     if (needed && params === undefined)
       throw new TypeError(
-        'update: params are needed with weightDecay or useEma: update(grads, state, params.ref).',
+        `update: params are needed with weightDecay or useEma, and by some rules ('${rule}'): update(grads, state, params.ref).`,
       );
     const weights = params === undefined ? [] : tree.leaves<JaxArray>(params);
     if (params !== undefined) this.#checkTree('update', weights, tree.structure(params));
@@ -150,6 +155,19 @@ export class JaxTransformation {
     );
   }
 
+  /** The state that these parameters begin with. */
+  #initialOf(leaves: readonly JaxArray[]): (number | Float32Array<ArrayBuffer>)[] {
+    const stepper = partsOf(this.optimizer).lifetime.require();
+    if (!startsFromWeights(stepper.rule)) return this.#initial;
+    this.#held = null;
+    this.#put(this.#initial);
+    stepper.targets.forEach((target, k) => {
+      this.#variables[k].assign(take(leaves[k].ref));
+      copyToSlots(stepper, target);
+    });
+    return this.#values();
+  }
+
   #state(
     values: readonly (number | Float32Array<ArrayBuffer>)[],
     device: JaxArray['device'] | undefined,
@@ -170,7 +188,10 @@ export class JaxTransformation {
       for (const array of state) array.dispose();
       return;
     }
-    const values = state.map((array) => array.dataSync() as ArrayLike<number>);
+    this.#put(state.map((array) => array.dataSync() as ArrayLike<number>));
+  }
+
+  #put(values: readonly (number | ArrayLike<number>)[]): void {
     let k = 0;
     this.optimizer.setWeights(
       this.optimizer.variables.map(({ path, value }) =>

@@ -6,6 +6,7 @@ import type { Engine } from '../engine/engine.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
+import { copyToSlots, startsFromWeights } from '../step/slots.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
 import type { Gradient, Target } from '../step/target.js';
 
@@ -66,15 +67,29 @@ export class Roster<V extends Named, G> implements Selecting {
   }
 
   /** Makes state for more variables. @throws TypeError, RangeError; then nothing has changed. */
-  add(variables: readonly Named[]): void {
+  add(variables: readonly V[]): void {
     const more = variables.map(({ name, shape }, k): Target => {
       const size = shape.reduce((a, b) => a * b, 1);
       const row = this.targets.length + k;
       const short = name.split('/').pop() as string;
       return { row, name: short, path: name, shape, size, variable: null, array: null, constraint: null };
     });
+    more.forEach((target, k) => {
+      this.#access.check(variables[k], null, target);
+    });
     this.#attach([...this.targets, ...more], this.#access);
     for (const { path, row } of more) this.#rowOf.set(path, row);
+    this.#copyWeights(variables, more);
+  }
+
+  /** Slots that start as a copy of the variable: of those that come now, before any state is put into them. */
+  #copyWeights(variables: readonly V[], targets: readonly Target[]): void {
+    const stepper = partsOf(this.#optimizer).lifetime.require();
+    if (!startsFromWeights(stepper.rule)) return;
+    targets.forEach((target, k) => {
+      this.#access.bind(variables[k], target);
+      copyToSlots(stepper, target);
+    });
   }
 
   /** Forgets variables and frees their state; that of the others stays. */
@@ -89,7 +104,7 @@ export class Roster<V extends Named, G> implements Selecting {
   }
 
   /** A call that may need state for more variables: if it fails, that is given back. */
-  during<T>(fresh: readonly Named[], call: () => T): T {
+  during<T>(fresh: readonly V[], call: () => T): T {
     const before = this.targets;
     try {
       if (fresh.length) this.add(fresh);

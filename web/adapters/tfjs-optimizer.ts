@@ -178,6 +178,7 @@ export class TfOptimizer {
       const known = roster.targets.length;
       roster.add(fresh);
       for (const variable of fresh) this.#seen.set(variable.name, variable);
+      this.#access?.finish(false); // it may have looked at their values
       if (this.#saved) this.#cold = this.#cold.concat(roster.targets.slice(known));
     }
     if (!this.#saved || this.#cold.length === 0) return;
@@ -198,7 +199,7 @@ export class TfOptimizer {
   }
 
   /**
-   * The state as tfjs names it: `iter`, `x/m`, `x/v`, …, as copies. They belong to this optimizer: the next call, or
+   * The state as tf.train names it: `iter`, then for Adam `x/m`, `x/v`, as copies. They belong to this optimizer: the next call, or
    * `dispose`, disposes them.
    */
   async getWeights(): Promise<{ name: string; tensor: TfTensor }[]> {
@@ -212,7 +213,7 @@ export class TfOptimizer {
     return weights;
   }
 
-  /** A state from `getWeights`, of this class or of tf.train.adam. Variables that are seen later get theirs then. */
+  /** A state from `getWeights`, of this class or of one of tf.train. Variables that are seen later get theirs then. */
   async setWeights(weights: readonly { name: string; tensor: TfTensor }[]): Promise<void> {
     const copies = weights.map(async ({ name, tensor }) => {
       const values = await tensor.data();

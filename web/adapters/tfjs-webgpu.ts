@@ -71,16 +71,21 @@ export class WebGpuAccess extends Base {
       throw new Error(
         'On the webgpu backend every variable must be known at the first step: build(variables) with all of them first.',
       );
-    const variables = targets.map(({ path, name, shape, size }) => {
-      // Not a byte more: tfjs takes the length of what it reads back from the buffer.
-      const buffer = this.#tfjs.device.createBuffer({ size: 4 * size, usage });
-      this.#own.push({ buffer, dataId: null });
-      return this.#gpu.wrap(buffer, { path, name, shape });
-    });
-    targets.forEach((target, k) => {
-      (target as { variable: Variable | null }).variable = variables[k];
-    });
-    return new Stepper(engine, rule, targets, averages, accumulates);
+    try {
+      const variables = targets.map(({ path, name, shape, size }) => {
+        // Not a byte more: tfjs takes the length of what it reads back from the buffer.
+        const buffer = this.#tfjs.device.createBuffer({ size: 4 * size, usage });
+        this.#own.push({ buffer, dataId: null });
+        return this.#gpu.wrap(buffer, { path, name, shape });
+      });
+      targets.forEach((target, k) => {
+        (target as { variable: Variable | null }).variable = variables[k];
+      });
+      return new Stepper(engine, rule, targets, averages, accumulates);
+    } catch (error) {
+      this.#own.length = 0; // what cannot be placed, such as the state of Lamb
+      throw error;
+    }
   }
 
   bind(variable: TfVariable, { row, size }: Target): void {

@@ -1,5 +1,5 @@
-// An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the
-// order of tf.train.adam (`x/m` of all variables, then `x/v`), so that its states load here and the reverse.
+// An optimizer's state as tfjs saves it with a model: `iter`, then tensors named after their variables, in the names
+// and order of tf.train (for Adam `x/m` of all variables, then `x/v`), so that its states load here and the reverse.
 import { ruleFacts } from '../engine/facts.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
@@ -14,7 +14,22 @@ export interface NamedValues {
   readonly values: ArrayLike<number>;
 }
 
-const slotNames = ['m', 'v', 'vhat'];
+/** tf.train's names for the slots of a rule, in its order. A slot that it does not have keeps its own name. */
+const slotNames: Readonly<Record<string, readonly string[]>> = {
+  adam: ['m', 'v'],
+  amsgrad: ['m', 'v', 'vhat'],
+  adamax: ['m', 'v'],
+  torch_adamax: ['m', 'v'],
+  // Keras' momentum has the learning rate in it, and tf.train's has not: one must not load as the other.
+  sgd_momentum: ['velocity'],
+  sgd_nesterov: ['velocity'],
+  rmsprop: ['rms'],
+  rmsprop_momentum: ['rms', 'momentum'],
+  rmsprop_centered: ['rms', 'mg'],
+  rmsprop_centered_momentum: ['rms', 'momentum', 'mg'],
+  adadelta: ['accum_grad', 'accum_var'],
+  tfjs_adadelta: ['accum_grad', 'accum_var'],
+};
 
 interface ArrayKind {
   readonly suffix: string;
@@ -29,8 +44,8 @@ function arrayKinds(optimizer: Optimizer): ArrayKind[] {
       .state.entries()
       .map((entry) => [entry.key, entry]),
   );
-  const all = ruleFacts(rule).slots.map(({ name }, k) => [slotNames[k], name]);
-  all.push(['accumulator', 'gradient_accumulator'], ['average', 'average']);
+  const all = ruleFacts(rule).slots.map(({ name }, k) => [slotNames[rule]?.[k] ?? name, name]);
+  all.push(['gradient_accumulator', 'gradient_accumulator'], ['average', 'average']);
   return all
     .filter(([, ours]) => entries.has(`${targets[0].path}/${ours}`))
     .map(([suffix, ours]) => ({ suffix, of: ({ path }) => entries.get(`${path}/${ours}`) as StateEntry }));
@@ -38,6 +53,14 @@ function arrayKinds(optimizer: Optimizer): ArrayKind[] {
 
 /** The count of calls. The learning rate is config. */
 const iterationOf = (optimizer: Optimizer): StateEntry => partsOf(innermost(optimizer)).state.entries()[0];
+
+/** Numbers that the rule has as state, such as Nadam's running product. */
+const ruleScalarsOf = (optimizer: Optimizer): StateEntry[] => {
+  const { scalars } = ruleFacts(partsOf(optimizer).lifetime.require().rule);
+  return partsOf(innermost(optimizer))
+    .state.entries()
+    .filter(({ key }) => scalars.includes(key));
+};
 
 /** What LossScaleOptimizer adds. */
 const scalingOf = (optimizer: Optimizer): StateEntry[] =>
@@ -62,6 +85,8 @@ export async function readWeights(optimizer: Optimizer, saved: SavedWeights | nu
         if (!saved?.isCold(target)) list.push(read(`${target.path}/${suffix}`, kind.of(target)));
     for (const values of waiting.get(suffix) ?? []) list.push(values);
   }
+  if (saved?.hasRuleScalars) list.push(...saved.ruleScalars());
+  else if (targets.length) for (const entry of ruleScalarsOf(optimizer)) list.push(read(entry.key, entry));
   for (const entry of scalingOf(optimizer)) list.push(read(entry.key, entry));
   return Promise.all(list);
 }
@@ -75,6 +100,7 @@ export class SavedWeights {
   readonly #arrays = new Map<string, Map<string, NamedValues>>();
   #scaled = false;
   #counted = false;
+  #stated = false;
 
   /** @throws RangeError for what is no optimizer state */
   constructor(list: readonly NamedValues[]) {
@@ -89,10 +115,6 @@ export class SavedWeights {
     }
     if (!this.#numbers.has('iter'))
       throw new RangeError("setWeights: this is no optimizer state: there is no 'iter' among the weights.");
-    if (this.iterations > 0 && !this.pending)
-      throw new RangeError(
-        `setWeights: a count of ${this.iterations} calls and no arrays: this is no state of ours.`,
-      );
   }
 
   get iterations(): number {
@@ -116,9 +138,21 @@ export class SavedWeights {
     return this.#arrays.has(path);
   }
 
-  /** Whether there are arrays whose variables have not been seen yet. */
+  /** Whether numbers of the rule wait for the first variables. */
+  get hasRuleScalars(): boolean {
+    return !this.#stated && this.ruleScalars().length > 0;
+  }
+
+  /** Numbers that belong to the rule. */
+  ruleScalars(): NamedValues[] {
+    return [...this.#numbers]
+      .filter(([name]) => !['iter', 'step_counter', 'dynamic_scale'].includes(name))
+      .map(([name, value]) => ({ name, shape: [], dtype: 'float32', values: [value] }));
+  }
+
+  /** Whether there is something whose variables have not been seen yet. */
   get pending(): boolean {
-    return this.#arrays.size > 0;
+    return this.#arrays.size > 0 || this.hasRuleScalars;
   }
 
   /**
@@ -126,24 +160,26 @@ export class SavedWeights {
    * @throws RangeError; then nothing was changed
    */
   restore(optimizer: Optimizer, targets: readonly Target[]): void {
-    const scaling = this.#scaled ? [] : scalingOf(optimizer);
-    const missing = scaling.find(({ key }) => !this.#numbers.has(key));
+    const scalars = this.#scaled ? [] : scalingOf(optimizer);
+    if (targets.length && !this.#stated) scalars.push(...ruleScalarsOf(optimizer));
+    const missing = scalars.find(({ key }) => !this.#numbers.has(key));
     if (missing) throw new RangeError(`setWeights: the state has no '${missing.key}'.`);
     const wanted = targets.length ? arrayKinds(optimizer) : [];
-    const paths = this.#pathsOf(targets);
-    const found = targets.map((target, k) => this.#checked(paths[k], target, wanted));
+    const paths = this.#pathsOf(targets, wanted.length === 0);
+    const found = paths.map((path, k) => this.#checked(path, targets[k], wanted));
     const count = iterationOf(optimizer);
-    const numbers = scaling.map((entry) => checkValue('setWeights', entry, this.#numbers.get(entry.key)));
+    const numbers = scalars.map((entry) => checkValue('setWeights', entry, this.#numbers.get(entry.key)));
     const iterations = checkValue('setWeights', count, this.iterations);
-    scaling.forEach((entry, k) => {
+    scalars.forEach((entry, k) => {
       entry.write(numbers[k]);
     });
     this.#scaled = true;
     if (!this.#counted) count.write(iterations);
     this.#counted = true;
-    targets.forEach((target, k) => {
-      for (const { suffix, of } of wanted) of(target).write((found[k].get(suffix) as NamedValues).values);
-      this.#arrays.delete(paths[k]);
+    if (targets.length) this.#stated = true;
+    paths.forEach((path, k) => {
+      for (const { suffix, of } of wanted) of(targets[k]).write((found[k].get(suffix) as NamedValues).values);
+      this.#arrays.delete(path);
     });
   }
 
@@ -156,7 +192,7 @@ export class SavedWeights {
     const names = wanted.map(({ suffix }) => suffix);
     if (String([...arrays.keys()].sort()) !== String([...names].sort()))
       throw new RangeError(
-        `setWeights: the state of '${path}' holds ${[...arrays.keys()].join(', ')}; this optimizer has ${names.join(', ')}.`,
+        `setWeights: the state of '${path}' holds ${[...arrays.keys()].join(', ')}; this optimizer has ${names.join(', ') || 'none'}.`,
       );
     for (const each of arrays.values())
       if (String(each.shape) !== String(shape))
@@ -167,8 +203,9 @@ export class SavedWeights {
   }
 
   /** By name; else by name without tfjs' suffixes; else by position, where number and shapes agree. */
-  #pathsOf(targets: readonly Target[]): string[] {
+  #pathsOf(targets: readonly Target[], stateless: boolean): string[] {
     const saved = [...this.#arrays.keys()];
+    if (stateless && saved.length === 0) return [];
     if (targets.every(({ path }) => this.#arrays.has(path))) return targets.map(({ path }) => path);
     const plain = targets.map(({ path }) => saved.filter((name) => plainName(name) === plainName(path)));
     if (plain.every(({ length }) => length === 1) && new Set(plain.flat()).size === targets.length)
@@ -181,7 +218,7 @@ export class SavedWeights {
       return saved;
     const missing = targets.find(({ path }) => !this.#arrays.has(path))?.path;
     throw new RangeError(
-      `The optimizer state that was loaded has nothing for the variable '${missing}'; it is of ${saved.slice(0, 4).join(', ')}` +
+      `The optimizer state that was loaded has nothing for the variable '${missing}'; it is of ${saved.slice(0, 4).join(', ') || 'none'}` +
         `${saved.length > 4 ? ', …' : ''}.`,
     );
   }

@@ -20,6 +20,8 @@ export interface RuleFacts {
   readonly passes: number;
   /** Whether it reads whole variables, and knows matrices. */
   readonly whole: boolean;
+  /** Whether an update depends on what the variable was, beyond adding to it. */
+  readonly usesWeights: boolean;
   /** The hyperparameters that `setHyper` takes, by number; in Keras' spelling. */
   readonly hypers: readonly string[];
   /** Scalars that are state of the optimizer. */

@@ -9,7 +9,7 @@ export interface AdadeltaOptions extends OptimizerOptions {
   rho?: number;
   /** Added under both roots. Default 1e-7. */
   epsilon?: number;
-  /** `'torch'`: weight decay is L2. `'tfjs'`: tf.train.adadelta, whose formula is Keras'. Default `'keras'`. */
+  /** `'torch'`: weight decay is L2. `'tfjs'`: tf.train.adadelta, which divides by the `A` before. Default `'keras'`. */
   compat?: 'keras' | 'torch' | 'tfjs';
 }
 
@@ -22,7 +22,7 @@ const adadelta: Kind = {
     epsilon: { default: 1e-7, check: positiveOrZero, config: 'always' },
     compat: { default: 'keras', check: choice('keras', 'torch', 'tfjs'), config: 'changed' },
   },
-  rule: () => 'adadelta',
+  rule: (o) => (o.compat === 'tfjs' ? 'tfjs_adadelta' : 'adadelta'),
   configure: torchDecay,
 };
 

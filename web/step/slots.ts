@@ -35,6 +35,10 @@ export function fillSlots(stepper: Stepping, target: Target, hyper: (name: strin
   });
 }
 
+/** Whether the state of a rule needs the values of the variables. */
+export const startsFromWeights = (rule: string): boolean =>
+  ruleFacts(rule).slots.some(({ initial }) => initial === 'weights');
+
 /** The same for a variable whose values are only known when it is bound: the slots that are copies of it. */
 export function copyToSlots(stepper: Stepping, target: Target): void {
   ruleFacts(stepper.rule).slots.forEach(({ initial }, k) => {

@@ -30,6 +30,9 @@ function countsPerParameter({ optimizer, steps }) {
   );
 }
 
+/** An optimizer of a case that the package does not have, or undefined. */
+export const absentOf = (testCase) => classesOf(testCase).find((name) => ABSENT.includes(name));
+
 /** The reason why a case is not run, or undefined. */
 export function exceptionFor(testCase) {
   if (testCase.category === 'pattern-lrs-sparse') {
@@ -38,7 +41,7 @@ export function exceptionFor(testCase) {
   if (countsPerParameter(testCase)) {
     return 'torch counts the updates of each parameter by itself; here one without a gradient counts along';
   }
-  const absent = classesOf(testCase).find((name) => ABSENT.includes(name));
+  const absent = absentOf(testCase);
   return absent && `${absent} is not one of simdescent's optimizers`;
 }
 

@@ -1,0 +1,83 @@
+// Every update rule on the GPU, beside the engine: variables that are built there, that move there in the middle of a
+// training and come back, and state that begins with a hyperparameter or with the weights.
+import assert from 'node:assert/strict';
+import { after, before, describe, test } from 'node:test';
+import { Lamb, Variable } from '../../dist/index.js';
+import { every } from '../node/every.mjs';
+import { openGpu } from './adapter.mjs';
+import { refusalOf } from './exceptions.mjs';
+import { assertNear, gradientsOf, pair } from './helpers.mjs';
+
+const sizes = [1, 66, 5000];
+const rules = every.filter(({ Class }) => !refusalOf({ optimizer: Class.name }));
+/** The options that every rule is mixed with, in turn. */
+const mixes = [
+  {},
+  { weightDecay: 0.05, clipnorm: 0.5, gradientAccumulationSteps: 2 },
+  { useEma: true, emaMomentum: 0.9, globalClipnorm: 1, lossScaleFactor: 3 },
+  { clipvalue: 0.3, maximize: true, useEma: true, emaOverwriteFrequency: 2 },
+];
+
+describe('the rules on the GPU', () => {
+  let gpu;
+  before(async () => {
+    gpu = await openGpu();
+  });
+  after(async () => {
+    await gpu.sync();
+    gpu.dispose();
+  });
+
+  /** State and variables, wherever they are now, of both. */
+  async function assertSameState(p, message) {
+    await p.assertSame(message);
+    const [ours, theirs] = [p.onGpu, p.cpu].map((o) => o.variables);
+    theirs.forEach(({ path, value }, k) => {
+      assert.equal(ours[k].path, path);
+      if (typeof value === 'number') assert.equal(ours[k].value, value, `${message}: ${path}`);
+      else assertNear(ours[k].value, value, `${message}: ${path}`);
+    });
+  }
+
+  for (const [k, { name, Class, options }] of rules.entries()) {
+    const mixed = mixes[k % mixes.length];
+    const make = () => new Class({ ...mixed, ...options, learningRate: 0.01 });
+    test(`${name} with ${JSON.stringify(mixed)}`, async () => {
+      const p = pair(gpu, make, sizes);
+      const step = async (t) => {
+        for (const each of [p.cpu, p.onGpu]) await each.apply(gradientsOf(sizes, t));
+      };
+      for (let t = 1; t <= 4; t++) await step(t);
+      await p.onGpu.onload();
+      await assertSameState(p, 'onloaded');
+      await step(5);
+      await p.onGpu.offload(gpu, { minSize: 2 });
+      for (let t = 6; t <= 8; t++) await step(t);
+      await p.onGpu.onload();
+      await assertSameState(p, 'moved twice');
+      p.dispose();
+    });
+  }
+
+  test('the state begins on the GPU as it begins in the engine, to the bit', async () => {
+    for (const { name, Class, options } of rules) {
+      const p = pair(gpu, () => new Class(options), sizes);
+      await p.onGpu.onload();
+      assert.deepEqual(p.onGpu.getWeights(), p.cpu.getWeights(), name);
+      p.dispose();
+    }
+  });
+
+  test('Lamb is refused there, and stays what it was in the engine', async () => {
+    const there = gpu.variable([1, 2], { name: 'there' });
+    assert.throws(() => new Lamb().build([there]), refusalOf({ optimizer: 'Lamb' }));
+    const here = new Variable([1, 2], { name: 'here' });
+    const lamb = new Lamb();
+    lamb.apply([new Float32Array(2).fill(1)], [here]);
+    await assert.rejects(lamb.offload(gpu, { minSize: 1 }), refusalOf({ optimizer: 'Lamb' }));
+    lamb.apply([new Float32Array(2).fill(1)]);
+    assert.equal(lamb.iterations, 2);
+    assert.equal(here.placement, 'wasm');
+    for (const each of [lamb, here, there]) each.dispose();
+  });
+});

@@ -1,0 +1,52 @@
+// Every optimizer of the registry in every variant that has an update rule or a formula of its own: what tests that
+// are generated run over. `without` says what a variant cannot have.
+import {
+  Adadelta,
+  Adagrad,
+  Adam,
+  Adamax,
+  AdamMultilr,
+  AdamW,
+  Ftrl,
+  Lamb,
+  Lion,
+  Nadam,
+  RAdam,
+  RMSprop,
+  ScheduleFreeAdamW,
+  SGD,
+} from '../../dist/index.js';
+
+const torch = { compat: 'torch' };
+const tfjs = { compat: 'tfjs' };
+
+export const every = [
+  [SGD, {}, { momentum: 0.9 }, { momentum: 0.9, nesterov: true }],
+  [SGD, torch, { ...torch, momentum: 0.9, dampening: 0.1 }, { ...torch, momentum: 0.9, nesterov: true }],
+  [SGD, tfjs, { ...tfjs, momentum: 0.9 }, { ...tfjs, momentum: 0.9, nesterov: true }],
+  ...[{}, torch, tfjs].map((compat) => [
+    RMSprop,
+    compat,
+    { ...compat, momentum: 0.9 },
+    { ...compat, centered: true },
+    { ...compat, momentum: 0.9, centered: true },
+  ]),
+  [Adagrad, {}, { ...torch, lrDecay: 0.01 }, { ...tfjs, initialAccumulatorValue: 0.5 }],
+  [Adadelta, {}, torch, tfjs],
+  [Adam, {}, { amsgrad: true }, { adaptiveEpsilon: true }, torch, { ...torch, amsgrad: true }, tfjs],
+  [AdamW, {}, { amsgrad: true }],
+  [Adamax, {}, torch, { ...tfjs, decay: 0.1 }],
+  [AdamMultilr, {}, { decay: 0.1, patternLrs: [{ patterns: ['bias', '1'], lr: 0.05 }] }],
+  [Nadam, {}, torch, { ...torch, decoupledWeightDecay: true, momentumDecay: 0.01 }],
+  [RAdam, {}, { decoupledWeightDecay: true, beta2: 0.9 }],
+  [Ftrl, {}, { l1RegularizationStrength: 0.01, l2RegularizationStrength: 0.1, beta: 0.1 }],
+  [Ftrl, { learningRatePower: -0.7, l2ShrinkageRegularizationStrength: 0.01 }],
+  [Lion, {}],
+  [ScheduleFreeAdamW, {}, { warmupSteps: 3 }],
+  [Lamb, {}],
+].flatMap(([Class, ...variants]) =>
+  variants.map((options) => {
+    const text = Object.entries(options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+    return { name: `${Class.name} { ${text.join(', ')} }`, Class, options };
+  }),
+);
