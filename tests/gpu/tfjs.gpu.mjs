@@ -117,9 +117,10 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
     assert.deepEqual([tf.memory().numTensors, tf.memory().numBytes], [numTensors, numBytes]);
   });
 
-  for (const [name, ours, theirs] of [
-    ['adam', () => new Adam({ compat: 'tfjs' }), () => tf.train.adam(0.001)],
-    ['adamax', () => new Adamax({ compat: 'tfjs', learningRate: 0.002 }), () => tf.train.adamax(0.002)],
+  const few = 15; // tf.train's own steps are what takes the time on a software adapter
+  for (const [name, ours, theirs, steps = few] of [
+    ['adam', () => new Adam({ compat: 'tfjs' }), () => tf.train.adam(0.001), 100],
+    ['adamax', () => new Adamax({ compat: 'tfjs', learningRate: 0.002 }), () => tf.train.adamax(0.002), 100],
     ['sgd', () => new SGD({ compat: 'tfjs', learningRate: 0.1 }), () => tf.train.sgd(0.1)],
     [
       'momentum',
@@ -130,12 +131,12 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
     ['adagrad', () => new Adagrad({ compat: 'tfjs', learningRate: 0.05 }), () => tf.train.adagrad(0.05)],
     ['adadelta', () => new Adadelta({ compat: 'tfjs', learningRate: 1 }), () => tf.train.adadelta(1)],
   ])
-    test(`the losses of tf.train.${name} on the digits, 100 steps`, async () => {
-      const size = { hidden: [32], steps: 100 };
+    test(`the losses of tf.train.${name} on the digits, ${steps} steps`, async () => {
+      const size = { hidden: [32], steps };
       const [a, b] = [await losses(tfOptimizer(ours(), { gpu }), size), await losses(theirs(), size)];
       const apart = Math.max(...a.found.map((loss, k) => Math.abs(loss - b.found[k])));
       assert.ok(apart <= 1e-4, `the losses are ${apart} apart`);
-      assert.ok(a.found.at(-1) < 0.75 * a.found[0]);
+      assert.ok(a.found.at(-1) < (steps === few ? 1 : 0.75) * a.found[0]);
     });
 
   test('the state goes out and in again', async () => {

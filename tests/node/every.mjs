@@ -24,7 +24,8 @@ export const every = [
   [SGD, {}, { momentum: 0.9 }, { momentum: 0.9, nesterov: true }],
   [SGD, torch, { ...torch, momentum: 0.9, dampening: 0.1 }, { ...torch, momentum: 0.9, nesterov: true }],
   [SGD, tfjs, { ...tfjs, momentum: 0.9 }, { ...tfjs, momentum: 0.9, nesterov: true }],
-  ...[{}, torch, tfjs].map((compat) => [
+  // tf.train subtracts epsilon from the variance: only one this small leaves something to take the root of.
+  ...[{}, torch, { ...tfjs, epsilon: 1e-14 }].map((compat) => [
     RMSprop,
     compat,
     { ...compat, momentum: 0.9 },
