@@ -15,6 +15,7 @@ import { deserialize } from './optimizers/registry.js';
 import { checkSlot } from './state/entries.js';
 import { parse, type SafeTensors, write } from './state/safetensors.js';
 import { type Parameter, targetsFor } from './step/parameters.js';
+import type { Target } from './step/target.js';
 import { Variable } from './step/variable.js';
 
 export interface TorchOptions {
@@ -384,7 +385,8 @@ function shapesOf(
  *             state.setdefault(int(index), {})[name] = f.get_tensor(key)
  *     optimizer.load_state_dict({"state": state, "param_groups": groups})
  *
- * The groups are those of the option `groups`, as openTorch makes them, or one; parameters are numbered group by group.
+ * The groups are those of the option `groups`, as openTorch makes them, or one; variables that were excluded from weight
+ * decay otherwise are a group of their own after it. Parameters are numbered group by group.
  * A variable whose state is all zeros, because it never had a gradient, has none in the file, as in torch.
  * @param variables the built ones, in their order
  * @throws TypeError, RangeError for another optimizer, or variables that are not its own; Error if it is not built, or
@@ -442,7 +444,7 @@ function torchFile(
   optimizer: Optimizer,
   kind: TorchKind,
   config: Readonly<Record<string, unknown>>,
-  targets: readonly { path: string; shape: readonly number[] }[],
+  targets: readonly Target[],
 ): Parameters<typeof write> {
   const groups = groupsBack(optimizer, targets);
   const rate = shortest(config.learning_rate as number);
@@ -496,14 +498,26 @@ const pick = ({ shape, value }: { shape: readonly number[]; value: number | Floa
   value,
 });
 
-/** The option `groups`, and those in none; variables that were excluded from weight decay are a group of their own. */
-function groupsBack(optimizer: Optimizer, targets: readonly { path: string }[]): readonly VariableGroup[] {
+/** The option `groups`, and those in none; in each, variables that weight decay leaves alone are one of their own. */
+function groupsBack(optimizer: Optimizer, targets: readonly Target[]): readonly VariableGroup[] {
   const groups = optimizer.groups ?? [];
   const listed = new Set(groups.flatMap(({ paths }) => paths));
-  const rest = targets.map(({ path }) => path).filter((path) => !listed.has(path));
   const here = new Set(targets.map(({ path }) => path));
+  const rest = [...here].filter((path) => !listed.has(path));
   const kept = groups.map((group) => ({ ...group, paths: group.paths.filter((path) => here.has(path)) }));
-  return rest.length > 0 || kept.length === 0 ? [{ paths: rest }, ...kept] : kept;
+  const all: VariableGroup[] = rest.length > 0 || kept.length === 0 ? [{ paths: rest }, ...kept] : kept;
+  if (!optimizer.weightDecay) return all;
+  const { build } = partsOf(optimizer);
+  const excluded = new Set(targets.filter((target) => build.isExcluded(target)).map(({ path }) => path));
+  return all.flatMap((group) => {
+    const split = [true, false].map((decays) => ({
+      ...group,
+      decays,
+      paths: group.paths.filter((path) => excluded.has(path) !== decays),
+    }));
+    const filled = split.filter(({ paths }) => paths.length > 0);
+    return filled.length > 0 ? filled : [group];
+  });
 }
 
 /** The shortest decimal that is this float32: 0.01 and not 0.009999999776482582. */

@@ -423,6 +423,42 @@ test('options that no class of torch has are not passed over', () => {
   );
 });
 
+test('variables excluded from decay are so in torch too: decoupled, and L2', () => {
+  for (const Class of [Adam, AdamW]) {
+    const make = () => ['a', 'b', 'c'].map((path) => new Variable([1, -2], { path }));
+    const variables = make();
+    const optimizer = new Class({ compat: 'torch', weightDecay: 0.5 });
+    optimizer.excludeFromWeightDecay({ varNames: ['a'], varList: [variables[2]] });
+    optimizer.build(variables);
+    const grads = () => variables.map((_, k) => Float32Array.of(0.1 * k + 0.1, 0.3));
+    optimizer.apply(grads());
+    // Alone, without decay, and with it.
+    for (const [k, weightDecay] of [
+      [0, 0],
+      [1, 0.5],
+      [2, 0],
+    ]) {
+      const alone = [make()[k]];
+      const one = new Class({ compat: 'torch', weightDecay });
+      one.build(alone);
+      one.apply([grads()[k]]);
+      assertSameBits(alone[0].value, variables[k].value, `${Class.className} ${k}`);
+    }
+    const order = [1, 0, 2]; // those with decay first
+    const copies = order.map((k) => new Variable(variables[k].value, { path: variables[k].path }));
+    const again = openTorch(saveTorch(optimizer, variables), copies);
+    assert.deepEqual(again.groups, [
+      { paths: ['b'], rateFactor: 1, decays: true },
+      { paths: ['a', 'c'], rateFactor: 1, decays: false },
+    ]);
+    optimizer.apply(grads());
+    again.apply(order.map((k) => grads()[k]));
+    copies.forEach(({ value }, k) => {
+      assertSameBits(value, variables[order[k]].value);
+    });
+  }
+});
+
 test('what torch would not go on with is not saved', () => {
   const variables = [new Variable([1], { path: 'w' })];
   const save = (optimizer, given = variables) => {

@@ -1,7 +1,7 @@
 // The checksum of zip archives, which fflate does not check when it unpacks. No other use.
 
 // Eight tables, so that eight bytes are taken at a time: table k holds the sums of a byte with k zeros after it.
-const tables = new Uint32Array(8 * 256);
+const tables = new Int32Array(8 * 256);
 for (let byte = 0; byte < 256; byte++) {
   let sum = byte;
   for (let bit = 0; bit < 8; bit++) sum = (sum >>> 1) ^ (sum & 1 ? 0xedb88320 : 0);
@@ -12,10 +12,18 @@ for (let at = 256; at < tables.length; at++)
 
 /** CRC-32 (zip, gzip, PNG) of the bytes. */
 export function crc32(bytes: Uint8Array): number {
-  const t = tables;
-  const words = (bytes.length >> 3) << 3;
+  const piece = 1 << 16; // a function that is called often is compiled sooner than a loop that runs long
   let sum = -1;
-  for (let i = 0; i < words; i += 8) {
+  for (let from = 0; from < bytes.length; from += piece)
+    sum = extended(sum, bytes, from, Math.min(from + piece, bytes.length));
+  return ~sum >>> 0;
+}
+
+function extended(before: number, bytes: Uint8Array, from: number, to: number): number {
+  const t = tables;
+  const words = from + (((to - from) >> 3) << 3);
+  let sum = before;
+  for (let i = from; i < words; i += 8) {
     const low = sum ^ (bytes[i] | (bytes[i + 1] << 8) | (bytes[i + 2] << 16) | (bytes[i + 3] << 24));
     sum =
       t[0x700 | (low & 255)] ^
@@ -27,6 +35,6 @@ export function crc32(bytes: Uint8Array): number {
       t[0x100 | bytes[i + 6]] ^
       t[bytes[i + 7]];
   }
-  for (let i = words; i < bytes.length; i++) sum = t[(sum ^ bytes[i]) & 255] ^ (sum >>> 8);
-  return ~sum >>> 0;
+  for (let i = words; i < to; i++) sum = t[(sum ^ bytes[i]) & 255] ^ (sum >>> 8);
+  return sum;
 }

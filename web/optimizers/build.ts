@@ -11,6 +11,7 @@ import { Selection } from '../step/selection.js';
 import { fillSlots } from '../step/slots.js';
 import { Stepper } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
+import type { Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
 import { groupOf } from './groups.js';
@@ -174,6 +175,15 @@ export class Build implements Holder {
       },
     );
     return [iteration, ...rateEntries(name, options), ...(stepper ? builtEntries(name, stepper) : [])];
+  }
+
+  /** Whether weight decay leaves it alone, by `exclude` or by its group. */
+  isExcluded(target: Target): boolean {
+    const { groups } = this.#options.values;
+    const parameter = (target.variable ?? target.array) as Parameter;
+    return (
+      this.#excluded.has(target, parameter) || (groups !== null && groupOf(groups, target)?.decays === false)
+    );
   }
 
   /** @throws Error if there is something already; TypeError, RangeError */
