@@ -58,7 +58,8 @@ find_program(WASM_OPT NAMES wasm-opt HINTS ${toolchain_folders} REQUIRED)
 function(add_memoryless_module name source)
   add_library(${name}_object OBJECT ${source})
   target_include_directories(${name}_object PRIVATE cpp)
-  target_compile_options(${name}_object PRIVATE ${arithmetic} ${warnings} -O3 -fno-exceptions -fno-rtti ${ARGN})
+  target_compile_options(${name}_object PRIVATE ${arithmetic} ${warnings} -O3 -fno-exceptions -fno-rtti -DSIMDESCENT_MEMORYLESS
+                                                ${ARGN})
   add_custom_command(
     OUTPUT ${name}.wasm
     COMMAND ${WASM_LD} --no-entry --import-memory --max-memory=4294967296 -O2 --strip-all -o ${name}.linked.wasm

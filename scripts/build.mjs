@@ -153,7 +153,7 @@ async function bundle(outdir) {
     plugins: [wasmAsText],
     ignoreAnnotations: true, // package.json's sideEffects are about dist/
     minify: true, // classes that a user sees carry their names (`static name`)
-    lineLimit: 800, // Node prints the line that an uncaught error was thrown in, and then the error
+    lineLimit: 1000, // Node prints the line that an uncaught error was thrown in, and then the error
     sourcemap: true,
     logLevel: 'warning',
   };

@@ -14,6 +14,7 @@ import {
 export type { Constraint } from './constraints/constraints.js';
 export { endThreads, type InitOptions, init, type RuntimeInfo } from './engine/load.js';
 export { Adadelta, type AdadeltaOptions } from './optimizers/adadelta.js';
+export { Adafactor, type AdafactorOptions } from './optimizers/adafactor.js';
 export { Adagrad, type AdagradOptions } from './optimizers/adagrad.js';
 export {
   Adam,
@@ -28,6 +29,7 @@ export { Ftrl, type FtrlOptions } from './optimizers/ftrl.js';
 export { Lamb, type LambOptions } from './optimizers/lamb.js';
 export { Lion, type LionOptions } from './optimizers/lion.js';
 export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';
+export { Muon, type MuonOptions } from './optimizers/muon.js';
 export { Nadam, type NadamOptions, RAdam, type RAdamOptions } from './optimizers/nadam.js';
 export { Optimizer } from './optimizers/optimizer.js';
 export type { SerializedOptimizer } from './optimizers/registry.js';

@@ -43,6 +43,8 @@ void locate(Optimizer& o, uint32_t row, uint32_t role, uint32_t array) {
 }
 uint32_t pack(Optimizer& o, uint32_t at) { return address(o.pack(at)); }
 uint32_t pack_one(Optimizer& o, uint32_t row, uint32_t at) { return address(o.pack_one(row, at)); }
+uint32_t weights_of(const Optimizer& o) { return address(o.weights_tile()); }
+uint32_t gradient_of(const Optimizer& o) { return address(o.gradient_tile()); }
 bool place(Optimizer& o, uint32_t row, uint32_t weights, bool accumulates) {
   return o.place(row, floats(weights), accumulates);
 }
@@ -103,7 +105,11 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("add", &add)
       .function("address", &address_of)
       .function("addElsewhere", &Optimizer::add_elsewhere)
+      .function("setMatrix", &Optimizer::set_matrix)
       .function("build", &Optimizer::build)
+      .function("weightsTile", &weights_of)
+      .function("gradientTile", &gradient_of)
+      .function("tile", &Optimizer::tile)
       .function("evict", &Optimizer::evict)
       .function("place", &place)
       .function("excludeFromDecay", &Optimizer::exclude_from_decay)

@@ -34,10 +34,12 @@ std::string rule(uint32_t index) {
                   .put("name", quoted(s.name))
                   .put("group", number(s.group))
                   .put("initial", quoted(s.value))
+                  .put("extent", number(uint32_t(s.extent)))
                   .object());
   return Json()
       .put("index", number(index))
       .put("slots", slots.list())
+      .put("whole", whole<R> ? "true" : "false")
       .put("passes", number(two_passes<R> ? 2 : 1))
       .put("hypers", names<typename R::Hyper>())
       .put("scalars", names<typename ScalarsOf<R>::type>())

@@ -43,7 +43,8 @@ template <class R>
 constexpr void add_rule(Hash& hash) {
   hash.add(R::name);
   hash.add(uint32_t(two_passes<R>));
-  for (const Slot& s : R::slots) hash.add(s.name), hash.add(s.group), hash.add(s.value);
+  for (const Slot& s : R::slots)
+    hash.add(s.name), hash.add(s.group), hash.add(s.value), hash.add(uint32_t(s.extent));
   hash.add(field_list<typename R::Hyper>());
   hash.add(field_list<CoefOf<R, float>>());
   hash.add(field_list<typename ScalarsOf<R>::type>());

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -41,6 +42,8 @@ Scratch scratch;  // one step is made at a time
 
 Optimizer::~Optimizer() {
   for (uint32_t i = 0; i < rows_.size(); i++) evict(i);
+  for (float* array : {whole_weights_, whole_gradient_}) release(array, longest_);
+  std::free(room_);
 }
 
 void Optimizer::add(uint32_t n, float* weights, bool averages, bool accumulates) {
@@ -56,21 +59,43 @@ void Optimizer::add_elsewhere(uint32_t n, bool averages) {
   if (terms_) state_.back().sums.resize(terms_ * most_parts(n, tile_size));
 }
 
-bool Optimizer::build() { return make(0, uint32_t(rows_.size())); }
+void Optimizer::set_matrix(uint32_t row, uint32_t rows, uint32_t columns) {
+  rows_[row].rows = rows, rows_[row].columns = columns;
+}
+
+uint32_t Optimizer::slot_size(uint32_t row, size_t k) const {
+  const Row& r = rows_[row];
+  return whole_ ? Extents{r.n, r.rows, r.columns}.of(slots(rule_)[k].extent) : r.n;
+}
+
+bool Optimizer::build() { return make_room() && make(0, uint32_t(rows_.size())); }
+
+bool Optimizer::make_room() {
+  if (!whole_) return true;
+  size_t floats = 0;
+  for (const Row& r : rows_) {
+    floats = std::max(floats, room(rule_, {r.n, r.rows, r.columns}));
+    longest_ = std::max(longest_, r.n);
+  }
+  whole_weights_ = allocate(longest_, Role::weights);
+  whole_gradient_ = allocate(longest_, Role::gradient);
+  room_ = static_cast<float*>(std::malloc(floats * sizeof(float) + 1));
+  return whole_weights_ && whole_gradient_ && room_;
+}
 
 bool Optimizer::make(uint32_t first, uint32_t last) {
   bool complete = true;
-  const auto take = [&](uint32_t i, float*& array, Role role) {
-    if (state_[i].here) complete = complete && (array = allocate(rows_[i].n, role));
+  const auto take = [&](uint32_t i, uint32_t n, float*& array, Role role) {
+    if (state_[i].here) complete = complete && (array = allocate(n, role));
   };
   for (size_t k = 0; k < slots(rule_).size(); k++) {
-    for (uint32_t i = first; i < last; i++) take(i, rows_[i].slot[k], slot_role(k));
+    for (uint32_t i = first; i < last; i++) take(i, slot_size(i, k), rows_[i].slot[k], slot_role(k));
   }
   for (uint32_t i = first; i < last; i++) {
-    if (state_[i].accumulates) take(i, rows_[i].acc, Role::accumulator);
+    if (state_[i].accumulates) take(i, rows_[i].n, rows_[i].acc, Role::accumulator);
   }
   for (uint32_t i = first; i < last; i++) {
-    if (state_[i].averages) take(i, rows_[i].avg, Role::average);
+    if (state_[i].averages) take(i, rows_[i].n, rows_[i].avg, Role::average);
   }
   for (uint32_t i = first; i < last && !complete; i++) evict(i);
   return complete;
@@ -97,13 +122,13 @@ void Optimizer::locate(uint32_t row, Role role, float* array) {
 
 void Optimizer::evict(uint32_t row) {
   Row& r = rows_[row];
-  const auto drop = [&](float*& array) {
-    if (state_[row].here) release(array, r.n);
+  const auto drop = [&](float*& array, uint32_t n) {
+    if (state_[row].here) release(array, n);
     array = nullptr;
   };
-  for (float*& slot : r.slot) drop(slot);
-  drop(r.acc);
-  drop(r.avg);
+  for (size_t k = 0; k < slots(rule_).size(); k++) drop(r.slot[k], slot_size(row, k));
+  drop(r.acc, r.n);
+  drop(r.avg, r.n);
   r.w = nullptr;
   r.g = nullptr;
   state_[row].here = false;
@@ -197,6 +222,7 @@ void Optimizer::arrange() {
     r.coef = group.coef;
     r.pipe = &group.pipe;
     r.stages = stages.word();
+    if (whole_) r.sums = room_;
     if (!state.here || !r.w || !r.g) continue;
     Run* const last = run_count_ ? &runs_[run_count_ - 1] : nullptr;
     if (last && last->first + last->count == e.row) {
@@ -346,8 +372,9 @@ void Optimizer::cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count
     cut_row(row, from + half, n - half, count);
     return;
   }
-  for (const uint32_t end = from + n; from < end; from += part_size_) {
-    const uint32_t size = end - from < part_size_ ? end - from : part_size_;
+  const uint32_t most = whole_ ? n : part_size_;
+  for (const uint32_t end = from + n; from < end; from += most) {
+    const uint32_t size = end - from < most ? end - from : most;
     parts_[count] = r.part(from, size, r.g + from, r.w + from);
     if (first_pass_) parts_[count].sums = next_sums(state_[row], part_size_);
     count++;
@@ -458,6 +485,7 @@ void Optimizer::plan_only(uint32_t row, double rate) {
   rows_[row].coef = coef;
   rows_[row].pipe = &identity;
   rows_[row].stages = Stages{}.word();
+  if (whole_) rows_[row].sums = room_;
   arranged_ = none;
 }
 

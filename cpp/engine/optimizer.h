@@ -20,7 +20,11 @@ namespace simdescent {
 class Optimizer {
  public:
   explicit Optimizer(uint32_t rule)
-      : hypers(default_hypers(rule)), scalars(first_scalars(rule)), rule_(rule), terms_(sums_of(rule)) {}
+      : hypers(default_hypers(rule)),
+        scalars(first_scalars(rule)),
+        rule_(rule),
+        whole_(is_whole(rule)),
+        terms_(sums_of(rule)) {}
   Optimizer(const Optimizer&) = delete;
   Optimizer& operator=(const Optimizer&) = delete;
   ~Optimizer();
@@ -40,6 +44,9 @@ class Optimizer {
 
   // A row to be built. Null `weights`: they live in a foreign heap.
   void add(uint32_t n, float* weights, bool averages, bool accumulates);
+  // Of a row that was added and not built: it is of matrices of so many rows and columns (Row). For a rule
+  // that reads whole variables.
+  void set_matrix(uint32_t row, uint32_t rows, uint32_t columns);
   // Makes the state of the rows that were added, zeroed: role by role, so that a step reads on where it was
   // when it goes from one small row to the next. False if there is no memory: nothing was made.
   bool build();
@@ -59,6 +66,13 @@ class Optimizer {
 
   // Learning rates: group 0 is the optimizer's own.
   void set_rate(uint32_t group, double rate);
+
+  // The tiles of this optimizer, and how many floats they hold.
+  float* weights_tile() const { return whole_ ? whole_weights_ : simdescent::weights_tile(); }
+  float* gradient_tile() const { return whole_ ? whole_gradient_ : simdescent::gradient_tile(); }
+  uint32_t tile() const { return whole_ ? longest_ : tile_size; }
+  // The floats of a slot of a row.
+  uint32_t slot_size(uint32_t row, size_t k) const;
 
   Entry* reserve(uint32_t count);
   uint32_t updates() const { return accumulation_steps ? iterations / accumulation_steps : iterations; }
@@ -140,6 +154,7 @@ class Optimizer {
   };
 
   bool make(uint32_t first, uint32_t last);
+  bool make_room();
   void prepare_first_pass(Row& r, State& state);
   float* next_sums(State& state, uint32_t part);
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);
@@ -160,6 +175,11 @@ class Optimizer {
   std::vector<Row> parts_;
   std::vector<Packed> packed_;
   uint32_t part_size_ = 0;
+  // For a rule that reads whole variables: tiles of its own, as long as the longest, and the room it works
+  // in.
+  const bool whole_;
+  uint32_t longest_ = 0;
+  float *whole_weights_ = nullptr, *whole_gradient_ = nullptr, *room_ = nullptr;
   const uint32_t terms_;  // how many sums the first pass has; 0 where there is one pass
   bool first_pass_ = false;
   uint32_t count_ = 0, run_count_ = 0, step_ = 0;

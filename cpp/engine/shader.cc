@@ -176,7 +176,7 @@ std::string shader(Shader kind, uint32_t rule, uint32_t stages, uint32_t lanes) 
   }
   if (kind == Shader::step && !s.micro) {
     with_rule(rule, [&]<Rule R> {
-      program.update<R>(s);
+      if constexpr (!whole<R>) program.update<R>(s);
       for (size_t k = 0; k < R::slots.size(); k++) read[s0 + k] = written[s0 + k] = true;
     });
     written[w] = true;

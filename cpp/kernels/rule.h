@@ -18,11 +18,36 @@ namespace initial {
 inline constexpr std::string_view zeros = "", weights = "weights";
 }
 
+// The size of a slot: the variable's; of a matrix, its rows or columns, and a number for what is none; or
+// nothing of a matrix.
+enum class Extent : uint32_t { same, rows, columns, no_matrix };
+
+// A variable as a rule sees it that reads it whole: matrices over the last two axes, or 0 and 0.
+struct Extents {
+  uint32_t n, rows, columns;
+
+  constexpr uint32_t of(Extent extent) const {
+    const uint32_t count = rows && columns ? n / (rows * columns) : 0;
+    switch (extent) {
+      case Extent::same:
+        return n;
+      case Extent::rows:
+        return rows ? count * rows : 1;
+      case Extent::columns:
+        return rows ? count * columns : 1;
+      case Extent::no_matrix:
+        return rows ? 0 : n;
+    }
+    return n;
+  }
+};
+
 // One per-element state array. Keras lists the slots of group 0 interleaved per variable, then group 1.
 struct Slot {
   std::string_view name;
   uint32_t group = 0;
   std::string_view value = initial::zeros;
+  Extent extent = Extent::same;
 };
 
 // Whose scalar arithmetic the coefficients follow; the element-wise formulas do not depend on it.
@@ -56,6 +81,9 @@ constexpr float running_power(float beta, uint32_t t) {
   for (uint32_t i = 0; i < t; i++) p *= beta;
   return p;
 }
+
+// What a Row has room for; rules.h checks that its rules find it.
+inline constexpr size_t max_slots = 3;
 
 // The length of an array for one element's slots: an array of none is no C++.
 template <class R>
@@ -97,12 +125,19 @@ inline constexpr bool two_passes = requires {
   R::sums;
 };
 
+// A rule that is `whole` reads whole variables: `step` does all but the gradient, the decay (unless it decays
+// itself) and the average, in the memory of `room` floats that it is given.
+template <class R>
+inline constexpr bool whole = requires {
+  R::whole;
+};
+
 template <class R>
 concept Rule = requires(const typename R::Hyper& h, const Step& at, const CoefOf<R, f32x1>& k, f32x1& w,
                         f32x1 g, f32x1* s) {
   { R::name } -> std::convertible_to<std::string_view>;
   requires std::same_as<typename decltype(R::slots)::value_type, Slot>;
-  R::template update<f32x1>(k, w, g, s);
+  requires whole<R> || requires { R::template update<f32x1>(k, w, g, s); };
 }
 &&(
     requires(const typename R::Hyper& h, const Step& at) {

@@ -5,12 +5,14 @@
 #include <tuple>
 
 #include "kernels/adadelta.h"
+#include "kernels/adafactor.h"
 #include "kernels/adagrad.h"
 #include "kernels/adam.h"
 #include "kernels/adamax.h"
 #include "kernels/ftrl.h"
 #include "kernels/lamb.h"
 #include "kernels/lion.h"
+#include "kernels/muon.h"
 #include "kernels/nadam.h"
 #include "kernels/rmsprop.h"
 #include "kernels/schedule_free.h"
@@ -45,9 +47,19 @@ using Rules = std::tuple<          //
     FtrlPower,                     //
     Lion,                          //
     ScheduleFreeAdamW,             //
-    Lamb>;
+    Lamb,                          //
+    Adafactor,                     //
+    Muon>;
 
 inline constexpr uint32_t rule_count = std::tuple_size_v<Rules>;
+
+// Those that read whole variables are the last ones.
+template <class>
+inline constexpr uint32_t element_rules = 0;
+template <class... R>
+inline constexpr uint32_t element_rules<std::tuple<R...>> = (uint32_t(!whole<R>) + ...);
+inline constexpr uint32_t element_rule_count = element_rules<Rules>;
+static_assert(!whole<std::tuple_element_t<element_rule_count - 1, Rules>>);
 
 // f.template operator()<R>() for rule number `rule`. Chains of comparisons, not a table of function
 // pointers: the memory-less module has no place to keep one.
@@ -70,7 +82,7 @@ constexpr size_t most(F f) {
 }
 
 // What there must be room for.
-inline constexpr size_t max_slots = most([]<class R> { return R::slots.size(); });
+static_assert(most([]<class R> { return R::slots.size(); }) <= max_slots, "Raise max_slots in rule.h.");
 inline constexpr size_t max_coefs = most([]<class R> { return field_count<CoefOf<R, float>>; });
 inline constexpr size_t max_hypers = most([]<class R> { return field_count<typename R::Hyper>; });
 inline constexpr size_t max_scalars = most([]<class R> { return field_count<typename ScalarsOf<R>::type>; });

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <utility>
 
-#include "kernels/rules.h"
+#include "kernels/rule.h"
 #include "kernels/stage.h"
 #include "simd/lanes.h"
 
@@ -25,7 +25,8 @@ struct Row {
   const float* coef;
   uint32_t n;
   uint32_t stages;  // Stages::word()
-  float* sums;      // where the first pass of two leaves its sums
+  float* sums;  // where the first pass of two leaves its sums; the room of a rule that reads whole variables
+  uint32_t rows, columns;  // for such a rule, where the variable is of matrices
 
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
   Row part(uint32_t from, uint32_t count, const float* gradient, float* weights) const {

@@ -5,10 +5,33 @@
 #include <cstring>
 #include <span>
 
-#include "kernels/reduce.h"
 #include "kernels/rules.h"
 
 namespace simdescent {
+
+// A struct of fields from the list of its values.
+template <class T, class F>
+T from_list(const F* list) {
+  T values;
+  std::memcpy(static_cast<void*>(&values), list, field_count<T> * sizeof(F));
+  return values;
+}
+
+// A variable through an update that reads it whole. The memory-less module does not have these: they need a
+// stack.
+template <class R>
+__attribute__((noinline)) void step_whole([[maybe_unused]] const Row& r) {
+#ifndef SIMDESCENT_MEMORYLESS
+  const Stages s = Stages::of(r.stages);
+  float* const room = r.sums;
+  const float* g = r.g;
+  if (s.grad != Grad::none) g = room, prepare(r, 0, r.n, room);
+  constexpr bool decays_itself = requires { R::decays_itself; };
+  if (s.decay && !decays_itself) decay(r, 0, r.n);
+  R::step(r, from_list<CoefOf<R, float>>(r.coef), g, room + r.n);
+  if (s.average) average(r, 0, r.n);
+#endif
+}
 
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
 // the first row that is left.
@@ -16,7 +39,10 @@ namespace simdescent {
   const Stages s = Stages::of(r->stages);
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
-        if constexpr (fused<R>) {
+        if constexpr (whole<R>) {
+          step_whole<R>(*r);
+          r++;
+        } else if constexpr (fused<R>) {
           [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
             const size_t loop = (s.grad == Grad::scale ? 4 : 0) + (s.decay ? 2 : 0) + (s.average ? 1 : 0);
             ((loop == K ? void(r = update<R, (K & 4) != 0, (K & 2) != 0, (K & 1) != 0>(r, end, scratch))
@@ -83,14 +109,6 @@ inline Scalars first_scalars(uint32_t rule) {
   return list;
 }
 
-// A struct of fields from the list of its values.
-template <class T, class F>
-T from_list(const F* list) {
-  T values;
-  std::memcpy(static_cast<void*>(&values), list, field_count<T> * sizeof(F));
-  return values;
-}
-
 // The scalars are those before this update.
 inline void coefficients(uint32_t rule, const Hypers& hypers, const Step& at, const Scalars& scalars,
                          float (&out)[max_coefs]) {
@@ -122,6 +140,20 @@ inline void resolve(uint32_t rule, const float* sums, float* coef) {
       std::memcpy(coef, &k, field_count<CoefOf<R, float>> * sizeof(float));
     }
   });
+}
+
+// For a rule that reads whole variables: how many floats it works in, with those of a prepared gradient.
+inline bool is_whole(uint32_t rule) {
+  bool found = false;
+  with_rule(rule, [&]<Rule R> { found = whole<R>; });
+  return found;
+}
+inline size_t room(uint32_t rule, const Extents& x) {
+  size_t floats = 0;
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (whole<R>) floats = size_t(x.n) + R::room(x);
+  });
+  return floats;
 }
 
 // The scalars after an update.

@@ -20,7 +20,9 @@ void update_by_scalars(uint32_t rule, const Row& row) {
     if (s.gathers()) row.acc[i] = acc.v;
   }
   const Stages plain{.decay = s.decay, .average = s.average};
-  with_rule(rule, [&]<Rule R> { sweep<R, f32x1>(plain, row, 0, row.n, prepared.data()); });
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (!whole<R>) sweep<R, f32x1>(plain, row, 0, row.n, prepared.data());
+  });
 }
 
 }  // namespace simdescent::tests

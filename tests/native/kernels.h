@@ -14,7 +14,7 @@ void step_row(uint32_t rule, const Row& row);
 // The update by the scalar lane alone.
 void update_by_scalars(uint32_t rule, const Row& row);
 
-// For tests of every rule in the table, which is what a new rule gets them by: Range(0u, rule_count).
+// For tests of every rule in the table, which is what a new rule gets them by: Range(0u, element_rule_count).
 inline std::string name_of_rule(const ::testing::TestParamInfo<uint32_t>& info) {
   return std::string(rule_name(info.param));
 }
@@ -22,7 +22,7 @@ inline std::string name_of_rule(const ::testing::TestParamInfo<uint32_t>& info) 
 // The number of a rule in the table.
 template <class R>
 uint32_t number_of() {
-  for (uint32_t rule = 0; rule < rule_count; rule++) {
+  for (uint32_t rule = 0; rule < element_rule_count; rule++) {
     if (rule_name(rule) == R::name) return rule;
   }
   return rule_count;

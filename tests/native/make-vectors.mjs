@@ -58,6 +58,7 @@ const runsInTheEngine = (recorded) => {
     generic &&
     !expect.error &&
     rules.includes(ruleOf(recorded)) &&
+    !['adafactor', 'muon'].includes(ruleOf(recorded)) && // of shapes, which only tests/node knows
     typeof config.learning_rate === 'number' &&
     variables.every(({ constraint }) => !constraint) &&
     steps.every(isDense)

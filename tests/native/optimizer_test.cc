@@ -16,7 +16,7 @@ TEST(Optimizer, RulesAreNumberedAsTheseTestsExpect) {
 }
 
 TEST(Optimizer, AddGivesZeroedSlotsAndOnlyWhatIsAskedFor) {
-  for (uint32_t rule = 0; rule < rule_count; rule++) {
+  for (uint32_t rule = 0; rule < element_rule_count; rule++) {
     for (const bool averages : {false, true}) {
       for (const bool accumulates : {false, true}) {
         Options o;
@@ -204,7 +204,7 @@ TEST(Optimizer, UpdateOnlyIsTheRuleAlone) {
   everything.clipnorm = 0.1, everything.decays = true, everything.weight_decay = 0.3,
   everything.averages = true;
   everything.loss_scale = 3, everything.accumulation_steps = 4;
-  for (uint32_t rule = 0; rule < rule_count; rule++) {
+  for (uint32_t rule = 0; rule < element_rule_count; rule++) {
     Random random(13);
     const Floats initial = random.units(21), g = random.units(21);
     Driver d(rule, everything, {initial});

@@ -126,7 +126,7 @@ TEST_P(Pipeline, EveryDialect) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, Pipeline, ::testing::Range(0u, rule_count), name_of_rule);
+INSTANTIATE_TEST_SUITE_P(Rules, Pipeline, ::testing::Range(0u, element_rule_count), name_of_rule);
 
 }  // namespace
 }  // namespace simdescent::tests

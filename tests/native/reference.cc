@@ -195,11 +195,15 @@ void first_element(uint32_t rule, const float* coef, float w, float g, std::span
 
 void update_element(uint32_t rule, const float* coef, float& w, float g, std::span<float* const> slots) {
   with_rule(rule, [&]<Rule R> {
-    f32x1 x = w, s[slot_room<R>];
-    for (size_t k = 0; k < R::slots.size(); k++) s[k] = *slots[k];
-    R::template update<f32x1>(coefficients<R, f32x1>(coef), x, g, s);
-    w = x.v;
-    for (size_t k = 0; k < R::slots.size(); k++) *slots[k] = s[k].v;
+    if constexpr (whole<R>)
+      return;
+    else {
+      f32x1 x = w, s[slot_room<R>];
+      for (size_t k = 0; k < R::slots.size(); k++) s[k] = *slots[k];
+      R::template update<f32x1>(coefficients<R, f32x1>(coef), x, g, s);
+      w = x.v;
+      for (size_t k = 0; k < R::slots.size(); k++) *slots[k] = s[k].v;
+    }
   });
 }
 

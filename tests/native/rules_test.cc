@@ -78,7 +78,7 @@ TEST_P(EveryRule, ANaNReachesItsWeight) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, EveryRule, ::testing::Range(0u, rule_count), name_of_rule);
+INSTANTIATE_TEST_SUITE_P(Rules, EveryRule, ::testing::Range(0u, element_rule_count), name_of_rule);
 
 const uint32_t adam = number_of<Adam>(), amsgrad = number_of<AmsGrad>(), adamax = number_of<Adamax>(),
                torch_adamax = number_of<TorchAdamax>();

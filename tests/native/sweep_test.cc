@@ -207,7 +207,7 @@ void expect_descent(float rate) {
 TEST(SweepWithoutSlots, OneCoefficient) { expect_descent<Descent>(0.25f); }
 TEST(SweepWithoutSlots, NoCoefficient) { expect_descent<Difference>(1); }
 
-INSTANTIATE_TEST_SUITE_P(Rules, Sweep, ::testing::Range(0u, rule_count), name_of_rule);
+INSTANTIATE_TEST_SUITE_P(Rules, Sweep, ::testing::Range(0u, element_rule_count), name_of_rule);
 
 }  // namespace
 }  // namespace simdescent::tests

@@ -21,7 +21,7 @@ Floats array(const RecordedArray& a) {
 bool present(const RecordedArray& a) { return a.from != RecordedArray::absent; }
 
 uint32_t rule_named(std::string_view name) {
-  for (uint32_t rule = 0; rule < rule_count; rule++) {
+  for (uint32_t rule = 0; rule < element_rule_count; rule++) {
     if (rule_name(rule) == name) return rule;
   }
   ADD_FAILURE() << "no rule " << name;
@@ -93,7 +93,7 @@ TEST(RecordedCases, CoverEveryRuleOfKerasAndEveryOption) {
       for (const RecordedArray& g : step.gradients) missing += !present(g);
     }
   }
-  for (uint32_t rule = 0; rule < rule_count; rule++) {
+  for (uint32_t rule = 0; rule < element_rule_count; rule++) {
     const std::string_view name = rule_name(rule);
     if (name.starts_with("torch_") || name == "radam") continue;  // not Keras'
     EXPECT_GE(by_rule[rule], 1u) << name;

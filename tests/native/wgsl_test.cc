@@ -141,8 +141,10 @@ TEST_P(Text, LeavesTheBitsOfTheKernels) {
     for (const char* name : array_names) arrays[name] = random.mixed(n);
     const auto before = arrays;
     const auto at = [&](const char* name) { return arrays[name].data(); };
-    const Row row{at("w"),  at("g"), {at("s0"), at("s1"), at("s2")}, at("acc"), at("avg"), &usual, coef, n,
-                  s.word(), nullptr};
+    const Row row{at("w"),   at("g"),   {at("s0"), at("s1"), at("s2")},
+                  at("acc"), at("avg"), &usual,
+                  coef,      n,         s.word(),
+                  nullptr,   0,         0};
     step(rule, &row, 1, scratch);
     const auto lines = lines_of(shader(Shader::step, rule, s.word(), 4));
     ASSERT_FALSE(lines.empty());
@@ -158,7 +160,7 @@ TEST_P(Text, LeavesTheBitsOfTheKernels) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Rules, Text, ::testing::Range(0u, rule_count),
+INSTANTIATE_TEST_SUITE_P(Rules, Text, ::testing::Range(0u, element_rule_count),
                          [](const auto& info) { return std::string(rule_name(info.param)); });
 
 TEST(Shader, AveragesAndSquaresAreTheKernels) {
@@ -215,7 +217,7 @@ TEST(Shader, SpellsOutTheFormula) {
 }
 
 TEST(Shader, UsesEightStorageBuffersAtMost) {
-  for (uint32_t rule = 0; rule < rule_count; rule++) {
+  for (uint32_t rule = 0; rule < element_rule_count; rule++) {
     for (const Stages s : all_stages()) {
       for (const uint32_t lanes : {1u, 4u}) {
         const std::string text = shader(Shader::step, rule, s.word(), lanes);

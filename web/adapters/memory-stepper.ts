@@ -65,6 +65,10 @@ export class MemoryStepper implements Stepping {
     averages: boolean,
     accumulates: boolean,
   ) {
+    if (ruleFacts(rule).whole)
+      throw new Error(
+        `The rule '${rule}' reads whole variables, and has no form for a memory of others yet; step Variables or arrays.`,
+      );
     this.#engine = engine;
     this.#host = host;
     this.#kernels = kernelsIn(host.memory);

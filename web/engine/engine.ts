@@ -26,6 +26,12 @@ export interface EngineOptimizer {
   add(size: number, weights: number, averages: boolean, accumulates: boolean): void;
   /** A row whose arrays are in another memory; see cpp/engine/optimizer.h. */
   addElsewhere(size: number, averages: boolean): void;
+  /** Of a row added and not built: it is of matrices of so many rows and columns. For rules that read whole variables. */
+  setMatrix(row: number, rows: number, columns: number): void;
+  /** Addresses of this optimizer's tiles, and how many floats they hold. */
+  weightsTile(): number;
+  gradientTile(): number;
+  tile(): number;
   /** Makes the state of what was added; false if there is no memory. */
   build(): boolean;
   /** A row's arrays are freed, or made, zeroed: false if there is no memory. */

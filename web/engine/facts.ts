@@ -9,6 +9,8 @@ export interface SlotFacts {
   readonly group: number;
   /** What it holds at first: '' for zeros, 'weights' for a copy of the variable, else a hyperparameter's name. */
   readonly initial: string;
+  /** Its size: see `slotShape` in step/slots.ts. */
+  readonly extent: number;
 }
 
 export interface RuleFacts {
@@ -16,6 +18,8 @@ export interface RuleFacts {
   readonly slots: readonly SlotFacts[];
   /** Over the elements: 2 where sums over the variable stand between them. */
   readonly passes: number;
+  /** Whether it reads whole variables, and knows matrices. */
+  readonly whole: boolean;
   /** The hyperparameters that `setHyper` takes, by number; in Keras' spelling. */
   readonly hypers: readonly string[];
   /** Scalars that are state of the optimizer. */

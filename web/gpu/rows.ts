@@ -22,8 +22,8 @@ export class Rows {
     this.#context = context;
     this.#stepper = stepper;
     this.rule = ruleFacts(stepper.rule);
-    if (this.rule.passes > 1)
-      throw new Error(`The rule '${stepper.rule}' sums over whole variables, and has no form for a GPU yet.`);
+    if (this.rule.passes > 1 || this.rule.whole)
+      throw new Error(`The rule '${stepper.rule}' looks at whole variables, and has no form for a GPU yet.`);
   }
 
   /** State arrays, zeroed, for weights that are on the GPU; they count once they are `added`. @throws RangeError */

@@ -68,7 +68,10 @@ export class Build implements Holder {
       return;
     }
     const { engine } = this;
-    const targets = targetsFor(variables, engine);
+    const targets = targetsFor(variables, engine).map((target) => ({
+      ...target,
+      matrix: this.#options.matrixOf(target),
+    }));
     this.#excluded.checkBuilt(variables);
     this.attach((rule, averages, accumulates) => {
       const stepper = new Stepper(engine, rule, targets, averages, accumulates);

@@ -31,6 +31,8 @@ export interface Kind {
   check?(options: Readonly<Options>): void;
   /** Hyperparameters of the rule that are not the option of their name, in Keras' spelling. */
   hypers?(options: Readonly<Options>): Readonly<Record<string, number>>;
+  /** For a rule that reads whole variables: whether one is a matrix to it. */
+  isMatrix?(target: Target, options: Readonly<Options>): boolean;
   /** Engine options beyond the common ones. */
   configure?(native: EngineOptimizer, options: Readonly<Options>): void;
   /** For more than one learning rate; `values` gives the options as they are now. */
@@ -78,6 +80,13 @@ export class Configuration {
     const own = this.kind.hypers?.(this.values);
     const value = (name: string) => Number(own?.[name] ?? this.values[camelCase(name)] ?? 0);
     return new Map(ruleFacts(this.rule).hypers.map((name) => [name, value(name)]));
+  }
+
+  /** What a rule that reads whole variables is told of one. */
+  matrixOf(target: Target): Target['matrix'] {
+    const { shape } = target;
+    if (!this.kind.isMatrix?.(target, this.values)) return null;
+    return [shape[shape.length - 2], shape[shape.length - 1]];
   }
 
   /** @throws TypeError, RangeError; Error for an option that decides which state there is, once there is */

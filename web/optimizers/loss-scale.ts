@@ -174,6 +174,7 @@ export class LossScaleOptimizer extends Optimizer {
   declare initialScale: number;
   declare dynamicGrowthSteps: number;
   readonly #inner: Optimizer;
+  readonly #parts: Parts;
   readonly #scaling: Scaling;
   #builtByApply = false;
 
@@ -186,6 +187,7 @@ export class LossScaleOptimizer extends Optimizer {
     const scaling = new Scaling(partsOf(inner));
     super(options, kind, scaling);
     this.#inner = inner;
+    this.#parts = partsOf(this);
     this.#scaling = scaling;
     scaling.scale = Math.fround(this.initialScale);
     inner.lossScaleFactor = null;
@@ -220,13 +222,13 @@ export class LossScaleOptimizer extends Optimizer {
   }
 
   override build(variables: readonly Parameter[]): void {
-    partsOf(this).lifetime.alive();
+    this.#parts.lifetime.alive();
     if (!this.built) this.#builtByApply = false;
     this.#inner.build(variables);
   }
 
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
-    partsOf(this).lifetime.idle('apply');
+    this.#parts.lifetime.idle('apply');
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
     if (this.built) return this.#begin(grads, variables);
     return this.#scaling.inner.build.orUndo(() => this.#begin(grads, variables));
@@ -239,11 +241,11 @@ export class LossScaleOptimizer extends Optimizer {
     if (!(finite instanceof Promise)) return this.#stepIf(finite, grads, variables);
     const held = grads.map(heldGradient);
     const finished = finite.then((known) => this.#stepIf(known, held, variables));
-    return partsOf(this).lifetime.require().pending.during('apply', finished);
+    return this.#parts.lifetime.require().pending.during('apply', finished);
   }
 
   override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
-    partsOf(this).lifetime.idle('record');
+    this.#parts.lifetime.idle('record');
     const isHere = (g: GradientLike) => !g || isFloats(g) || g instanceof SparseGradient;
     if (Array.isArray(grads) && !grads.every(isHere))
       throw new Error(
@@ -269,15 +271,18 @@ export class LossScaleOptimizer extends Optimizer {
       scaling.shrink();
       return undefined;
     }
-    const count = () => scaling.count(this.dynamicGrowthSteps);
     const factor = this.#inner.lossScaleFactor; // Keras' inner optimizer divides by it as well, afterwards
     const { run } = scaling.inner;
     const waiting =
       factor === null
         ? run.applyScaled(grads, variables, scaling.scale, encoder)
         : run.applyScaled(scaling.divided(grads), variables, factor, encoder);
-    if (waiting) return waiting.then(count);
-    count();
+    if (waiting) return waiting.then(() => this.#count());
+    this.#count();
+  }
+
+  #count(): void {
+    this.#scaling.count(this.#parts.options.values.dynamicGrowthSteps as number);
   }
 
   override updateStep(
@@ -300,12 +305,10 @@ export class LossScaleOptimizer extends Optimizer {
   override get variables(): OptimizerVariable[] {
     // Keras: the slots have the wrapper's prefix if its first apply built them, not if build() did.
     const prefix = this.#builtByApply ? `${this.name}/` : '';
-    return partsOf(this)
-      .state.present('variables')
-      .map((entry) => {
-        const isBuilt = entry.key.startsWith('inner/') && !/\/(iteration|learning_rate)$/.test(entry.path);
-        return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
-      });
+    return this.#parts.state.present('variables').map((entry) => {
+      const isBuilt = entry.key.startsWith('inner/') && !/\/(iteration|learning_rate)$/.test(entry.path);
+      return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
+    });
   }
 
   override getConfig(): Record<string, unknown> {

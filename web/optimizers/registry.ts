@@ -1,6 +1,7 @@
 // keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form.
 import { awaited, describe, isRecord, refuseMisspelt, suggestion } from '../basics/errors.js';
 import { Adadelta } from './adadelta.js';
+import { Adafactor } from './adafactor.js';
 import { Adagrad } from './adagrad.js';
 import { Adam, AdamW } from './adam.js';
 import { AdamMultilr } from './adam-multilr.js';
@@ -9,6 +10,7 @@ import { Ftrl } from './ftrl.js';
 import { Lamb } from './lamb.js';
 import { Lion } from './lion.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
+import { Muon } from './muon.js';
 import { Nadam, RAdam } from './nadam.js';
 import { Optimizer } from './optimizer.js';
 import { RMSprop } from './rmsprop.js';
@@ -49,6 +51,8 @@ const classes: readonly OptimizerClass[] = [
   Nadam,
   Ftrl,
   Lamb,
+  Adafactor,
+  Muon,
   Lion,
   ScheduleFreeAdamW,
   RAdam,

@@ -66,7 +66,7 @@ export function rateFrom(label: string, value: unknown, customObjects: Record<st
   return { isNumber: true, schedule: null, at: () => number };
 }
 
-const builtIn = {
+const builtIn: Record<string, unknown> = {
   CosineDecay,
   CosineDecayRestarts,
   ExponentialDecay,
@@ -78,7 +78,7 @@ const builtIn = {
 /** Keras' form: `{ module, class_name, config, registered_name }`. */
 export function serializeSchedule(schedule: Schedule): SerializedSchedule {
   const name = schedule.constructor.name;
-  const own = (Object.entries(builtIn).find(([, type]) => schedule.constructor === type) ?? [])[0];
+  const own = Object.keys(builtIn).find((key) => builtIn[key] === schedule.constructor);
   return {
     module: own ? 'keras.optimizers.schedules' : null,
     class_name: own ?? name,

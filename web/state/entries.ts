@@ -4,10 +4,11 @@
 import { describe } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
 import { engine } from '../engine/engine.js';
-import { ruleFacts } from '../engine/facts.js';
+import { ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Elsewhere } from '../step/elsewhere.js';
 import type { Remote } from '../step/remote.js';
 import { isDisposed } from '../step/selection.js';
+import { slotShape } from '../step/slots.js';
 import type { Stepping } from '../step/stepping.js';
 import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
@@ -110,16 +111,20 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
     suffix: string,
     view: () => Float32Array | null,
     remoteOf: (away: Elsewhere) => Remote | null,
+    slot?: SlotFacts,
   ) => {
-    if (isDisposed(target)) return;
+    const shape = slot ? slotShape(slot, target) : target.shape;
+    if (isDisposed(target) || !shape) return;
     const key = `${target.path}/${suffix}`;
-    const path = `${name}/${target.path.replaceAll('/', '_')}_${suffix}`;
+    // Keras gives a slot of another shape the variable's own name.
+    const isFactor = slot?.extent === 1 || slot?.extent === 2;
+    const path = `${name}/${isFactor ? target.name : `${target.path.replaceAll('/', '_')}_${suffix}`}`;
     if (!elsewhere?.has(target.row)) {
-      if (view()) entries.push(arrayEntry(key, path, target.shape, view as () => Float32Array));
+      if (view()) entries.push(arrayEntry(key, path, shape, view as () => Float32Array));
       return;
     }
     const remote = remoteOf(elsewhere);
-    if (remote) entries.push(remoteEntry(key, path, target.shape, remote));
+    if (remote) entries.push(remoteEntry(key, path, shape, remote));
   };
   for (const t of targets)
     add(
@@ -145,6 +150,7 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
             slot.name,
             () => stepper.slotOf(t, k),
             (away) => away.slot(t.row, k),
+            slot,
           );
   return entries;
 }

@@ -6,7 +6,7 @@ import { describe } from '../basics/errors.js';
 import { isFloats, plainFloats } from '../basics/floats.js';
 import type { Engine } from '../engine/engine.js';
 import { Aliases } from './aliases.js';
-import { homeOf } from './home.js';
+import { type Home, homeOf } from './home.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
 import type { Selecting, Stepping } from './stepping.js';
@@ -48,6 +48,8 @@ export class Selection implements Selecting {
   readonly #engine: Engine;
   readonly #rowOf = new Map<Parameter, number>();
   readonly #stamps: number[];
+  /** By row; null for arrays. Kept, because looking them up costs more than looking at them. */
+  readonly #homes: readonly (Home | null)[];
   #stamp = 0;
   /** The epoch of the last selection, if that was of a dense gradient for every variable. */
   #full = -1;
@@ -64,6 +66,7 @@ export class Selection implements Selecting {
     this.#aliases = new Aliases(engine, stepper);
     this.targets = targets;
     this.#stamps = targets.map(() => 0);
+    this.#homes = targets.map(({ variable }) => variable && homeOf(variable));
     for (const { row } of targets) this.#rowOf.set(parameters[row], row);
   }
 
@@ -104,7 +107,8 @@ export class Selection implements Selecting {
       if (this.#stamps[row] === stamp)
         throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
       this.#stamps[row] = stamp;
-      checkAlive(target);
+      const home = this.#homes[row];
+      if (home?.isDisposed ?? true) checkAlive(target);
       let g = grads[i];
       if (g === null || g === undefined) {
         if (++absent <= named) missing += `${missing && ', '}'${target.path}'`;
@@ -116,7 +120,7 @@ export class Selection implements Selecting {
       if (g instanceof Float32Array) {
         if (g.length !== target.size) checkGradient(g, target);
         if (this.#engine.owns(g)) address = g.byteOffset;
-        if (this.#aliases.has(g, address, target)) {
+        if (this.#aliases.has(g, address, home)) {
           g = new Float32Array(g); // as it was before the step
           address = 0;
           dense = false; // and at the next step once more

@@ -8,6 +8,7 @@ import { entry, type RuleFacts, ruleFacts, tileSize } from '../engine/facts.js';
 import type { Elsewhere, Guest } from './elsewhere.js';
 import { homeOf } from './home.js';
 import { Pending } from './pending.js';
+import { sizeOf, slotShape } from './slots.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Selecting, Stepping } from './stepping.js';
 import type { Gradient, Resident, StepOptions, Target } from './target.js';
@@ -74,13 +75,14 @@ export class Stepper implements Stepping, Guest {
       this.native.delete();
       throw engine.outOfMemory(bytes, `${targets.length} variables`);
     }
-    for (const { variable, size } of targets) {
+    for (const { row, variable, size, matrix } of targets) {
       const home = variable && homeOf(variable);
       if (home?.residence) this.native.addElsewhere(size, averages);
       else {
         this.native.add(size, home?.address ?? 0, averages, accumulates);
         bytes += 4 * size * arrays;
       }
+      if (matrix) this.native.setMatrix(row, ...matrix);
     }
     if (!this.native.build()) {
       this.native.delete();
@@ -94,7 +96,8 @@ export class Stepper implements Stepping, Guest {
       throw error;
     }
     const { pool } = engine;
-    this.#parallel = pool !== null && targets.reduce((sum, t) => sum + t.size, 0) >= pool.threshold;
+    this.#parallel =
+      pool !== null && !this.#rule.whole && targets.reduce((sum, t) => sum + t.size, 0) >= pool.threshold;
     if (this.#parallel && pool) this.native.reserveParts(pool.partSize);
   }
 
@@ -155,7 +158,8 @@ export class Stepper implements Stepping, Guest {
   }
 
   slotOf(target: Target, k: number): Float32Array {
-    return this.#engine.floats(this.native.slot(target.row, k), target.size);
+    const shape = slotShape(this.#rule.slots[k], target) ?? [0];
+    return this.#engine.floats(this.native.slot(target.row, k), sizeOf(shape));
   }
 
   /** What gradients are divided by. Kept, because it is asked for at every step and seldom changes. */
@@ -268,9 +272,9 @@ export class Stepper implements Stepping, Guest {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
     }
-    if (this.#rule.passes > 1)
+    if (this.#rule.passes > 1 || this.#rule.whole)
       throw new Error(
-        `updateStep: '${this.rule}' sums over the whole variable; it takes a Variable and a gradient in its buffer here.`,
+        `updateStep: '${this.rule}' looks at the whole variable; it takes a Variable and a gradient in its buffer here.`,
       );
     this.#tiles.each(target, (from, size) => {
       this.#engine.gradientTile.set(g.subarray(from, from + size));

@@ -23,6 +23,8 @@ export interface Target {
   readonly variable: Resident | null;
   readonly array: Float32Array | null;
   readonly constraint: Constraint | null;
+  /** For rules that read whole variables: rows and columns of its last two axes, where it is a matrix to them. */
+  readonly matrix?: readonly [rows: number, columns: number] | null;
 }
 
 export type Gradient = Float32Array | SparseGradient | DeviceBuffer | DeviceRange;

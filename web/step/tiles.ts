@@ -16,6 +16,9 @@ export class Tiles {
   readonly #native: EngineOptimizer;
   readonly #calls: Calls;
   readonly #bySums: boolean;
+  readonly #readsWhole: boolean;
+  #weights: Float32Array = new Float32Array(0);
+  #gradient: Float32Array = new Float32Array(0);
   // The part of the weights tile that a small array last had, and where that begins: kept, because making a view
   // costs more than the copy.
   readonly #views: Float32Array[] = [];
@@ -23,12 +26,32 @@ export class Tiles {
 
   constructor(engine: Engine, native: EngineOptimizer, calls: Calls, rule: RuleFacts) {
     this.#bySums = rule.passes > 1;
+    this.#readsWhole = rule.whole;
     this.#engine = engine;
     this.#native = native;
     this.#calls = calls;
   }
 
   /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
+  /** Floats of a tile: a rule that reads whole variables has tiles as long as the longest. */
+  get #size(): number {
+    return this.#readsWhole ? this.#native.tile() : tileSize;
+  }
+
+  /** The tiles, made anew when the memory has grown away from under them. */
+  get #weightsTile(): Float32Array {
+    if (!this.#readsWhole) return this.#engine.weightsTile;
+    if (this.#weights.length === 0)
+      this.#weights = this.#engine.floats(this.#native.weightsTile(), this.#native.tile());
+    return this.#weights;
+  }
+  get #gradientTile(): Float32Array {
+    if (!this.#readsWhole) return this.#engine.gradientTile;
+    if (this.#gradient.length === 0)
+      this.#gradient = this.#engine.floats(this.#native.gradientTile(), this.#native.tile());
+    return this.#gradient;
+  }
+
   each(target: Target, f: (from: number, size: number) => void): void {
     if (this.#bySums) this.#half(target, 0, target.size, f);
     else this.#range(target, 0, target.size, f);
@@ -36,7 +59,7 @@ export class Tiles {
 
   /** A rule that sums over the variable takes it in the order of summation: cpp/kernels/reduce.h. */
   #half(target: Target, from: number, n: number, f: (from: number, size: number) => void): void {
-    if (n <= tileSize) {
+    if (n <= this.#size) {
       this.#range(target, from, from + n, f);
       return;
     }
@@ -47,13 +70,13 @@ export class Tiles {
 
   #range(target: Target, start: number, end: number, f: (from: number, size: number) => void): void {
     const { array } = target;
-    const weights = this.#engine.weightsTile;
-    for (let from = start; from < end; from += tileSize) {
-      const count = Math.min(tileSize, end - from);
+    const weights = this.#weightsTile;
+    for (let from = start; from < end; from += this.#size) {
+      const count = Math.min(this.#size, end - from);
       const whole = count === array?.length;
       if (array) weights.set(whole ? array : array.subarray(from, from + count));
       f(from, count);
-      if (array) array.set(count === tileSize ? weights : weights.subarray(0, count), from);
+      if (array) array.set(count === this.#size ? weights : weights.subarray(0, count), from);
     }
   }
 
@@ -73,7 +96,7 @@ export class Tiles {
 
   /** One variable, a tile at a time. */
   #whole(entry: number, target: Target, g: Float32Array, resident: boolean): void {
-    const tile = this.#engine.gradientTile;
+    const tile = this.#gradientTile;
     this.each(target, (from, count) => {
       if (!resident) tile.set(count === g.length ? g : g.subarray(from, from + count));
       this.#calls.chunk(entry, from, count);
@@ -83,14 +106,14 @@ export class Tiles {
   /** As many small variables as the tiles hold, from `entries[k]` on, one behind another. Returns the next k. */
   #shared(entries: readonly number[], k: number, targets: readonly Target[], selection: Selecting): number {
     const { rows, gradients, addresses } = selection;
-    const { gradientTile, weightsTile } = this.#engine;
+    const [gradientTile, weightsTile] = [this.#gradientTile, this.#weightsTile];
     const first = entries[k];
     let at = 0;
     let count = 0;
     for (; k + count < entries.length && entries[k + count] === first + count; count++) {
       const j = first + count;
       const { size, array } = targets[rows[j]];
-      if (size >= small || at + size > tileSize) break;
+      if (size >= small || at + size > this.#size) break;
       if (addresses[j] === 0) gradientTile.set(gradients[j] as Float32Array, at);
       if (array) weightsTile.set(array, at);
       at += (size + 3) & ~3;
@@ -109,13 +132,13 @@ export class Tiles {
     const view = this.#views[row];
     if (view !== undefined && view.length === size && this.#starts[row] === at) return view;
     this.#starts[row] = at;
-    this.#views[row] = this.#engine.weightsTile.subarray(at, at + size);
+    this.#views[row] = this.#weightsTile.subarray(at, at + size);
     return this.#views[row];
   }
 
   /** Puts the part of the rows that falls into [from, from + size) into the zeroed tile, or zeros it again. */
   #scatter({ rows, values, width }: Rows, from: number, size: number, clear: boolean): void {
-    const tile = this.#engine.gradientTile;
+    const tile = this.#gradientTile;
     let low = 0; // first row that ends after `from`
     for (let high = rows.length; low < high; ) {
       const middle = (low + high) >> 1;
@@ -133,7 +156,7 @@ export class Tiles {
 
   /** One variable's step with a gradient that is zero but for some rows. */
   sparseChunks(entry: number, target: Target, given: Rows): void {
-    this.#engine.gradientTile.fill(0, 0, Math.min(tileSize, target.size));
+    this.#gradientTile.fill(0, 0, Math.min(this.#size, target.size));
     this.each(target, (from, size) => {
       this.#scatter(given, from, size, false);
       this.#calls.chunk(entry, from, size);
@@ -143,10 +166,10 @@ export class Tiles {
 
   /** Only the rows given: the lazy Adamax of optimizer_v2, and the gathering of a micro step. */
   givenRows(entry: number, target: Target, { rows, values, width }: Rows): void {
-    const { weightsTile, gradientTile } = this.#engine;
+    const [weightsTile, gradientTile] = [this.#weightsTile, this.#gradientTile];
     for (let k = 0; k < rows.length; k++) {
-      for (let i = 0; i < width; i += tileSize) {
-        const size = Math.min(tileSize, width - i);
+      for (let i = 0; i < width; i += this.#size) {
+        const size = Math.min(this.#size, width - i);
         const from = rows[k] * width + i;
         gradientTile.set(values.subarray(k * width + i, k * width + i + size));
         if (target.array) weightsTile.set(target.array.subarray(from, from + size));
@@ -161,10 +184,10 @@ export class Tiles {
    * to a tile. A sparse one is summed over its rows alone, unless there is an accumulator to add.
    */
   sumOfSquares(entry: number, target: Target, gradient: Gradient, given: Rows | undefined): number {
-    const tile = this.#engine.gradientTile;
+    const tile = this.#gradientTile;
     const gathered = this.#native.accumulationSteps > 0;
     const sum = (n: number, fill: (from: number, size: number) => void, from = 0): number => {
-      if (n <= tileSize) {
+      if (n <= this.#size) {
         fill(from, n);
         return this.#native.chunkSumOfSquares(entry, gathered ? from : 0, 0, n);
       }

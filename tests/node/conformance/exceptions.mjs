@@ -3,7 +3,7 @@
 import * as library from '../../../dist/index.js';
 
 /** Optimizers of Keras and PyTorch that the package does not have. This is the only list of them. */
-const ABSENT = ['Adafactor', 'MultiOptimizer', 'Muon'];
+const ABSENT = ['MultiOptimizer'];
 
 const ours = Object.entries(library)
   .filter(([, value]) => value.prototype instanceof library.Optimizer)

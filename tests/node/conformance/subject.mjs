@@ -93,7 +93,8 @@ export function residentVariables(testCase, values) {
 export function plainVariables(testCase) {
   const resident = residentVariables(testCase);
   const hasRows = testCase.steps.some(({ grads }) => grads.some((g) => g?.indices));
-  const named = testCase.optimizer === 'AdamMultilr' || hasRows;
+  const named =
+    hasRows || /AdamMultilr|Adafactor|Muon/.test(JSON.stringify([testCase.optimizer, testCase.config]));
   return testCase.variables.map((v, i) => {
     if (named || v.constraint) return resident[i];
     resident[i].dispose();

@@ -1,0 +1,88 @@
+// Adafactor (Shazeer & Stern 2018, Algorithm 4): the second moment of a matrix is kept as a mean of each row
+// and of each column over the last two axes. It reads whole variables, of which it is told the last two
+// sizes.
+#pragma once
+#include <array>
+#include <cmath>
+
+#include "kernels/whole.h"
+
+namespace simdescent {
+
+struct Adafactor {
+  static constexpr std::string_view name = "adafactor";
+  static constexpr bool whole = true;
+  static constexpr std::array slots{Slot{"row", 0, initial::zeros, Extent::rows},
+                                    Slot{"column", 0, initial::zeros, Extent::columns}, Slot{"velocity"}};
+
+  struct Hyper {
+    FIELDS(double, beta_2_decay = -0.8, epsilon_1 = 1e-30, epsilon_2 = 1e-3, clip_threshold = 1,
+           relative_step = 1);
+  };
+
+  template <class V>
+  struct Coef {
+    FIELDS(V, rho, beta2, one_minus_beta2, epsilon1, epsilon2, threshold);
+  };
+
+  static Coef<float> coef(const Hyper& h, const Step& at) {
+    const float t = float(at.t), slow = 1 / sqrtf(t), lr = float(at.rate);
+    const float relative = h.relative_step && slow < lr ? slow : lr;
+    const float beta2 = 1 - powf(t, float(h.beta_2_decay));
+    return {slow < relative ? slow : relative,
+            beta2,
+            1 - beta2,
+            float(h.epsilon_1),
+            float(h.epsilon_2),
+            float(h.clip_threshold)};
+  }
+
+  static uint32_t room(const Extents& x) { return x.n + x.columns; }
+
+  // The second moment of every element into `velocity`, by those of rows and columns.
+  static void factor(const Row& r, const Coef<float>& k, const float* g, float* mean) {
+    const uint32_t rows = r.rows, columns = r.columns, area = rows * columns;
+    for (uint32_t o = 0; area && o < r.n / area; o++, g += area) {
+      float *const row = r.slot[0] + o * rows, *const column = r.slot[1] + o * columns,
+                   *const velocity = r.slot[2] + o * area;
+      // numpy: a mean over the last axis adds in pairs, one over another axis whole rows after each other.
+      for (uint32_t j = 0; j < area; j++) velocity[j] = g[j] * g[j] + k.epsilon1;
+      for (uint32_t i = 0; i < rows; i++) {
+        const float here = pairwise_sum<Plain>(*velocity, i * columns, columns) / float(columns);
+        row[i] = k.beta2 * row[i] + k.one_minus_beta2 * here;
+      }
+      for (uint32_t j = 0; j < columns; j++) mean[j] = velocity[j];
+      for (uint32_t i = 1; i < rows; i++) {
+        for (uint32_t j = 0; j < columns; j++) mean[j] += velocity[i * columns + j];
+      }
+      for (uint32_t j = 0; j < columns; j++)
+        column[j] = k.beta2 * column[j] + k.one_minus_beta2 * (mean[j] / float(rows));
+      const float all = pairwise_sum<Plain>(*row, 0, rows) / float(rows);
+      for (uint32_t i = 0; i < rows; i++) {
+        const float share = row[i] / all;
+        for (uint32_t j = 0; j < columns; j++) velocity[i * columns + j] = share * column[j];
+      }
+    }
+  }
+
+  static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
+    float* const u = room;
+    if (r.rows) {
+      factor(r, k, g, room + r.n);
+    } else {
+      for (uint32_t i = 0; i < r.n; i++)
+        r.slot[2][i] = k.beta2 * r.slot[2][i] + k.one_minus_beta2 * (g[i] * g[i] + k.epsilon1);
+    }
+    const float weights = root_mean_square(r.w, r.n);
+    const float alpha = (k.epsilon2 < weights ? weights : k.epsilon2) * k.rho;
+    for (uint32_t i = 0; i < r.n; i++) u[i] = g[i] / sqrtf(r.slot[2][i]);
+    const float excess = root_mean_square(u, r.n) / k.threshold, divisor = 1 < excess ? excess : 1;
+    for (uint32_t i = 0; i < r.n; i++) r.w[i] = r.w[i] - alpha * (u[i] / divisor);
+  }
+
+  static float root_mean_square(const float* x, uint32_t n) {
+    return n ? sqrtf(pairwise_sum<Square>(*x, 0, n) / float(n)) : 0;
+  }
+};
+
+}  // namespace simdescent
