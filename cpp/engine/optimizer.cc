@@ -216,7 +216,7 @@ void Optimizer::arrange() {
     const State& state = state_[e.row];
     Group& group = groups_[state.group];
     Stages stages = stages_;
-    if (state.excluded) stages.decay = false;
+    if (state.excluded) stages.decay = stages.l2 = false;
     stages.average = state.averages;
     r.g = e.g;
     r.coef = group.coef;

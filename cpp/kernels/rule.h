@@ -94,7 +94,7 @@ inline constexpr size_t slot_room = R::slots.size() > 0 ? R::slots.size() : 1;
 // rules that most people run. The others have one loop, and passes that all rules share.
 template <class R>
 inline constexpr bool fused = requires {
-  R::fused;
+  requires R::fused;
 };
 
 template <class R, class V>

@@ -3,6 +3,7 @@ import { addresses } from './addresses.mjs';
 import { checkAgreement } from './check.mjs';
 import { optionSizes, options } from './options.mjs';
 import { machine, print, table, withRatios } from './report.mjs';
+import { rules as allRules, ruleSizes } from './rules.mjs';
 import { small, tiny } from './small.mjs';
 import { start } from './start.mjs';
 import { startPage } from './start-page.mjs';
@@ -51,6 +52,13 @@ export async function run(wanted) {
       say(tinyTable(`${title[rule]}, one call on ${single[0].size} parameters`, single));
       report.rows.push(...rows, ...single);
     }
+  }
+  if (only.includes('rules')) {
+    const { beside } = wanted;
+    const rows = await collect(allRules({ sizes: sizes ?? ruleSizes, timing, beside }));
+    say(table('every optimizer, ns per parameter', rows, ({ ns }) => ns, 3));
+    say(table('times Adam, measured beside it', rows, ({ ratios }) => ratios.adam, 3));
+    report.rows.push(...rows);
   }
   if (only.includes('threads')) {
     const rounds = quick ? 1 : 3;

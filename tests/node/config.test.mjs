@@ -228,3 +228,60 @@ test('constraints go round, and are taken in Keras’ form', () => {
     assertSameBits(step({ class_name: name, config }), step(new constraints[name](config)), name);
   }
 });
+
+test('configs of older versions of Keras, and of other writers', () => {
+  const legacy = {
+    name: 'Adam',
+    learning_rate: 0.01,
+    decay: 0.0,
+    beta_1: 0.9,
+    beta_2: 0.999,
+    epsilon: 1e-7,
+    amsgrad: false,
+  };
+  const get = (config, name = 'Adam') => optimizers.get({ class_name: name, config });
+  assert.equal(get(legacy).learningRate, Math.fround(0.01));
+  assert.equal(Adam.fromConfig({ ...legacy, epsilon: null, name: null }).epsilon, 1e-7);
+  assert.equal(get({ lr: 0.25, decay: 0, epsilon: null }, 'Adamax').learningRate, 0.25);
+  assert.throws(
+    () => get({ lr: 1, learning_rate: 1 }),
+    /'lr' is the old name of 'learning_rate'; the config has both/,
+  );
+  assert.throws(() => new Adam({ lr: 1 }), /unknown option 'lr'.*Did you mean 'learningRate'/);
+  assert.throws(
+    () => get({ ...legacy, decay: 0.5 }),
+    /decay 0\.5 .*InverseTimeDecay\(\{ initialLearningRate: 0\.01, decaySteps: 1, decayRate: 0\.5 \}\).*AdamMultilr/,
+  );
+  assert.equal(get({ ...legacy, decay: 0.5 }, 'AdamMultilr').decay, 0.5);
+  const scalar = (value) => ({ class_name: '__numpy__', config: { value, dtype: 'float32' } });
+  assert.equal(get({ learning_rate: scalar(0.5), beta_1: scalar(0.25) }).beta1, 0.25);
+  assert.equal(get({}, 'Custom>AdamW').weightDecay, 0.004);
+  assert.throws(() => get({ weight_decay: 0.1 }, 'Addons>AdamW'), /TensorFlow Addons/);
+  const wrapped = {
+    inner_optimizer: { class_name: 'Adam', config: legacy },
+    dynamic: true,
+    initial_scale: 8,
+    dynamic_growth_steps: 3,
+  };
+  for (const name of ['LossScaleOptimizer', 'LossScaleOptimizerV3', 'Custom>LossScaleOptimizerV3']) {
+    const o = get(wrapped, name);
+    assert.deepEqual([o.dynamicScale, o.dynamicGrowthSteps, o.learningRate], [8, 3, Math.fround(0.01)]);
+  }
+  assert.throws(
+    () => get({ ...wrapped, dynamic: false }, 'LossScaleOptimizer'),
+    /fixed scale \(number 8\).*lossScaleFactor/,
+  );
+  const old = {
+    optimizer: wrapped.inner_optimizer,
+    loss_scale: {
+      class_name: 'DynamicLossScale',
+      config: { initial_loss_scale: 4, increment_period: 9, multiplier: 2 },
+    },
+  };
+  assert.deepEqual([get(old, 'LossScaleOptimizer').dynamicScale], [4]);
+  const model = {
+    format: 'layers-model',
+    modelTopology: { training_config: { optimizer_config: { class_name: 'Adam', config: { lr: 0.5 } } } },
+  };
+  assert.equal(optimizers.get(model).learningRate, 0.5);
+});

@@ -8,6 +8,7 @@ import { root, runModule } from './helpers.mjs';
 const printed = {
   'any-library.md': ['true', 'true', /^(true|no WebGPU here)$/],
   'distributed.md': ['24', 'true', 'true'],
+  'files.md': ['6 sequential/hidden/kernel', '6 6'],
   'tensorflow.md': ['19'],
   'webgpu.md': ['0.900 wasm'],
 };

@@ -10,11 +10,16 @@ const types = { '<f': Float32Array, '<i': Int32Array, '<q': BigInt64Array, '<d':
 /** The files of the archive, and all groups and datasets of model.weights.h5 with their types and attributes. */
 export function unpack(bytes) {
   const files = unzipSync(bytes);
-  library.FS.writeFile(scratch, files['model.weights.h5']);
+  return { files, text: strFromU8(files['config.json']), entries: contentsOf(files['model.weights.h5']) };
+}
+
+/** All groups and datasets of an HDF5 file with their types and attributes. */
+export function contentsOf(bytes) {
+  library.FS.writeFile(scratch, bytes);
   const file = new hdf5.File(scratch, 'r');
   const entries = {};
-  for (const path of file.paths()) {
-    const entity = file.get(path);
+  for (const path of ['/', ...file.paths()]) {
+    const entity = path === '/' ? file : file.get(path);
     const attributes = Object.fromEntries(
       Object.entries(entity.attrs).map(([name, { value, metadata }]) => [name, { value, metadata }]),
     );
@@ -22,7 +27,7 @@ export function unpack(bytes) {
     if (entity.metadata) Object.assign(entries[path], { metadata: entity.metadata, value: entity.value });
   }
   file.close();
-  return { files, text: strFromU8(files['config.json']), entries };
+  return entries;
 }
 
 export const repack = (bytes, changes) => zipSync({ ...unzipSync(bytes), ...changes }, { level: 6 });
@@ -36,10 +41,21 @@ export const withConfig = (bytes, change) =>
  * @param datasets path -> { shape, values (default: all k for the k-th dataset), dtype (default '<f') }
  * @param names what Keras writes as attribute `name` of a group
  */
-export function pack(config, datasets, names = {}) {
+export function pack(config, datasets, names = {}, version = '3.16.0') {
+  return zipSync({
+    'metadata.json': strToU8(JSON.stringify({ keras_version: version })),
+    'config.json': strToU8(typeof config === 'string' ? config : JSON.stringify(config)),
+    'model.weights.h5': makeHdf5(datasets, names),
+  });
+}
+
+/** @param attributes path -> { name: value }; '' is the root */
+export function makeHdf5(datasets, names = {}, attributes = {}) {
   const file = new hdf5.File(scratch, 'w');
   const groupAt = (path) =>
-    path.split('/').reduce((group, part) => group.get(part) ?? group.create_group(part), file);
+    path === ''
+      ? file
+      : path.split('/').reduce((group, part) => group.get(part) ?? group.create_group(part), file);
   Object.entries(datasets).forEach(([path, { shape, values, dtype = '<f' }], k) => {
     const cut = path.lastIndexOf('/');
     const size = shape.reduce((a, b) => a * b, 1);
@@ -48,13 +64,11 @@ export function pack(config, datasets, names = {}) {
     groupAt(path.slice(0, cut)).create_dataset({ name: path.slice(cut + 1), data, shape, dtype });
   });
   for (const [path, name] of Object.entries(names)) groupAt(path).create_attribute('name', name);
+  for (const [path, all] of Object.entries(attributes))
+    for (const [name, value] of Object.entries(all))
+      groupAt(path).create_attribute(name, value, Array.isArray(value) ? [value.length] : null, 'S');
   file.close();
-  const text = typeof config === 'string' ? config : JSON.stringify(config);
-  return zipSync({
-    'metadata.json': strToU8('{"keras_version": "3.16.0"}'),
-    'config.json': strToU8(text),
-    'model.weights.h5': library.FS.readFile(scratch),
-  });
+  return library.FS.readFile(scratch);
 }
 
 /** The state of Adam for variables of these shapes: the slots of the k-th are filled with k and k + 0.5. */

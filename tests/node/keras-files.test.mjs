@@ -21,7 +21,9 @@ const adamFile = read('adam.keras');
 const tolerance = 1e-6;
 
 const variablesOf = (file) =>
-  file.variables.map(({ value, path, shape }) => new Variable(value, { path, shape }));
+  file.variables.map(
+    ({ value, path, shape, constraint }) => new Variable(value, { path, shape, constraint }),
+  );
 const gradientsOf = (step) => step.grads.map((grad) => grad && Float32Array.from(grad));
 
 async function opened(bytes) {
@@ -38,7 +40,9 @@ const refused = (promise, Type, ...patterns) =>
     return true;
   });
 
-for (const recorded of cases) {
+// .h5 files are in keras-kinds.test.mjs.
+const known = cases.filter(({ file }) => file.endsWith('.keras'));
+for (const recorded of known) {
   const { file: name, saved, steps } = recorded;
 
   test(`${name}: weights and state are those that Keras saved`, async () => {
@@ -101,8 +105,9 @@ for (const recorded of cases) {
     assert.ok(changed > variables.length, `${changed} datasets changed`);
   });
 
-  test(`${name}: plain arrays do as well, and stay in place`, async () => {
+  test(`${name}: plain arrays do as well, and stay in place`, async (t) => {
     const file = await openKeras(read(name).buffer);
+    if (file.variables.some(({ constraint }) => constraint)) return t.skip('an array has no constraint');
     const arrays = file.variables.map(({ value }) => value.slice());
     file.build(arrays);
     const twin = await opened(read(name));
@@ -185,8 +190,10 @@ test('bytes that are no .keras file are refused', async () => {
 test('a file without a usable optimizer is refused', async () => {
   const without = withConfig(adamFile, (text) => text.replace('"compile_config"', '"compile"'));
   await refused(openKeras(without), RangeError, /has no optimizer .*compile the model/);
-  const unknown = withConfig(adamFile, (text) => text.replace('"class_name": "Adam"', '"class_name": "SGD"'));
-  await refused(openKeras(unknown), RangeError, /Unknown optimizer 'SGD'.*Known: Adam, AdamW, Adamax/);
+  const unknown = withConfig(adamFile, (text) =>
+    text.replace('"class_name": "Adam"', '"class_name": "Rprop"'),
+  );
+  await refused(openKeras(unknown), RangeError, /Unknown optimizer 'Rprop'.*Known: .*Adam, AdamW, Adamax/);
   const amsgrad = withConfig(adamFile, (text) => text.replace('"amsgrad": false', '"amsgrad": true'));
   await refused(openKeras(amsgrad), RangeError, /10 variables, and 14 are expected/);
 });

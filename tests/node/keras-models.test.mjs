@@ -249,7 +249,12 @@ test('what the file does not tell is said, not guessed', async () => {
     ...twoDenseWeights,
     'layers/dense/vars/1': { shape: [2], dtype: '<d' },
   });
-  await assert.rejects(openKeras(half), /'seq\/a\/bias' is float64; only float32/);
+  assert.equal((await openKeras(half)).variables[1].value.constructor, Float32Array);
+  const whole = pack(twoDense('adam'), {
+    ...twoDenseWeights,
+    'layers/dense/vars/1': { shape: [2], dtype: '<i' },
+  });
+  await assert.rejects(openKeras(whole), /'seq\/a\/bias' is int32; only floating-point weights/);
   const shifted = pack(twoDense('adam'), { ...twoDenseWeights, ...adamState([[2, 2], [2], [2], [2, 2]]) });
   await assert.rejects(
     openKeras(shifted),

@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { before, test } from 'node:test';
+import { row } from '../../build/wasm/facts.mjs';
 import { assertSameBits, randomFloats, root } from './helpers.mjs';
 import { adamaxCoefficients, adamCoefficients, referenceAdam, referenceAdamax } from './reference.mjs';
 
@@ -123,9 +124,10 @@ for (const [name, update, coefficients] of [
       return { n, w, m, v, at: [w, new Float32Array(n), m, v].map(h.putFloats) };
     });
     const coef = h.putFloats(coefficients(1));
-    // One row: w, g, slot 0..2, acc, avg, pipe, coef, n, stages, sums (cpp/kernels/sweep.h).
+    // One row: w, g, slot 0..2, acc, avg, pipe, coef, n, stages, and what these rules do not read (cpp/kernels/sweep.h).
+    const rest = new Array(row.words - 10).fill(0);
     const rows = h.putWords(
-      variables.flatMap(({ n, at: [w, g, m, v] }) => [w, g, m, v, 0, 0, 0, pipe, coef, n, 0, 0]),
+      variables.flatMap(({ n, at: [w, g, m, v] }) => [w, g, m, v, 0, 0, 0, pipe, coef, n, ...rest]),
     );
     for (let t = 1; t <= 3; t++) {
       h.floats(coef, coefficients(t).length).set(coefficients(t));

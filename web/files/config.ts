@@ -41,7 +41,8 @@ function memberEdits(
       throw new RangeError(
         `${what}: Keras' ${className} has no option '${key}', so the file would not open.`,
       );
-    const old = node?.members?.get(key);
+    // Keras before TensorFlow's called it so.
+    const old = node?.members?.get(key) ?? (key === 'learning_rate' ? node?.members?.get('lr') : undefined);
     const [before, after] = [base[key], value];
     if (old?.members?.has('config') && isSerialized(before) && isSerialized(after)) {
       if (before.class_name === after.class_name) {
@@ -52,7 +53,12 @@ function memberEdits(
     }
     const text = pythonJson(value, key);
     if (old) edits.push({ start: old.start, end: old.end, text });
-    else if (node) edits.push({ start: node.end - 1, end: node.end - 1, text: `, "${key}": ${text}` });
+    else if (node?.members)
+      edits.push({
+        start: node.end - 1,
+        end: node.end - 1,
+        text: `${node.members.size + edits.length > 0 ? ', ' : ''}"${key}": ${text}`,
+      });
     else edits.push({ start: 0, end: 0, text });
   }
   return edits;

@@ -1,6 +1,7 @@
-// What a .keras file does not say about Keras' own layers: the names of their weights, which of these are not
-// trained, and in which order a layer made them and its parts. From Keras 3; classes that are not here are read
-// with numbers as names, and with all weights trained.
+// What a file does not say about Keras' own layers: the names of their weights, which of these are not trained, in
+// which order a layer made them and its parts, and where its config has their constraints. From Keras 3 and its
+// ancestors; classes that are not here are read with numbers as names, and which of their weights are trained is told
+// by the optimizer's state alone.
 
 export interface LayerConfig {
   readonly class_name?: string;
@@ -11,54 +12,75 @@ interface LayerKind {
   readonly weights: readonly string[];
   /** Those of `weights` that the optimizer never sees. */
   readonly frozen?: readonly string[];
+  /** Whether the class is one of Keras'. */
+  readonly isKnown?: boolean;
 }
+
+type Config = Readonly<Record<string, unknown>>;
 
 const kernelAndBias: LayerKind = { weights: ['kernel', 'bias'] };
 const separable: LayerKind = { weights: ['depthwise_kernel', 'pointwise_kernel', 'bias'] };
+const depthwise: LayerKind = { weights: ['kernel', 'bias'] };
 const gammaAndBeta = (scale: unknown, center: unknown): string[] => [
   ...(scale === false ? [] : ['gamma']),
   ...(center === false ? [] : ['beta']),
 ];
 const allFrozen = (...weights: string[]): LayerKind => ({ weights, frozen: weights });
 
-const kinds: readonly (readonly [
-  name: RegExp,
-  kind: LayerKind | ((config: Readonly<Record<string, unknown>>) => LayerKind),
-])[] = [
-  [/^((Einsum|Ternary)?Dense|(Depthwise)?Conv[12]D|Conv3D|Conv[123]DTranspose)$/, kernelAndBias],
-  [/^SeparableConv[12]D$/, separable],
-  [/^(LSTM|GRU|SimpleRNN|ConvLSTM[123]D)Cell$/, { weights: ['kernel', 'recurrent_kernel', 'bias'] }],
-  [/^Embedding$/, { weights: ['embeddings'] }],
-  [/^ReversibleEmbedding$/, { weights: ['embeddings', 'reverse_embeddings'] }],
-  [/^PReLU$/, { weights: ['alpha'] }],
-  [/^(RMSNormalization|AdditiveAttention)$/, { weights: ['scale'] }],
-  [/^GroupNormalization$/, ({ scale, center }) => ({ weights: gammaAndBeta(scale, center) })],
+// Names without regard to case and underscores: a `.weights.h5` file has only `batch_normalization`.
+const kinds: readonly (readonly [name: RegExp, kind: LayerKind | ((config: Config) => LayerKind)])[] = [
+  [/^((Einsum|Ternary)?Dense|Conv[123]D|Conv[123]DTranspose)$/i, kernelAndBias],
+  [/^DepthwiseConv[12]D$/i, depthwise],
+  [/^SeparableConv[12]D$/i, separable],
+  [/^(LSTM|GRU|SimpleRNN|ConvLSTM[123]D)Cell$/i, { weights: ['kernel', 'recurrent_kernel', 'bias'] }],
+  [/^Embedding$/i, { weights: ['embeddings'] }],
+  [/^ReversibleEmbedding$/i, { weights: ['embeddings', 'reverse_embeddings'] }],
+  [/^PReLU$/i, { weights: ['alpha'] }],
+  [/^(RMSNormalization|AdditiveAttention|Attention)$/i, { weights: ['scale'] }],
+  [/^GroupNormalization$/i, ({ scale, center }) => ({ weights: gammaAndBeta(scale, center) })],
   [
-    /^LayerNormalization$/,
+    /^LayerNormalization$/i,
     ({ scale, center, rms_scaling }) => ({ weights: rms_scaling ? ['gamma'] : gammaAndBeta(scale, center) }),
   ],
   [
-    /^BatchNormalization$/,
+    /^(Sync)?BatchNormalization(V[12])?$/i,
     ({ scale, center }) => {
       const frozen = ['moving_mean', 'moving_variance', 'moving_stddev', 'renorm_mean', 'renorm_stddev'];
       return { weights: [...gammaAndBeta(scale, center), ...frozen], frozen };
     },
   ],
-  [/^Normalization$/, allFrozen('mean', 'variance', 'count')],
-  [/^SpectralNormalization$/, allFrozen('vector_u')],
+  [/^Normalization$/i, allFrozen('mean', 'variance', 'count')],
+  [/^SpectralNormalization$/i, allFrozen('vector_u', 'sn_u')],
+  // Weights of their parts, or none at all.
+  [
+    /^(Bidirectional|TimeDistributed|RNN|StackedRNNCells|(Conv)?(LSTM|GRU|SimpleRNN)([123]D)?|(MultiHead|Group(ed)?Query)Attention|Sequential|Functional|Model|InputLayer|Dropout|Activation|Flatten|Reshape|\w*Pooling[123]D)$/i,
+    { weights: [] },
+  ],
 ];
 
+const plain = (name: string): string => name.replaceAll('_', '').replace(/^.*>/, '');
+
 export function kindOf({ class_name: name = '', config = {} }: LayerConfig): LayerKind {
-  const kind = kinds.find(([pattern]) => pattern.test(name))?.[1] ?? { weights: [] };
-  return typeof kind === 'function' ? kind(config) : kind;
+  const kind = kinds.find(([pattern]) => pattern.test(plain(name)))?.[1];
+  if (!kind) return { weights: [], isKnown: false };
+  return { isKnown: true, ...(typeof kind === 'function' ? kind(config) : kind) };
 }
+
+/** Whether the class keeps a second copy of the kernel of the layer within, as its first weight. */
+export const keepsCopy = ({ class_name: name = '' }: LayerConfig): boolean =>
+  plain(name).toLowerCase() === 'spectralnormalization';
 
 const attention = ['query_dense', 'key_dense', 'gate_dense', 'value_dense', 'output_dense'];
 const parts: Readonly<Record<string, readonly string[]>> = {
-  Bidirectional: ['forward_layer', 'backward_layer'],
-  MultiHeadAttention: attention,
-  GroupQueryAttention: attention,
+  bidirectional: ['forward_layer', 'backward_layer'],
+  multiheadattention: attention,
+  groupqueryattention: attention,
+  groupedqueryattention: attention,
 };
+const partsOf = (name: string): readonly string[] => parts[plain(name).toLowerCase()] ?? [];
+
+/** Whether each of its parts can be frozen by itself, which the config does not tell. */
+export const hasFreeParts = ({ class_name: name = '' }: LayerConfig): boolean => partsOf(name) === attention;
 
 /** The parts of a layer in the order in which it made them, or null if this is not known. */
 export function orderedParts(
@@ -66,7 +88,7 @@ export function orderedParts(
   keys: readonly string[],
 ): string[] | null {
   if (keys.length < 2) return [...keys];
-  const order = parts[name] ?? [];
+  const order = partsOf(name);
   const rank = (key: string) => order.indexOf(key.replace(/^_/, ''));
   return keys.every((key) => rank(key) >= 0) ? [...keys].sort((a, b) => rank(a) - rank(b)) : null;
 }
@@ -75,13 +97,27 @@ export function orderedParts(
 export function partOf({ class_name: name = '', config = {} }: LayerConfig, key: string): LayerConfig {
   const given = config[key] ?? (key.endsWith('_layer') ? config.layer : undefined);
   if (typeof given === 'object' && given !== null) return given as LayerConfig;
-  if (key === 'cell') return { class_name: `${name}Cell` };
-  return parts[name] === attention ? { class_name: 'EinsumDense' } : {};
+  const constraints = Object.fromEntries(
+    Object.entries(config).filter(([option]) => /_constraint$/.test(option)),
+  );
+  if (key === 'cell') return { class_name: `${name}Cell`, config: constraints };
+  return partsOf(name) === attention ? { class_name: 'EinsumDense', config: constraints } : {};
+}
+
+/** The constraint of a layer's weight as its config has it: `kernel_constraint`, `recurrent_constraint`, … */
+export function constraintOf({ config = {} }: LayerConfig, weight: string): unknown {
+  const names = [`${weight}_constraint`, `${weight.replace(/_kernel$/, '')}_constraint`];
+  // A depthwise layer calls its weight kernel and its constraint depthwise.
+  if (weight === 'kernel') names.push('depthwise_constraint');
+  return names
+    .map((name) => config[name])
+    .find((constraint) => constraint !== undefined && constraint !== null);
 }
 
 /** The name that Keras' saving gives a layer in paths: the Python class of `Conv2DTranspose` is `conv2d_transpose`. */
 export function groupName({ class_name: name = '' }: LayerConfig): string {
   return (name === 'GroupQueryAttention' ? 'GroupedQueryAttention' : name) // exported under another name
+    .replace(/^.*>/, '') // the package of a registered class
     .replace(/\W+/g, '')
     .replace(/(.)([A-Z][a-z]+)/g, '$1_$2')
     .replace(/([a-z])([A-Z])/g, '$1_$2')

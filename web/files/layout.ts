@@ -1,5 +1,6 @@
 // The order of an optimizer's state, found out by building an optimizer of the same config with placeholders: no
-// second description of the state is kept that could differ from the optimizer's own.
+// second description of the state is kept that could differ from the optimizer's own. And the other orders in which
+// older versions of Keras wrote the same state.
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { Variable } from '../step/variable.js';
 
@@ -9,23 +10,57 @@ export interface StateSlot {
   readonly variable: number | null;
   /** What it is: `iteration`, `momentum`, `velocity_hat`, … */
   readonly role: string;
+  /** Whether it has the shape of its variable; some rules keep sums over rows and columns. */
+  readonly isFull: boolean;
 }
 
-/** The state of the optimizer that `make` makes, once it is built with `count` variables. */
-export function layoutOf(make: () => Optimizer, count: number): StateSlot[] {
+/** The state of the optimizer that `make` makes, once it is built with variables of these ranks. */
+export function layoutOf(make: () => Optimizer, ranks: readonly number[]): StateSlot[] {
   const placeholders: Variable[] = [];
   const optimizer = make();
   try {
-    for (let k = 0; k < count; k++) placeholders.push(new Variable(1, { path: String(k) }));
+    for (const [k, rank] of ranks.entries())
+      placeholders.push(new Variable(1, { path: `v${k}v`, shape: Array(rank).fill(1) }));
     optimizer.build(placeholders);
     return optimizer.variables.map(({ path, shape, dtype }) => {
       const last = path.slice(path.lastIndexOf('/') + 1);
-      if (shape.length === 0) return { dtype, variable: null, role: last };
-      const cut = last.indexOf('_');
-      return { dtype, variable: Number(last.slice(0, cut)), role: last.slice(cut + 1) };
+      const [, variable, role] = /^v(\d+)v_(.*)$/.exec(last) ?? [];
+      if (role === undefined) return { dtype, variable: null, role: last, isFull: true };
+      return { dtype, variable: Number(variable), role, isFull: shape.length === ranks[Number(variable)] };
     });
   } finally {
     optimizer.dispose();
     for (const placeholder of placeholders) placeholder.dispose();
   }
+}
+
+/** The file's k-th entry is the optimizer's variable `order[k]`; null for one that nobody needs. */
+export type Order = readonly (number | null)[];
+
+export type OrderName = 'keras3' | 'keras2' | 'optimizer_v2' | 'keras2.2';
+
+/** Scalars that Keras 2 did not keep with the state. */
+const ownOfKeras3 = /^(learning_rate|step_counter|dynamic_scale)$/;
+
+/**
+ * - `keras3`: as our own.
+ * - `keras2`, of 2.11 to 2.15: without the learning rate, and without what a loss-scaling wrapper has.
+ * - `optimizer_v2`, of 2.0 to 2.10 and the `legacy` ones: the count, then slot by slot: all m, all v.
+ * - `keras2.2`, of Keras before TensorFlow's: the same, and a scalar for each variable that stands for the missing vhat.
+ */
+export function orderOf(name: OrderName, layout: readonly StateSlot[]): Order {
+  const all = layout.map((_, k) => k);
+  if (name === 'keras3') return all;
+  const counts = all.filter((k) => layout[k].role === 'iteration');
+  const kept = all.filter((k) => {
+    const { role, variable } = layout[k];
+    if (variable !== null) return true;
+    return role === 'iteration' ? k === counts.at(-1) : !ownOfKeras3.test(role); // the wrapper's own count never moves
+  });
+  if (name === 'keras2') return kept;
+  const roles = [...new Set(kept.map((k) => layout[k].role))];
+  const bySlot = roles.flatMap((role) => kept.filter((k) => layout[k].role === role));
+  if (name === 'optimizer_v2') return bySlot;
+  const variables = new Set(layout.flatMap(({ variable }) => (variable === null ? [] : [variable])));
+  return [...bySlot, ...Array(variables.size).fill(null)];
 }

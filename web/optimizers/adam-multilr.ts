@@ -14,13 +14,17 @@ import {
 import { LearningRateSchedule } from '../schedules/schedules.js';
 import type { Target } from '../step/target.js';
 import { type AdamOptions, adamOptions } from './adam.js';
-import type { Kind, Options, RateGroups } from './configuration.js';
+import type { Kind, Options } from './configuration.js';
+import type { RateGroups } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { type Check, number, pattern } from './options.js';
 import { partsOf } from './parts.js';
 
 export interface PatternRate {
-  /** Regular expressions, searched in the variable's path and in the path as TensorFlow writes it, with ':0'. */
+  /**
+   * Regular expressions, searched in the variable's path and in the path as TensorFlow writes it, with ':0'. They run
+   * as they are, and some take for ever, such as `(a+)+$`: take them from configs that you trust.
+   */
   patterns: readonly string[];
   /** Replaces the learning rate of the variables found. */
   lr: LearningRate;
@@ -140,6 +144,7 @@ const multi: Kind = {
 export class AdamMultilr extends Optimizer {
   static override readonly name: string = 'AdamMultilr';
   static override readonly className: string = 'AdamMultilr';
+  static override readonly hasDecay: boolean = true;
   declare beta1: number;
   declare beta2: number;
   declare epsilon: number;
@@ -158,7 +163,7 @@ export class AdamMultilr extends Optimizer {
   }
 
   override getConfig(): Record<string, unknown> {
-    const rates = partsOf(this).options.rateGroups as PatternRates;
+    const rates = partsOf(this).options.ownRates as PatternRates;
     return { ...super.getConfig(), pattern_lrs: rates.toConfig() };
   }
 }

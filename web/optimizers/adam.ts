@@ -3,6 +3,7 @@
 import { describe } from '../basics/errors.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Kind } from './configuration.js';
+import type { VariableGroup } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, type Check, compat, momentOptions, number, torchDecay } from './options.js';
 
@@ -27,6 +28,8 @@ export interface OptimizerOptions {
   lossScaleFactor?: number | null;
   /** Update once every so many calls, with the mean of their gradients. Default null, every call. */
   gradientAccumulationSteps?: number | null;
+  /** Variables, by path, with a multiple of the learning rate, or without weight decay. Default null. */
+  groups?: readonly VariableGroup[] | null;
   /** Ascend: gradients count negated, as in torch.optim. Default false. */
   maximize?: boolean;
   /** Accepted for Keras' configs; no effect: there is nothing left to compile. */

@@ -13,6 +13,7 @@ import { Stepper } from '../step/stepper.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
+import { groupOf } from './groups.js';
 import type { Holder } from './lifetime.js';
 
 export interface Made {
@@ -125,6 +126,10 @@ export class Build implements Holder {
     const { native, targets } = stepper;
     const { rateGroups, name } = this.#options;
     for (const t of targets) if (this.#excluded.has(t, parameters[t.row])) native.excludeFromDecay(t.row);
+    const { groups } = this.#options.values;
+    if (groups)
+      for (const target of targets)
+        if (groupOf(groups, target)?.decays === false) native.excludeFromDecay(target.row);
     if (rateGroups) for (const target of targets) native.setGroup(target.row, rateGroups.groupOf(target));
     const { hypers } = this.#options;
     for (const target of targets) fillSlots(stepper, target, (hyper) => hypers.get(hyper) ?? 0);

@@ -6,6 +6,8 @@ import type { EngineOptimizer } from '../engine/engine.js';
 import { dialects, ruleFacts } from '../engine/facts.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import type { StepOptions, Target } from '../step/target.js';
+import { groupedRates, groupsConfig, type RateGroups, type VariableGroup } from './groups.js';
+import { modernConfig } from './older-configs.js';
 import { camelCase, checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
 
 export type Options = Record<string, unknown>;
@@ -18,6 +20,7 @@ export type Values = Readonly<
       lossScaleFactor: number | null;
       maximize: boolean;
       gradientAccumulationSteps: number | null;
+      groups: readonly VariableGroup[] | null;
     }
 >;
 
@@ -39,18 +42,13 @@ export interface Kind {
   rateGroups?(values: () => Readonly<Options>): RateGroups;
 }
 
-/** More than one learning rate: the group of each variable, and the rate of each group at a call. */
-export interface RateGroups {
-  groupOf(target: Target): number;
-  at(rate: number, iteration: number): readonly number[];
-  /** Whether the rates change from call to call although the optimizer's own is a number. */
-  varies(): boolean;
-}
-
 export class Configuration {
   readonly kind: Kind;
   readonly name: string;
-  readonly rateGroups: RateGroups | null;
+  /** The class' own. */
+  readonly ownRates: RateGroups | null;
+  /** These, and those of the option `groups`. */
+  rateGroups: RateGroups | null;
   values: Values;
   rate: Rate;
   /** There is state: what decides which cannot change. */
@@ -67,7 +65,8 @@ export class Configuration {
     this.#checkTogether(this.values);
     this.rate = rateFrom(`${className}: learningRate`, this.values.learningRate);
     this.name = text(`${className}: name`, this.values.name ?? kind.defaultName);
-    this.rateGroups = kind.rateGroups?.(() => this.values) ?? null;
+    this.ownRates = kind.rateGroups?.(() => this.values) ?? null;
+    this.rateGroups = this.#groups();
   }
 
   /** The update rule that the options choose, by its name in the engine. */
@@ -95,11 +94,14 @@ export class Configuration {
     const checked = options[name].check(`${className}: ${name}`, value ?? options[name].default);
     const next = { ...this.values, [name]: checked };
     this.#checkTogether(next);
+    if (this.#fixed && next.groups !== this.values.groups)
+      throw new Error(`${className}: groups must be set before the optimizer is built.`);
     if (this.#fixed && this.#changesState(next))
       throw new Error(
         `${className}: ${name} decides which state there is; set it before the optimizer is built.`,
       );
     this.values = next;
+    if (name === 'groups') this.rateGroups = this.#groups();
     this.#stale = true;
   }
 
@@ -128,6 +130,7 @@ export class Configuration {
       if (option.config === 'always' || (option.config === 'changed' && value !== option.default))
         config[snakeCase(name)] = value;
     }
+    if (this.values.groups) config.groups = groupsConfig(this.values.groups);
     return config;
   }
 
@@ -172,6 +175,11 @@ export class Configuration {
     this.#stale = false;
   }
 
+  #groups(): RateGroups | null {
+    const { groups } = this.values;
+    return groups ? groupedRates(this.ownRates, groups) : this.ownRates;
+  }
+
   #rateConfig(): unknown {
     if (this.rate.schedule) return serializeSchedule(this.rate.schedule);
     if (this.rate.isNumber) return this.rate.at(0);
@@ -199,15 +207,23 @@ function tellRates(native: EngineOptimizer, rates: readonly number[]): void {
   for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);
 }
 
-/** What a constructor takes, from Keras' JSON or our own: schedules are made of their configs. @throws TypeError, RangeError */
+/**
+ * What a constructor takes, from Keras' JSON or our own: schedules are made of their configs, and what older versions
+ * wrote is put as today's.
+ * @param decays whether the class has the option `decay` itself
+ * @throws TypeError, RangeError
+ */
 export function readConfig(
+  className: string,
   config: Record<string, unknown>,
   customObjects: Record<string, unknown>,
+  decays: boolean,
 ): Record<string, unknown> {
   if (!isRecord(config))
     throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
-  const key = 'learning_rate' in config ? 'learning_rate' : 'learningRate';
-  const rate = config[key];
-  if (typeof rate !== 'object' || rate === null) return config;
-  return { ...config, [key]: rateFrom(`fromConfig: ${key}`, rate, customObjects).schedule };
+  const modern = modernConfig(className, config, decays);
+  const key = 'learning_rate' in modern ? 'learning_rate' : 'learningRate';
+  const rate = modern[key];
+  if (typeof rate !== 'object' || rate === null) return modern;
+  return { ...modern, [key]: rateFrom(`fromConfig: ${key}`, rate, customObjects).schedule };
 }

@@ -10,7 +10,7 @@ import { pattern, snakeCase } from './options.js';
 export interface Excluded {
   /** Each must be among the variables built. */
   varList?: readonly Parameter[];
-  /** Regular expressions. */
+  /** Regular expressions. They run as they are, and some take for ever, such as `(a+)+$`: take them from whom you trust. */
   varNames?: readonly string[];
 }
 

@@ -271,18 +271,15 @@ export class LossScaleOptimizer extends Optimizer {
       scaling.shrink();
       return undefined;
     }
+    const count = () => scaling.count(this.dynamicGrowthSteps);
     const factor = this.#inner.lossScaleFactor; // Keras' inner optimizer divides by it as well, afterwards
     const { run } = scaling.inner;
     const waiting =
       factor === null
         ? run.applyScaled(grads, variables, scaling.scale, encoder)
         : run.applyScaled(scaling.divided(grads), variables, factor, encoder);
-    if (waiting) return waiting.then(() => this.#count());
-    this.#count();
-  }
-
-  #count(): void {
-    this.#scaling.count(this.#parts.options.values.dynamicGrowthSteps as number);
+    if (waiting) return waiting.then(count);
+    count();
   }
 
   override updateStep(

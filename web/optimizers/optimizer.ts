@@ -18,6 +18,7 @@ import { applyFromLoss, applyPairs, applyToValues, OwnGradients } from './apply-
 import { Build } from './build.js';
 import { Configuration, type Kind, readConfig } from './configuration.js';
 import type { Excluded } from './exclusion.js';
+import type { VariableGroup } from './groups.js';
 import { type Holder, Lifetime } from './lifetime.js';
 import { type OptionTable, snakeCase } from './options.js';
 import { isBuiltIn, keepParts, partsOf } from './parts.js';
@@ -33,6 +34,8 @@ export abstract class Optimizer {
   static readonly name: string = 'Optimizer';
   /** The `class_name` of Keras' configs. */
   static readonly className: string = 'Optimizer';
+  /** Whether `decay` is an option of the class, as in optimizer_v2, and not only of old configs. */
+  static readonly hasDecay: boolean = false;
 
   /** Decoupled weight decay, or null. */
   declare weightDecay: number | null;
@@ -44,6 +47,8 @@ export abstract class Optimizer {
   declare emaOverwriteFrequency: number | null;
   declare lossScaleFactor: number | null;
   declare gradientAccumulationSteps: number | null;
+  /** Variables with a rate of their own, or without weight decay; fixed once built. */
+  declare groups: readonly VariableGroup[] | null;
   /** Same as `dispose()`. */
   declare [Symbol.dispose]: () => void;
 
@@ -113,7 +118,9 @@ export abstract class Optimizer {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    return new this(readConfig(config, customObjects) as never);
+    // biome-ignore lint/complexity/noThisInStatic: the class that it is called on
+    const { className, hasDecay } = this as unknown as typeof Optimizer;
+    return new this(readConfig(className, config, customObjects, hasDecay) as never);
   }
 
   /**

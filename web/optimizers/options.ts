@@ -2,6 +2,7 @@
 // Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
 import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
 import type { EngineOptimizer } from '../engine/engine.js';
+import { readGroups } from './groups.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
 export type Check<T> = (label: string, value: unknown) => T;
@@ -127,6 +128,7 @@ export const baseOptions = {
     config: 'always',
   },
   maximize: { default: false, check: boolean, config: 'changed' },
+  groups: { default: null, check: readGroups, config: 'never' }, // saved by the optimizer itself
   jitCompile: { default: null, check: anything, config: 'never' },
   mesh: { default: null, check: anything, config: 'never' },
   isLegacyOptimizer: { default: null, check: anything, config: 'never' },

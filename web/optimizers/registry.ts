@@ -12,6 +12,7 @@ import { Lion } from './lion.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
 import { Muon } from './muon.js';
 import { Nadam, RAdam } from './nadam.js';
+import { modernLossScale, modernName, optimizerWithin } from './older-configs.js';
 import { Optimizer } from './optimizer.js';
 import { RMSprop } from './rmsprop.js';
 import { ScheduleFreeAdamW } from './schedule-free.js';
@@ -33,7 +34,7 @@ const lossScale: OptimizerClass = {
   fromConfig(config, customObjects) {
     if (!isRecord(config))
       throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
-    const { inner_optimizer, innerOptimizer, ...options } = config;
+    const { inner_optimizer, innerOptimizer, ...options } = modernLossScale(config);
     const inner = get((inner_optimizer ?? innerOptimizer) as SerializedOptimizer, customObjects);
     return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
   },
@@ -78,6 +79,8 @@ export function deserialize(
   config: SerializedOptimizer,
   customObjects: Record<string, unknown> = {},
 ): Optimizer {
+  if (isRecord(config) && config.class_name === undefined)
+    config = optimizerWithin(config as unknown as Record<string, unknown>) as SerializedOptimizer;
   if (!isRecord(config) || typeof config.class_name !== 'string')
     throw new TypeError(
       `optimizers.deserialize takes { class_name, config }, got ${describe(config)}.${awaited(config)}`,
@@ -87,7 +90,7 @@ export function deserialize(
     throw new TypeError(
       `optimizers.deserialize: customObjects must be an object of classes by name, got ${describe(customObjects)}.`,
     );
-  const name = config.class_name.split('>').pop() as string;
+  const name = modernName(config.class_name);
   const own = Object.entries(customObjects).filter(([, c]) => isOptimizerClass(c)) as [
     string,
     OptimizerClass,

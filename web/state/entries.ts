@@ -26,6 +26,8 @@ export interface StateEntry {
   read(): number | Float32Array;
   /** Refuses a value of the right kind. */
   check?(value: number): void;
+  /** Of a slot of the optimizer's rule, which it is. */
+  readonly slot?: string;
   /** Of the right kind and size: see `assignAll`. */
   write(value: number | ArrayLike<number>): void;
 }
@@ -66,7 +68,8 @@ export function scalarEntry(
     path,
     shape: [],
     dtype,
-    read,
+    // Counts go on beyond Keras' type, but are saved within it: loading refuses all others.
+    read: dtype === 'int32' ? () => Math.min(read(), 2 ** 31 - 1) : read,
     write: (value) => write(cast(value as number)),
     check,
   };
@@ -77,6 +80,7 @@ export function arrayEntry(
   path: string,
   shape: readonly number[],
   view: () => Float32Array,
+  slot?: string,
 ): StateEntry {
   const isScalar = shape.length === 0; // a parameter of shape []
   return {
@@ -86,16 +90,42 @@ export function arrayEntry(
     dtype: 'float32',
     read: () => (isScalar ? view()[0] : view()),
     write: (value) => view().set(typeof value === 'number' ? [value] : value),
+    slot,
   };
 }
 
-function remoteEntry(key: string, path: string, shape: readonly number[], remote: Remote): StateEntry {
+/**
+ * Slots that sum or compare squares or sizes, by the names that Keras' and our rules give them: none of their
+ * elements is ever below zero. A step would take a root of it, or move the other way.
+ */
+const neverNegative = /^(velocity(_hat)?|norm|accumulator|accumulated_(grad|delta_var)|[rcv])$/;
+
+/** @param at what refuses, `setWeights: 'adam/kernel_velocity'` @throws RangeError */
+export function checkSlot(at: string, slot: string, value: number | ArrayLike<number>): void {
+  if (!neverNegative.test(slot)) return;
+  const list = typeof value === 'number' ? [value] : value;
+  for (let k = 0; k < list.length; k++)
+    if (list[k] < 0)
+      throw new RangeError(
+        `${at} has ${list[k]} at ${k}, and a ${slot} is never below zero. Weights in another order look like this: ` +
+          "Keras' legacy optimizers (optimizer_v2, and `.h5` files of Keras 2) list all first moments and then all " +
+          'second ones, the ones here both of each variable.',
+      );
+}
+
+function remoteEntry(
+  key: string,
+  path: string,
+  shape: readonly number[],
+  remote: Remote,
+  slot: string | undefined,
+): StateEntry {
   const read = () => {
     throw new Error(`'${path}' lives on the GPU: await onload() first, or readState().`);
   };
   const write = (value: number | ArrayLike<number>) =>
     remote.write(typeof value === 'number' ? [value] : value);
-  return { key, path, shape, dtype: 'float32', remote, read, write };
+  return { key, path, shape, dtype: 'float32', remote, read, write, slot };
 }
 
 export const userEntry = (variable: Variable): StateEntry =>
@@ -120,11 +150,11 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
     const isFactor = slot?.extent === 1 || slot?.extent === 2;
     const path = `${name}/${isFactor ? target.name : `${target.path.replaceAll('/', '_')}_${suffix}`}`;
     if (!elsewhere?.has(target.row)) {
-      if (view()) entries.push(arrayEntry(key, path, shape, view as () => Float32Array));
+      if (view()) entries.push(arrayEntry(key, path, shape, view as () => Float32Array, slot?.name));
       return;
     }
     const remote = remoteOf(elsewhere);
-    if (remote) entries.push(remoteEntry(key, path, shape, remote));
+    if (remote) entries.push(remoteEntry(key, path, shape, remote, slot?.name));
   };
   for (const t of targets)
     add(
@@ -202,7 +232,7 @@ export function assignAll(what: string, entries: readonly StateEntry[], values: 
 /** @throws TypeError, RangeError that begin with `what` */
 export function checkValue(
   what: string,
-  { path, shape, dtype, check }: StateEntry,
+  { path, shape, dtype, check, slot }: StateEntry,
   value: unknown,
 ): number | ArrayLike<number> {
   if (value instanceof OptimizerVariable) value = value.value;
@@ -212,6 +242,7 @@ export function checkValue(
     if (dtype === 'int32' && !(Number.isInteger(x) && x >= 0 && x < 2 ** 31))
       throw new RangeError(`${what}: '${path}' must be an integer from 0 on, got ${x}.`);
     check?.(x);
+    if (slot) checkSlot(`${what}: '${path}'`, slot, x);
     return x;
   }
   const read = numbers(value);
@@ -219,5 +250,6 @@ export function checkValue(
   const size = shape.reduce((a, b) => a * b, 1);
   if (read.length !== size)
     throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${read.length}.`);
+  if (slot) checkSlot(`${what}: '${path}'`, slot, read);
   return read;
 }

@@ -28,33 +28,56 @@ export function parse(what: string, bytes: unknown): SafeTensors {
   if (given.length < 8) throw broken('shorter than the length of the header');
   const length = Number(new DataView(given.buffer, given.byteOffset, 8).getBigUint64(0, true));
   if (length > given.length - 8) throw broken(`the header is said to have ${length} bytes`);
-  let header: Record<string, Tensor>;
+  let header: unknown;
   try {
     header = JSON.parse(new TextDecoder().decode(given.slice(8, 8 + length)));
   } catch {
     throw broken('the header is no JSON');
   }
-  if (typeof header !== 'object' || header === null) throw broken('the header is no JSON object');
-  const { __metadata__: metadata = {}, ...rest } = header as Record<string, unknown>;
+  if (!isRecord(header)) throw broken('the header is no JSON object');
+  const { __metadata__: metadata = {}, ...rest } = header;
+  if (!isRecord(metadata) || !Object.values(metadata).every((text) => typeof text === 'string'))
+    throw broken('its __metadata__ is no record of texts');
   const data = given.subarray(8 + length);
-  for (const [name, tensor] of Object.entries(rest as Record<string, Tensor>)) {
-    const [from, to] = tensor?.data_offsets ?? [];
-    if (!Array.isArray(tensor?.shape) || !(from >= 0 && from <= to && to <= data.length))
-      throw broken(`the entry of '${name}' does not lie within it`);
+  const tensors = new Map<string, Tensor>();
+  for (const [name, tensor] of Object.entries(rest)) {
+    if (!isTensor(tensor)) throw broken(`the entry of '${name}' is no { dtype, shape, data_offsets }`);
+    const [from, to] = tensor.data_offsets;
+    if (from > to || to > data.length) throw broken(`the entry of '${name}' does not lie within it`);
+    tensors.set(name, tensor);
   }
-  return {
-    tensors: new Map(Object.entries(rest as Record<string, Tensor>)),
-    metadata: metadata as Record<string, string>,
-    data,
-  };
+  // No byte belongs to two. (That some belong to none is against the format too, and does no harm.)
+  let end = 0;
+  for (const [name, { data_offsets: offsets }] of [...tensors].sort(byPlace)) {
+    if (offsets[0] < end) throw broken(`'${name}' begins at ${offsets[0]}, within what ends at ${end}`);
+    end = offsets[1];
+  }
+  return { tensors, metadata: metadata as Record<string, string>, data };
 }
+
+const byPlace = (a: [string, Tensor], b: [string, Tensor]) =>
+  a[1].data_offsets[0] - b[1].data_offsets[0] || a[1].data_offsets[1] - b[1].data_offsets[1];
+
+const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
+
+const isRecord = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+
+const isCounts = (value: unknown): value is number[] =>
+  Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);
+
+const isTensor = (value: unknown): value is Tensor =>
+  isRecord(value) &&
+  typeof value.dtype === 'string' &&
+  isCounts(value.shape) &&
+  isCounts(value.data_offsets) &&
+  value.data_offsets.length === 2;
 
 /** A tensor of 4-byte elements as numbers. @throws RangeError if its size does not fit its shape. */
 export function values(what: string, name: string, file: SafeTensors): Float32Array | Int32Array {
   const { dtype, shape, data_offsets: offsets } = file.tensors.get(name) as Tensor;
-  const size = shape.reduce((a, b) => a * b, 1);
   const bytes = file.data.slice(...offsets); // a copy is aligned
-  if (!(dtype in types) || bytes.length !== size * 4)
+  if (!Object.hasOwn(types, dtype) || bytes.length !== sizeOf(shape) * 4)
     throw new RangeError(
       `${what}: '${name}' must be F32 or I32 of shape [${shape}], got ${dtype} in ${bytes.length} bytes.`,
     );

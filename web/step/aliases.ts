@@ -3,8 +3,9 @@
 // none costs a comparison: a variable's own gradient buffer, and arrays in buffers of their own.
 import type { Engine } from '../engine/engine.js';
 import { ruleFacts } from '../engine/facts.js';
-import { type Home, homeOf } from './home.js';
+import { homeOf } from './home.js';
 import type { Stepping } from './stepping.js';
+import type { Target } from './target.js';
 
 export interface Range {
   readonly start: number;
@@ -34,13 +35,13 @@ export class Aliases {
   }
 
   /** @param address in the engine's memory; 0 for an array of the JavaScript heap */
-  has(gradient: Float32Array, address: number, home: Home | null): boolean {
+  has(gradient: Float32Array, address: number, { variable }: Target): boolean {
     if (address === 0) {
       if (this.#arrays.size === 0) return false;
       const list = this.#arrays.get(gradient.buffer);
       return list !== undefined && overlaps(list, rangeOf(gradient));
     }
-    if (address === home?.gradientAddress) return false;
+    if (variable && address === homeOf(variable).gradientAddress) return false;
     return overlaps(this.#written(), rangeOf(gradient));
   }
 

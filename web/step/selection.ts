@@ -107,8 +107,7 @@ export class Selection implements Selecting {
       if (this.#stamps[row] === stamp)
         throw new RangeError(`apply: the variable '${target.path}' is given twice.`);
       this.#stamps[row] = stamp;
-      const home = this.#homes[row];
-      if (home?.isDisposed ?? true) checkAlive(target);
+      if (this.#homes[row]?.isDisposed ?? true) checkAlive(target);
       let g = grads[i];
       if (g === null || g === undefined) {
         if (++absent <= named) missing += `${missing && ', '}'${target.path}'`;
@@ -120,7 +119,7 @@ export class Selection implements Selecting {
       if (g instanceof Float32Array) {
         if (g.length !== target.size) checkGradient(g, target);
         if (this.#engine.owns(g)) address = g.byteOffset;
-        if (this.#aliases.has(g, address, home)) {
+        if (this.#aliases.has(g, address, target)) {
           g = new Float32Array(g); // as it was before the step
           address = 0;
           dense = false; // and at the next step once more

@@ -1,6 +1,7 @@
 // The wasm modules by themselves, in one memory of the bench's own: the scalar and the SIMD kernels driven
 // without the engine and the TypeScript round them, and the yardsticks. All work on the same four arrays.
 import { readFileSync } from 'node:fs';
+import * as facts from '../../../build/wasm/facts.mjs';
 import { gradientOf, hyper, numbers, weightsOf } from './data.mjs';
 
 const files = {
@@ -11,7 +12,7 @@ const files = {
 const rules = { adam: 0, adamax: 2 }; // cpp/kernels/table.h
 const pipe = [1, 1, 1, 1, -Infinity, Infinity, 0, 0, 0, 1, 1, 1, 0]; // no stage: cpp/kernels/stage.h
 const page = 4096;
-const rowWords = 12;
+const { words: rowWords } = facts.row;
 const [rowAt, pipeAt, coefAt] = [0, 64, 128]; // on the first page
 const dividerAt = [page, 2 * page]; // the dividers' output and input: 1,024 floats each
 // Where in a page w, g, m and v start, as in cpp/engine/memory.h.
@@ -67,7 +68,7 @@ function writeRows(at, addresses, count, size) {
   const rows = new Uint32Array(memory.buffer, at, count * rowWords);
   for (let k = 0; k < count; k++) {
     const [w, g, m, v] = addresses.map((address) => address + k * size * 4);
-    rows.set([w, g, m, v, 0, 0, 0, pipeAt, coefAt, size, 0, 0], k * rowWords);
+    rows.set([w, g, m, v, 0, 0, 0, pipeAt, coefAt, size], k * rowWords);
   }
 }
 

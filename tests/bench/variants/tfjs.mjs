@@ -19,6 +19,9 @@ const classes = { adam: Adam, adamax: Adamax };
 export const oursInTfjs = (backend, rule, n) =>
   variantOf(backend, `ours in tfjs ${backend}`, n, () => tfOptimizer(new classes[rule](hyper)));
 
+/** Any optimizer that tfjs takes. */
+export const tfjsOptimizer = (backend, label, n, make) => variantOf(backend, label, n, make);
+
 async function variantOf(backend, label, n, make) {
   const enter = () => tf.setBackend(backend);
   await enter();

@@ -1,0 +1,98 @@
+// Parameter groups, as PyTorch has them: variables whose learning rate is a multiple of the optimizer's, or that weight
+// decay leaves alone. Groups are data, by path, so that they are in the config and in what is saved. Everything else is
+// the same for all variables: two optimizers are there for the rest.
+import { describe } from '../basics/errors.js';
+
+/** A variable, as far as groups know it. */
+interface Named {
+  readonly path: string;
+}
+
+/** More than one learning rate: the group of each variable, and the rate of each group at a call. */
+export interface RateGroups {
+  groupOf(target: Named): number;
+  at(rate: number, iteration: number): readonly number[];
+  /** Whether the rates change from call to call although the optimizer's own is a number. */
+  varies(): boolean;
+}
+
+export interface VariableGroup {
+  /** The paths of its variables. A variable in no group has the optimizer's own options. */
+  readonly paths: readonly string[];
+  /** The group's learning rate, in units of the optimizer's. Default 1. */
+  readonly rateFactor?: number;
+  /** False: the optimizer's weight decay does not apply. Default true. */
+  readonly decays?: boolean;
+}
+
+const keys = {
+  paths: 'paths',
+  rateFactor: 'rateFactor',
+  rate_factor: 'rateFactor',
+  decays: 'decays',
+} as const;
+
+/** The check of the option; in Keras' spelling too, as in configs. @throws TypeError, RangeError */
+export function readGroups(label: string, value: unknown): readonly VariableGroup[] | null {
+  if (value === null) return null;
+  if (!Array.isArray(value))
+    throw new TypeError(
+      `${label} must be an array of { paths, rateFactor, decays }, got ${describe(value)}.`,
+    );
+  const seen = new Set<string>();
+  return value.map((given, k): VariableGroup => {
+    const at = `${label}[${k}]`;
+    if (typeof given !== 'object' || given === null)
+      throw new TypeError(`${at} must be { paths, rateFactor, decays }, got ${describe(given)}.`);
+    const group: Record<string, unknown> = { rateFactor: 1, decays: true };
+    for (const [key, entry] of Object.entries(given)) {
+      if (!Object.hasOwn(keys, key))
+        throw new TypeError(`${at}: unknown key '${key}'; known are 'paths', 'rateFactor' and 'decays'.`);
+      if (entry !== undefined) group[keys[key as keyof typeof keys]] = entry;
+    }
+    const { paths, rateFactor, decays } = group;
+    if (!Array.isArray(paths) || !paths.every((path) => typeof path === 'string'))
+      throw new TypeError(`${at}.paths must be an array of strings, got ${describe(paths)}.`);
+    if (typeof rateFactor !== 'number' || !Number.isFinite(rateFactor))
+      throw new RangeError(`${at}.rateFactor must be a finite number, got ${describe(rateFactor)}.`);
+    if (typeof decays !== 'boolean')
+      throw new TypeError(`${at}.decays must be true or false, got ${describe(decays)}.`);
+    for (const path of paths) {
+      if (seen.has(path)) throw new RangeError(`${label}: '${path}' is in two groups.`);
+      seen.add(path);
+    }
+    return { paths: [...paths], rateFactor, decays };
+  });
+}
+
+/** As in a config: Keras' spelling. */
+export const groupsConfig = (groups: readonly VariableGroup[] | null) =>
+  groups?.map(({ paths, rateFactor, decays }) => ({ paths: [...paths], rate_factor: rateFactor, decays })) ??
+  null;
+
+export const groupOf = (groups: readonly VariableGroup[], target: Named): VariableGroup | undefined =>
+  groups.find(({ paths }) => paths.includes(target.path));
+
+/** The rates of groups after those that the class has of its own; group 0 is the optimizer's. */
+export function groupedRates(own: RateGroups | null, groups: readonly VariableGroup[]): RateGroups {
+  // Those of the class, of which there may be any number, come after.
+  const first = groups.length + 1;
+  const rates: number[] = [];
+  return {
+    groupOf(target) {
+      const k = groups.findIndex(({ paths, rateFactor }) => rateFactor !== 1 && paths.includes(target.path));
+      if (k >= 0) return 1 + k;
+      const inner = own?.groupOf(target) ?? 0;
+      return inner === 0 ? 0 : first + inner - 1;
+    },
+    at(rate, iteration) {
+      const inner = own?.at(rate, iteration);
+      rates[0] = inner?.[0] ?? rate;
+      for (const [k, { rateFactor = 1 }] of groups.entries())
+        rates[1 + k] = Math.fround(rates[0] * rateFactor);
+      for (let k = 1; k < (inner?.length ?? 0); k++) rates[first + k - 1] = (inner as readonly number[])[k];
+      return rates;
+    },
+    varies: () => own?.varies() ?? false,
+  };
+}
