@@ -7,6 +7,27 @@ import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapsh
 
 before(() => init());
 
+test('a count of calls beyond 2³¹ is saved as the largest that Keras has, and loads', () => {
+  const variable = new Variable([1, 2]);
+  const optimizer = new Adam();
+  optimizer.build([variable]);
+  optimizer.iterations = 2 ** 31 - 2;
+  for (let k = 0; k < 3; k++) optimizer.apply([Float32Array.of(1, -1)]);
+  assert.equal(optimizer.rawIterations, 2 ** 31 + 1);
+  const bytes = optimizer.serializeState();
+  const weights = optimizer.getWeights();
+  assert.equal(weights[0], 2 ** 31 - 1);
+  const values = variable.value.slice();
+  optimizer.apply([Float32Array.of(1, -1)]);
+  const expected = variable.value.slice();
+  for (const load of [() => optimizer.loadState(bytes), () => optimizer.setWeights(weights)]) {
+    load();
+    variable.assign(values);
+    optimizer.apply([Float32Array.of(1, -1)]);
+    assertSameBits(variable.value, expected);
+  }
+});
+
 const PATHS = ['emb/table', 'dense/kernel', 'dense/bias'];
 const SIZES = [12, 17000, 3];
 

@@ -169,7 +169,7 @@ export class Build implements Holder {
     const iteration = scalarEntry(
       `${name}/iteration`,
       'int32',
-      () => this.iterations,
+      () => Math.min(this.iterations, 2 ** 31 - 1), // Keras' type; nothing depends on the count so far out
       (x) => {
         this.iterations = x;
       },
