@@ -9,12 +9,12 @@ export const exceptions = {
   'adamax-tiny-grads-03': 'gradients and momentum are denormal and become 0; the variables agree',
 };
 
-/** Optimizers that no GPU takes: whole-variable sums stand in the middle of their update, and there is no form for that. */
-const refused = ['Lamb'];
+/** Optimizers that no GPU takes: they look at whole variables in the middle of an update, and there is no form for that. */
+const refused = ['Lamb', 'Adafactor', 'Muon'];
 
 /** What a case says instead of numbers where it cannot run on a GPU; undefined where it can. */
 export const refusalOf = ({ optimizer }) =>
-  refused.includes(optimizer) ? /sums over whole variables, and has no form for a GPU/ : undefined;
+  refused.includes(optimizer) ? /looks at whole variables, and has no form for a GPU/ : undefined;
 
 /** Infinities and NaNs, on purpose. */
 export const mayDiffer = (testCase) =>

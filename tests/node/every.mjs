@@ -2,6 +2,7 @@
 // are generated run over. `without` says what a variant cannot have.
 import {
   Adadelta,
+  Adafactor,
   Adagrad,
   Adam,
   Adamax,
@@ -10,6 +11,7 @@ import {
   Ftrl,
   Lamb,
   Lion,
+  Muon,
   Nadam,
   RAdam,
   RMSprop,
@@ -20,7 +22,15 @@ import {
 const torch = { compat: 'torch' };
 const tfjs = { compat: 'tfjs' };
 
-export const every = [
+const variantsOf = (list) =>
+  list.flatMap(([Class, ...variants]) =>
+    variants.map((options) => {
+      const text = Object.entries(options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
+      return { name: `${Class.name} { ${text.join(', ')} }`, Class, options };
+    }),
+  );
+
+export const every = variantsOf([
   [SGD, {}, { momentum: 0.9 }, { momentum: 0.9, nesterov: true }],
   [SGD, torch, { ...torch, momentum: 0.9, dampening: 0.1 }, { ...torch, momentum: 0.9, nesterov: true }],
   [SGD, tfjs, { ...tfjs, momentum: 0.9 }, { ...tfjs, momentum: 0.9, nesterov: true }],
@@ -45,9 +55,10 @@ export const every = [
   [Lion, {}],
   [ScheduleFreeAdamW, {}, { warmupSteps: 3 }],
   [Lamb, {}],
-].flatMap(([Class, ...variants]) =>
-  variants.map((options) => {
-    const text = Object.entries(options).map(([name, value]) => `${name}: ${JSON.stringify(value)}`);
-    return { name: `${Class.name} { ${text.join(', ')} }`, Class, options };
-  }),
-);
+]);
+
+/** Those that read whole variables: on Variables and arrays alone. */
+export const whole = variantsOf([
+  [Adafactor, {}, { relativeStep: false, clipThreshold: 0.5 }],
+  [Muon, { adamWeightDecay: null }, { adamWeightDecay: null, nesterov: false, rmsRate: null }],
+]);

@@ -344,7 +344,7 @@ test('a state is refused where it means something else', async () => {
     const optimizer = tfOptimizer(ours);
     await optimizer.setWeights(momentum);
     assert.throws(() => step(optimizer), { name: 'RangeError', message: pattern });
-    assert.equal(ours.iterations, 0);
+    assert.equal(ours.iterations, 1); // what was loaded is known at once
   }
   const adam = tfOptimizer(new Adam());
   await adam.setWeights([{ name: 'iter', tensor: tf.scalar(5) }]); // as tf.train.sgd saves it

@@ -152,7 +152,7 @@ export class SavedWeights {
 
   /** Whether there is something whose variables have not been seen yet. */
   get pending(): boolean {
-    return this.#arrays.size > 0 || this.hasRuleScalars;
+    return this.#arrays.size > 0 || (!this.#stated && this.iterations > 0);
   }
 
   /**

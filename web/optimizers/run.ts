@@ -4,6 +4,7 @@
 import { describe, warnOnce } from '../basics/errors.js';
 import { isFloats, plainFloats } from '../basics/floats.js';
 import { rateFrom } from '../schedules/rate.js';
+import { homeOf } from '../step/home.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { checkAlive, checkGradient, heldCall } from '../step/selection.js';
@@ -92,13 +93,18 @@ export class Run {
     checkGradient(g, target);
     if (g instanceof SparseGradient)
       throw new TypeError('updateStep takes a Float32Array, got a SparseGradient.');
-    if (g instanceof Float32Array && (this.#build.engine.owns(g) || g.buffer === target.array?.buffer))
-      g = new Float32Array(g); // it may be what the step writes
+    if (g instanceof Float32Array && this.#mayBeWritten(g, target)) g = new Float32Array(g);
     const { native } = stepper;
     const rate = rateFrom('updateStep: learningRate', learningRate).at(native.iterations);
     stepper.lossScale = 1; // maximize is for calls with gradients of a loss
     this.#options.handTo(native, null);
     stepper.updateOnly(target, g as Float32Array, rate);
+  }
+
+  /** Whether a gradient may be a view of what the step writes; a variable's own gradient buffer is not. */
+  #mayBeWritten(g: Float32Array, { variable, array }: Target): boolean {
+    if (!this.#build.engine.owns(g)) return g.buffer === array?.buffer;
+    return !variable || homeOf(variable).gradientAddress !== g.byteOffset;
   }
 
   finalize(variables: readonly Parameter[]): void {

@@ -272,14 +272,11 @@ export class Stepper implements Stepping, Guest {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
     }
-    if (this.#rule.passes > 1 || this.#rule.whole)
+    if (this.#rule.passes > 1 && target.size > tileSize)
       throw new Error(
-        `updateStep: '${this.rule}' looks at the whole variable; it takes a Variable and a gradient in its buffer here.`,
+        `updateStep: '${this.rule}' sums over all ${target.size} elements; with more than ${tileSize} it takes a Variable and its own gradient buffer.`,
       );
-    this.#tiles.each(target, (from, size) => {
-      this.#engine.gradientTile.set(g.subarray(from, from + size));
-      this.native.updateOnly(target.row, from, size, 0, rate);
-    });
+    this.#tiles.updateOnly(target, g, rate);
   }
 
   /** Whether every element of a gradient is finite. */

@@ -136,6 +136,14 @@ export class Tiles {
     return this.#views[row];
   }
 
+  /** The rule alone. */
+  updateOnly(target: Target, g: Float32Array, rate: number): void {
+    this.each(target, (from, size) => {
+      this.#gradientTile.set(g.subarray(from, from + size));
+      this.#native.updateOnly(target.row, from, size, 0, rate);
+    });
+  }
+
   /** Puts the part of the rows that falls into [from, from + size) into the zeroed tile, or zeros it again. */
   #scatter({ rows, values, width }: Rows, from: number, size: number, clear: boolean): void {
     const tile = this.#gradientTile;
