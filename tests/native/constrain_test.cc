@@ -14,7 +14,7 @@ constexpr Kind kinds[] = {Kind::max_norm, Kind::unit_norm, Kind::min_max_norm, K
 NormRange range_of(Kind kind) {
   switch (kind) {
     case Kind::max_norm:
-      return {0, 1.5f, 1, false};
+      return {0, 1.5f, NAN, false};
     case Kind::unit_norm:
       return {1, 1, 1, true};
     case Kind::min_max_norm:
@@ -31,9 +31,10 @@ float constrained(Kind kind, float x, float norm) {
   const float floor = 1e-7f + norm;
   if (kind == Kind::unit_norm) return x / floor;
   float desired = norm < range.least ? range.least : norm > range.most ? range.most : norm;
-  if (kind == Kind::min_max_norm_partly) {
-    const float moved = 0.3f * desired;
-    desired = moved + 0.7f * norm;
+  if (kind != Kind::max_norm) {
+    const float rate = kind == Kind::min_max_norm ? 1 : 0.3f, rest = kind == Kind::min_max_norm ? 0 : 0.7f;
+    const float moved = rate * desired;
+    desired = moved + rest * norm;
   }
   return x * (desired / floor);
 }

@@ -94,7 +94,7 @@ void Reference::step(const Gradients& gradients) {
     }
     clip(present);
     for (auto& [v, g] : present) {
-      for (size_t i = 0; o.l2 != 0 && i < g.size(); i++) g[i] = g[i] + v->w[i] * float(o.l2);
+      for (size_t i = 0; o.l2 != 0 && !v->excluded && i < g.size(); i++) g[i] = g[i] + v->w[i] * float(o.l2);
       if (o.decays && !v->excluded) {
         for (float& w : v->w) w = w - (w * float(o.weight_decay)) * float(v->rate);
       }
