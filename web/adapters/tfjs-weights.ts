@@ -4,6 +4,7 @@ import { ruleFacts } from '../engine/facts.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import type { StateEntry } from '../state/entries.js';
+import type { Stepping } from '../step/stepping.js';
 import type { Target } from '../step/target.js';
 import { innermost } from './roster.js';
 
@@ -23,7 +24,7 @@ interface ArrayKind {
 
 /** The state arrays that each variable has, in the order of the file. */
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
-  const { rule, targets } = partsOf(optimizer).lifetime.require();
+  const { rule, targets } = partsOf(optimizer).lifetime.require() as Stepping;
   const entries = new Map(
     partsOf(innermost(optimizer))
       .state.entries()

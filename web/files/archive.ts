@@ -1,6 +1,7 @@
 // A .keras file taken apart: its files, its config, and the optimizer in it. Which weights it holds is weights.ts.
 import type { Optimizer } from '../optimizers/optimizer.js';
-import { get, type SerializedOptimizer } from '../optimizers/registry.js';
+import { get } from '../optimizers/registry.js';
+import type { SerializedOptimizer } from '../optimizers/serialized.js';
 import { type JsonNode, parseJson } from './json-text.js';
 import type { LayerConfig } from './layers.js';
 import { unzip } from './zip.js';

@@ -9,17 +9,13 @@ import { type Parameter, targetsFor } from '../step/parameters.js';
 import { Selection } from '../step/selection.js';
 import { fillSlots } from '../step/slots.js';
 import { Stepper } from '../step/stepper.js';
-import type { Selecting, Stepping } from '../step/stepping.js';
+import type { Stepping } from '../step/stepping.js';
+import type { Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion } from './exclusion.js';
-import type { Holder } from './lifetime.js';
+import type { Building, Made } from './parts.js';
 
-export interface Made {
-  readonly stepper: Stepping;
-  readonly selection: Selecting;
-}
-
-export class Build implements Holder {
+export class Build implements Building {
   readonly engine: Engine;
   readonly #options: Configuration;
   #made: Made | null = null;
@@ -32,6 +28,10 @@ export class Build implements Holder {
 
   get stepper(): Stepping | null {
     return this.#made?.stepper ?? null;
+  }
+
+  get iterations(): number {
+    return this.stepper?.native.iterations ?? 0;
   }
 
   require(): Stepping {
@@ -47,11 +47,14 @@ export class Build implements Holder {
     return this.#made;
   }
 
-  /** Of Variables and arrays; a second call does nothing. @throws TypeError, RangeError, Error; then nothing was made */
-  make(variables: readonly Parameter[]): void {
+  /**
+   * Of Variables and arrays; a second call does nothing. `given`: what somebody has checked and named already.
+   * @throws TypeError, RangeError, Error; then nothing was made
+   */
+  make(variables: readonly Parameter[], given?: readonly Target[]): void {
     if (this.#made) return;
     const { engine } = this;
-    const targets = targetsFor(variables, engine);
+    const targets = given ?? targetsFor(variables, engine);
     this.attach((rule, averages, accumulates) => ({
       stepper: new Stepper(engine, rule, targets, averages, accumulates),
       selection: new Selection(this.#options.name, engine, targets, variables),
