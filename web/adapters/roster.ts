@@ -4,6 +4,7 @@
 import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
+import { MultiOptimizer } from '../optimizers/multi.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import type { Selecting, Stepping } from '../step/stepping.js';
@@ -47,10 +48,14 @@ export class Roster<V extends Named, G> implements Selecting {
   #access: Access<V, G>;
   readonly #rowOf = new Map<string, number>();
 
-  /** @throws Error if the optimizer was built with variables of another kind */
+  /** @throws TypeError for a MultiOptimizer; Error if the optimizer was built with variables of another kind */
   constructor(optimizer: Optimizer, access: Access<V, G>) {
     this.#optimizer = innermost(optimizer);
     this.#access = access;
+    if (this.#optimizer instanceof MultiOptimizer)
+      throw new TypeError(
+        'MultiOptimizer steps Variables and arrays; give the adapter one optimizer for all.',
+      );
     if (this.#optimizer.built)
       throw new Error(
         `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,

@@ -9,19 +9,14 @@ import { Ftrl } from './ftrl.js';
 import { Lamb } from './lamb.js';
 import { Lion } from './lion.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
+import { MultiOptimizer, type MultiOptimizerOptions } from './multi.js';
+import { type OptimizerChoice, OptimizerMap } from './multi-map.js';
 import { Nadam, RAdam } from './nadam.js';
 import { Optimizer } from './optimizer.js';
 import { RMSprop } from './rmsprop.js';
 import { ScheduleFreeAdamW } from './schedule-free.js';
+import { type SerializedOptimizer, serialized } from './serialized.js';
 import { SGD } from './sgd.js';
-
-/** Keras' form of an optimizer: `{ module, class_name, config, registered_name }`. */
-export interface SerializedOptimizer {
-  module?: string | null;
-  class_name: string;
-  config?: Record<string, unknown>;
-  registered_name?: string | null;
-}
 
 interface OptimizerClass {
   readonly className: string;
@@ -37,6 +32,30 @@ const lossScale: OptimizerClass = {
   },
 };
 LossScaleOptimizer.fromConfig = lossScale.fromConfig as typeof LossScaleOptimizer.fromConfig;
+
+/** The same of an OptimizerMap and what has one. @throws TypeError for what is no such config */
+OptimizerMap.fromConfig = (config, customObjects) => {
+  const given = config?.default_optimizer ?? config?.defaultOptimizer;
+  const patterns = config?.optimizer_map ?? config?.optimizerMap ?? {};
+  if (!given || typeof patterns !== 'object')
+    throw new TypeError(
+      `OptimizerMap.fromConfig takes { default_optimizer, optimizer_map }, got ${describe(config)}.`,
+    );
+  const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
+  const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
+  return new OptimizerMap(read(given), Object.fromEntries(entries));
+};
+
+const multi: OptimizerClass = {
+  className: MultiOptimizer.className,
+  fromConfig({ optimizer_map, optimizerMap, ...options }, customObjects) {
+    const given = (optimizer_map ?? optimizerMap) as OptimizerChoice | Partial<SerializedOptimizer> | null;
+    const isMap = typeof given === 'object' && !(given instanceof OptimizerMap) && given?.config;
+    const map = isMap ? OptimizerMap.fromConfig(isMap, customObjects) : (given as OptimizerChoice);
+    return new MultiOptimizer(map, options as MultiOptimizerOptions);
+  },
+};
+MultiOptimizer.fromConfig = multi.fromConfig as typeof MultiOptimizer.fromConfig;
 
 const classes: readonly OptimizerClass[] = [
   SGD,
@@ -54,17 +73,13 @@ const classes: readonly OptimizerClass[] = [
   RAdam,
   AdamMultilr,
   lossScale,
+  multi,
 ];
 
 export function serialize(optimizer: Optimizer): SerializedOptimizer {
   if (!(optimizer instanceof Optimizer))
     throw new TypeError(`optimizers.serialize takes an optimizer, got ${describe(optimizer)}.`);
-  return {
-    module: 'keras.optimizers',
-    class_name: (optimizer.constructor as typeof Optimizer).className,
-    config: optimizer.getConfig(),
-    registered_name: null,
-  };
+  return serialized(optimizer);
 }
 
 /** @param customObjects classes that are not built in, optimizers or schedules, by name. */
