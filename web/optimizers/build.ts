@@ -102,17 +102,7 @@ export class Build implements Building {
 
   /** A call that may build; what it has built is given back if it fails, also later. */
   orUndo<T extends void | Promise<void>>(call: () => T): T {
-    if (this.#made) return call();
-    const refuse = (error: unknown): never => {
-      this.undo();
-      throw error;
-    };
-    try {
-      const waiting = call();
-      return (waiting instanceof Promise ? waiting.catch(refuse) : waiting) as typeof waiting;
-    } catch (error) {
-      return refuse(error);
-    }
+    return this.#made ? call() : undone(this, call);
   }
 
   entries(name: string): StateEntry[] {
@@ -134,6 +124,20 @@ export class Build implements Building {
     if (this.#made)
       throw new Error('excludeFromWeightDecay must be called before build, and before the first apply.');
     this.#excluded = new Exclusion(which);
+  }
+}
+
+/** A call, and what it has built is undone if it fails, also later. */
+export function undone<T extends void | Promise<void>>(building: { undo(): void }, call: () => T): T {
+  const refuse = (error: unknown): never => {
+    building.undo();
+    throw error;
+  };
+  try {
+    const waiting = call();
+    return (waiting instanceof Promise ? waiting.catch(refuse) : waiting) as typeof waiting;
+  } catch (error) {
+    return refuse(error);
   }
 }
 

@@ -5,6 +5,7 @@ import type { Engine } from '../engine/engine.js';
 import { type StateEntry, scalarEntry } from '../state/entries.js';
 import { type Parameter, targetsFor } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
+import { undone } from './build.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion } from './exclusion.js';
 import { chosen, type OptimizerChoice, OptimizerMap } from './multi-map.js';
@@ -121,17 +122,7 @@ export class MultiBuild implements Building {
   }
 
   orUndo<T extends void | Promise<void>>(call: () => T): T {
-    if (this.#made) return call();
-    const refuse = (error: unknown): never => {
-      this.undo();
-      throw error;
-    };
-    try {
-      const waiting = call();
-      return (waiting instanceof Promise ? waiting.catch(refuse) : waiting) as typeof waiting;
-    } catch (error) {
-      return refuse(error);
-    }
+    return this.#made ? call() : undone(this, call);
   }
 
   entries(name: string): StateEntry[] {

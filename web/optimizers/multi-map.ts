@@ -14,10 +14,9 @@ export function checkInner(label: string, value: unknown): asserts value is Opti
     throw new TypeError(`${label} must be an optimizer, such as new Adam(), got ${describe(value)}.`);
   if (!partsOf(value).wraps) return;
   const { className } = value.constructor as typeof Optimizer;
-  throw new TypeError(
-    `${label} cannot be ${className === 'MultiOptimizer' ? 'a' : 'an'} ${className}; ` +
-      `${className === 'MultiOptimizer' ? 'give its optimizers to one map' : 'put it round the MultiOptimizer'}.`,
-  );
+  const instead =
+    className === 'MultiOptimizer' ? 'give its optimizers to this one' : 'put it round the MultiOptimizer';
+  throw new TypeError(`${label} cannot be a ${className}; ${instead}.`);
 }
 
 /** A pattern that must match all of a path, as Python's re.fullmatch. @throws RangeError */
