@@ -216,6 +216,23 @@ describe('the steps', () => {
     end(one);
   });
 
+  test('plain arrays: the bits of Variables, and paths as if there were one optimizer', () => {
+    const arrays = sizes.map((size, k) => randomFloats(size, k));
+    const variables = resident();
+    const inner = Object.values(makers).map((make) => make());
+    const [rest, other] = [usual(), multi()];
+    const one = new MultiOptimizer((v) => [inner[0], inner[0], rest, inner[2]][arrays.indexOf(v)]);
+    for (let call = 0; call < 4; call++) {
+      one.apply(gradients(call), arrays);
+      other.apply(gradients(call), variables);
+      assertSameLists(arrays, variables.map(valuesOf));
+    }
+    const names = one.variables.map(({ path }) => path);
+    assert.ok(names.includes('first/variable_momentum') && names.includes('first/variable_1_momentum'));
+    assert.ok(names.includes('third/variable_3_accumulated_grad'), names.join(' '));
+    end(one, other, variables);
+  });
+
   test("the variables' own gradients, and values instead of stored ones", () => {
     const variables = resident();
     const one = multi();
@@ -332,9 +349,7 @@ describe('options and configs', () => {
       assert.deepEqual(optimizers.serialize(again), written);
       assert.deepEqual(
         again.optimizers.map(({ name }) => name),
-        ['first', 'second', 'third', 'adam', 'adam_w'].map((name) =>
-          name === 'adam_w' ? usual().name : name,
-        ),
+        one.optimizers.map(({ name }) => name),
       );
       again.dispose();
     }
@@ -358,6 +373,11 @@ describe('options and configs', () => {
       () => MultiOptimizer.fromConfig({ optimizer_map: { class_name: 'OptimizerMap', config: {} } }),
       TypeError,
       /default_optimizer/,
+    ],
+    'a config with something else': [
+      () => OptimizerMap.fromConfig({ ...mapOf().getConfig(), map: {} }),
+      TypeError,
+      /takes \{ default_optimizer, optimizer_map \}/,
     ],
     'an option of the inner ones': [
       () => multi({ weightDecay: 0.1 }),

@@ -35,11 +35,12 @@ LossScaleOptimizer.fromConfig = lossScale.fromConfig as typeof LossScaleOptimize
 
 /** The same of an OptimizerMap and what has one. @throws TypeError for what is no such config */
 OptimizerMap.fromConfig = (config, customObjects) => {
-  const given = config?.default_optimizer ?? config?.defaultOptimizer;
-  const patterns = config?.optimizer_map ?? config?.optimizerMap ?? {};
-  if (!given || typeof patterns !== 'object')
+  const { default_optimizer, defaultOptimizer, optimizer_map, optimizerMap, ...rest } = config ?? {};
+  const given = default_optimizer ?? defaultOptimizer;
+  const patterns = optimizer_map ?? optimizerMap ?? {};
+  if (!given || typeof patterns !== 'object' || Array.isArray(patterns) || Object.keys(rest).length)
     throw new TypeError(
-      `OptimizerMap.fromConfig takes { default_optimizer, optimizer_map }, got ${describe(config)}.`,
+      `OptimizerMap.fromConfig takes { default_optimizer, optimizer_map }, got ${config ? `{ ${Object.keys(config).join(', ')} }` : describe(config)}.`,
     );
   const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
   const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
