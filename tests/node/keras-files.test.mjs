@@ -185,7 +185,9 @@ test('bytes that are no .keras file are refused', async () => {
 test('a file without a usable optimizer is refused', async () => {
   const without = withConfig(adamFile, (text) => text.replace('"compile_config"', '"compile"'));
   await refused(openKeras(without), RangeError, /has no optimizer .*compile the model/);
-  const unknown = withConfig(adamFile, (text) => text.replace('"class_name": "Adam"', '"class_name": "Stranger"'));
+  const unknown = withConfig(adamFile, (text) =>
+    text.replace('"class_name": "Adam"', '"class_name": "Stranger"'),
+  );
   await refused(openKeras(unknown), RangeError, /Unknown optimizer 'Stranger'.*Known: SGD, RMSprop, Adam/);
   const several = withConfig(adamFile, (text) => {
     const config = JSON.parse(text);

@@ -2,7 +2,6 @@
 
 import { describe } from '../basics/errors.js';
 import type { Parameter } from '../step/parameters.js';
-import { Variable } from '../step/variable.js';
 import { Optimizer } from './optimizer.js';
 import { pattern } from './options.js';
 import { partsOf } from './parts.js';
@@ -23,8 +22,8 @@ export function checkInner(label: string, value: unknown): asserts value is Opti
 function fullPattern(source: string): RegExp {
   const label = 'OptimizerMap: a pattern';
   pattern(label, source); // what surrounds it below must not make it right
-  if (/(?<!\\)(?:\\\\)*\\[AZ]/.test(source))
-    // JavaScript takes these for letters
+  const pythonOnly = /(?<!\\)(?:\\\\)*\\[AZ]/; // JavaScript takes \A and \Z for letters
+  if (pythonOnly.test(source))
     throw new RangeError(
       `${label} is matched with the whole path; leave \\A and \\Z out of ${describe(source)}.`,
     );
@@ -135,11 +134,10 @@ export class OptimizerMap {
 /** A map, or a function of your own: the optimizer for a variable. */
 export type OptimizerChoice = OptimizerMap | ((variable: Parameter) => Optimizer);
 
-/** What it says. @param path a plain array has none of its own */
+/** What it says. `path` is the variable's; a plain array has none of its own. */
 export function chosen(choice: OptimizerChoice, variable: Parameter, path: string): Optimizer {
   if (choice instanceof OptimizerMap) return choice.get(path);
   const optimizer = choice(variable);
-  const name = variable instanceof Variable ? variable.path : path;
-  checkInner(`MultiOptimizer: the optimizer for the variable '${name}'`, optimizer);
+  checkInner(`MultiOptimizer: the optimizer for the variable '${path}'`, optimizer);
   return optimizer;
 }
