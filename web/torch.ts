@@ -8,9 +8,10 @@ import { layoutOf, type StateSlot } from './files/layout.js';
 import { decode } from './files/numbers.js';
 import { checkVariables } from './files/state.js';
 import { howOf, noEffect, type TorchGroup, type TorchKind, torchKinds } from './files/torch-kinds.js';
+import type { Build } from './optimizers/build.js';
 import type { VariableGroup } from './optimizers/groups.js';
 import { Optimizer } from './optimizers/optimizer.js';
-import { partsOf } from './optimizers/parts.js';
+import { type Parts, partsOf } from './optimizers/parts.js';
 import { deserialize } from './optimizers/registry.js';
 import { checkSlot } from './state/entries.js';
 import { parse, type SafeTensors, write } from './state/safetensors.js';
@@ -507,7 +508,7 @@ function groupsBack(optimizer: Optimizer, targets: readonly Target[]): readonly 
   const kept = groups.map((group) => ({ ...group, paths: group.paths.filter((path) => here.has(path)) }));
   const all: VariableGroup[] = rest.length > 0 || kept.length === 0 ? [{ paths: rest }, ...kept] : kept;
   if (!optimizer.weightDecay) return all;
-  const { build } = partsOf(optimizer);
+  const { build } = partsOf(optimizer) as Parts<Build>; // of those that torch has
   const excluded = new Set(targets.filter((target) => build.isExcluded(target)).map(({ path }) => path));
   return all.flatMap((group) => {
     const split = [true, false].map((decays) => ({

@@ -2,12 +2,30 @@
 // is about, or call again. A call that throws has changed nothing; what is disposed in between is freed afterwards.
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { Adam, AdamMultilr, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import {
+  Adam,
+  AdamMultilr,
+  init,
+  LossScaleOptimizer,
+  MultiOptimizer,
+  OptimizerMap,
+  SGD,
+  Variable,
+} from '../../dist/index.js';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
 
 before(() => init());
 
-const wraps = { Adam: (o) => o, LossScaleOptimizer: (o) => new LossScaleOptimizer(o) };
+const several = (o) => new MultiOptimizer(new OptimizerMap(o, { b: new SGD({ momentum: 0.5 }) }));
+const wraps = {
+  Adam: (o) => o,
+  LossScaleOptimizer: (o) => new LossScaleOptimizer(o),
+  MultiOptimizer: several,
+  'both of these': (o) => new LossScaleOptimizer(several(o)),
+};
+/** Who has the learning rate. */
+const rated = (o) => rated.of(o.innerOptimizer ?? o);
+rated.of = (o) => o.optimizers?.[1] ?? o;
 const rates = {
   'a number': () => 0.1,
   'a function': () => () => 0.1,
@@ -97,7 +115,7 @@ for (const [what, wrap] of Object.entries(wraps)) {
         (o) => o.setWeights(o.getWeights()),
         (o) => Object.assign(o, { iterations: 0 }),
         (o) => o.loadState(o.serializeState()),
-        (o) => Object.assign(o, { learningRate: 1 }),
+        (o) => Object.assign(rated(o), { learningRate: 1 }),
       ];
       for (const call of calls) {
         const m = model({ learningRate: 0.1 }, wrap);

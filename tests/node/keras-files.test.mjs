@@ -194,6 +194,14 @@ test('a file without a usable optimizer is refused', async () => {
     text.replace('"class_name": "Adam"', '"class_name": "Rprop"'),
   );
   await refused(openKeras(unknown), RangeError, /Unknown optimizer 'Rprop'.*Known: .*Adam, AdamW, Adamax/);
+  const several = withConfig(adamFile, (text) => {
+    const config = JSON.parse(text);
+    const default_optimizer = config.compile_config.optimizer;
+    const optimizer_map = { class_name: 'OptimizerMap', config: { default_optimizer, optimizer_map: {} } };
+    config.compile_config.optimizer = { class_name: 'MultiOptimizer', config: { optimizer_map } };
+    return JSON.stringify(config);
+  });
+  await refused(openKeras(several), RangeError, /state of a MultiOptimizer .* not supported yet/);
   const amsgrad = withConfig(adamFile, (text) => text.replace('"amsgrad": false', '"amsgrad": true'));
   await refused(openKeras(amsgrad), RangeError, /10 variables, and 14 are expected/);
 });

@@ -4,14 +4,13 @@ import { numpy as np, tree } from '@jax-js/jax';
 import { describe, refuseUnknown, warnOnce } from '../basics/errors.js';
 import { ruleFacts } from '../engine/facts.js';
 import { Optimizer } from '../optimizers/optimizer.js';
-import { partsOf } from '../optimizers/parts.js';
 import type { OptimizerVariable } from '../state/entries.js';
 import { copyToSlots, startsFromWeights } from '../step/slots.js';
 import { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
 import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
-import { innermost } from './roster.js';
+import { innermost, stepperOf } from './roster.js';
 
 export interface JaxOptions {
   /** For `step`: what `initWebGPU({ device: getWebGPUDevice() })` gave. */
@@ -90,7 +89,7 @@ export class JaxTransformation {
     const [leaves, structure] = tree.flatten<JaxArray>(grads);
     this.#checkTree('update', leaves, structure);
     const { weightDecay, useEma } = innermost(this.optimizer);
-    const { rule } = partsOf(this.optimizer).lifetime.require();
+    const { rule } = stepperOf(this.optimizer);
     const needed = weightDecay !== null || useEma || ruleFacts(rule).usesWeights;
     if (needed && params === undefined)
       throw new TypeError(
@@ -157,7 +156,7 @@ export class JaxTransformation {
 
   /** The state that these parameters begin with. */
   #initialOf(leaves: readonly JaxArray[]): (number | Float32Array<ArrayBuffer>)[] {
-    const stepper = partsOf(this.optimizer).lifetime.require();
+    const stepper = stepperOf(this.optimizer);
     if (!startsFromWeights(stepper.rule)) return this.#initial;
     this.#held = null;
     this.#put(this.#initial);

@@ -4,6 +4,7 @@
 import { describe } from '../basics/errors.js';
 import type { Engine } from '../engine/engine.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
+import { MultiOptimizer } from '../optimizers/multi.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { copyToSlots, startsFromWeights } from '../step/slots.js';
@@ -35,6 +36,10 @@ export interface Access<V extends Named, G> {
 export const innermost = (optimizer: Optimizer): Optimizer =>
   optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
 
+/** What it has built; a Roster refuses one that has several. */
+export const stepperOf = (optimizer: Optimizer): Stepping =>
+  partsOf(optimizer).lifetime.require() as Stepping;
+
 export class Roster<V extends Named, G> implements Selecting {
   readonly rows: number[] = [];
   readonly gradients: Gradient[] = [];
@@ -48,10 +53,14 @@ export class Roster<V extends Named, G> implements Selecting {
   #access: Access<V, G>;
   readonly #rowOf = new Map<string, number>();
 
-  /** @throws Error if the optimizer was built with variables of another kind */
+  /** @throws TypeError for a MultiOptimizer; Error if the optimizer was built with variables of another kind */
   constructor(optimizer: Optimizer, access: Access<V, G>) {
     this.#optimizer = innermost(optimizer);
     this.#access = access;
+    if (this.#optimizer instanceof MultiOptimizer)
+      throw new TypeError(
+        'MultiOptimizer steps Variables and arrays; give the adapter one optimizer for all.',
+      );
     if (this.#optimizer.built)
       throw new Error(
         `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,
@@ -84,7 +93,7 @@ export class Roster<V extends Named, G> implements Selecting {
 
   /** Slots that start as a copy of the variable: of those that come now, before any state is put into them. */
   #copyWeights(variables: readonly V[], targets: readonly Target[]): void {
-    const stepper = partsOf(this.#optimizer).lifetime.require();
+    const stepper = stepperOf(this.#optimizer);
     if (!startsFromWeights(stepper.rule)) return;
     targets.forEach((target, k) => {
       this.#access.bind(variables[k], target);

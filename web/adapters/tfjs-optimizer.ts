@@ -2,7 +2,8 @@
 // finds the variables, hands them to the optimizer where they are, and saves and loads its state with a model.
 import { describe, refuseUnknown } from '../basics/errors.js';
 import { Optimizer } from '../optimizers/optimizer.js';
-import { deserialize, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
+import { deserialize, serialize } from '../optimizers/registry.js';
+import type { SerializedOptimizer } from '../optimizers/serialized.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Target } from '../step/target.js';
 import type { Gpu } from './gpu.js';

@@ -1,6 +1,6 @@
 // The optimizer's config within config.json: which pieces of the text to replace when it has changed. What has not
 // changed since the file was read keeps its text, also where we would write it otherwise (modules, 64 for 64.0).
-import type { SerializedOptimizer } from '../optimizers/registry.js';
+import type { SerializedOptimizer } from '../optimizers/serialized.js';
 import { type Edit, type JsonNode, pythonJson } from './json-text.js';
 
 type Config = Readonly<Record<string, unknown>>;

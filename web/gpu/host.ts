@@ -181,6 +181,7 @@ export class Host implements Elsewhere {
 
   discard(): void {
     this.#plan = null;
+    this.#sums.clear();
   }
 
   /** Adds a row with its gradient. */

@@ -9,7 +9,7 @@ import type { State } from '../state/state.js';
 import { homeOf } from '../step/home.js';
 import type { Parameter } from '../step/parameters.js';
 import { heldGradient } from '../step/selection.js';
-import type { Stepping } from '../step/stepping.js';
+import type { Built } from '../step/stepping.js';
 import type { GradientLike } from '../step/target.js';
 
 export interface Applies {
@@ -58,7 +58,7 @@ export function applyFromLoss(
 
 export function applyToValues(
   optimizer: Applies,
-  stepper: Stepping,
+  stepper: Built,
   state: State,
   optimizerVariables: readonly (number | ArrayLike<number>)[],
   grads: readonly GradientLike[],
@@ -98,12 +98,12 @@ export function applyToValues(
 
 /** The variables' own gradients, for `step`: one list, and frozen, for as long as they stay where they are. */
 export class OwnGradients {
-  #of: Stepping | null = null;
+  #of: Built | null = null;
   #epoch = -1;
   #grads: readonly (Float32Array | null)[] = [];
 
   /** @throws Error for a plain array, which has none */
-  list(stepper: Stepping): readonly (Float32Array | null)[] {
+  list(stepper: Built): readonly (Float32Array | null)[] {
     const { epoch } = engine('step()');
     if (this.#of === stepper && this.#epoch === epoch) return this.#grads;
     const grads = stepper.targets.map(({ variable, path }) => {

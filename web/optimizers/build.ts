@@ -10,19 +10,14 @@ import { isParameter, type Parameter, pathOf, targetsFor } from '../step/paramet
 import { Selection } from '../step/selection.js';
 import { fillSlots } from '../step/slots.js';
 import { Stepper } from '../step/stepper.js';
-import type { Selecting, Stepping } from '../step/stepping.js';
+import type { Stepping } from '../step/stepping.js';
 import type { Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
 import { groupOf } from './groups.js';
-import type { Holder } from './lifetime.js';
+import type { Building, Made } from './parts.js';
 
-export interface Made {
-  readonly stepper: Stepping;
-  readonly selection: Selecting;
-}
-
-export class Build implements Holder {
+export class Build implements Building {
   readonly engine: Engine;
   readonly #options: Configuration;
   #made: Made | null = null;
@@ -61,16 +56,20 @@ export class Build implements Holder {
   }
 
   /**
-   * Of Variables and arrays; a second call with the same ones does nothing.
+   * Of Variables and arrays; a second call with the same ones does nothing. `given`: what somebody has checked and
+   * named already.
    * @throws TypeError, RangeError, Error; then nothing was made
    */
-  make(variables: readonly Parameter[]): void {
+  make(variables: readonly Parameter[], given?: readonly Target[]): void {
     if (this.#made) {
-      this.#checkSame(variables, this.#made);
+      const { selection, stepper } = this.#made;
+      checkSame(this.#options.name, variables, stepper.targets, (one) =>
+        selection.knows(one) ? selection.rowOf(one) : undefined,
+      );
       return;
     }
     const { engine } = this;
-    const targets = targetsFor(variables, engine).map((target) => ({
+    const targets = (given ?? targetsFor(variables, engine)).map((target) => ({
       ...target,
       matrix: this.#options.matrixOf(target),
     }));
@@ -79,26 +78,6 @@ export class Build implements Holder {
       const stepper = new Stepper(engine, rule, targets, averages, accumulates);
       return { stepper, selection: new Selection(this.#options.name, engine, stepper, variables) };
     }, variables);
-  }
-
-  /** Whether these are the variables that were built, in their order. */
-  #checkSame(variables: readonly Parameter[], { selection, stepper: { targets } }: Made): void {
-    if (!Array.isArray(variables))
-      throw new TypeError(`build takes an array of variables, got ${describe(variables)}.`);
-    const refuse = (difference: string) => {
-      throw new Error(
-        `build: the optimizer '${this.#options.name}' is built already, with ${targets.length} variables: ${difference}. Make another optimizer for others.`,
-      );
-    };
-    if (variables.length !== targets.length) refuse(`${variables.length} were given now`);
-    for (const { row, path } of targets) {
-      const given = variables[row];
-      const known = isParameter(given) && selection.knows(given) ? selection.rowOf(given) : -1;
-      if (known !== row)
-        refuse(
-          `variables[${row}] was '${path}', and is ${isParameter(given) ? pathOf(given) : describe(given)} now`,
-        );
-    }
   }
 
   /**
@@ -150,17 +129,7 @@ export class Build implements Holder {
 
   /** A call that may build; what it has built is given back if it fails, also later. */
   orUndo<T extends void | Promise<void>>(call: () => T): T {
-    if (this.#made) return call();
-    const refuse = (error: unknown): never => {
-      this.undo();
-      throw error;
-    };
-    try {
-      const waiting = call();
-      return (waiting instanceof Promise ? waiting.catch(refuse) : waiting) as typeof waiting;
-    } catch (error) {
-      return refuse(error);
-    }
+    return this.#made ? call() : undone(this, call);
   }
 
   entries(name: string): StateEntry[] {
@@ -202,6 +171,44 @@ export class Build implements Holder {
   }
   set exclusion(saved: SavedExclusion) {
     this.#excluded = Exclusion.from(saved);
+  }
+}
+
+/** Whether these are the variables that were built, in their order. @throws TypeError, Error if not */
+export function checkSame(
+  name: string,
+  variables: readonly Parameter[],
+  targets: readonly Target[],
+  rowOf: (parameter: Parameter) => number | undefined,
+): void {
+  if (!Array.isArray(variables))
+    throw new TypeError(`build takes an array of variables, got ${describe(variables)}.`);
+  const refuse = (difference: string) => {
+    throw new Error(
+      `build: the optimizer '${name}' is built already, with ${targets.length} variables: ${difference}. Make another optimizer for others.`,
+    );
+  };
+  if (variables.length !== targets.length) refuse(`${variables.length} were given now`);
+  for (const { row, path } of targets) {
+    const given = variables[row];
+    if (isParameter(given) && rowOf(given) === row) continue;
+    refuse(
+      `variables[${row}] was '${path}', and is ${isParameter(given) ? pathOf(given) : describe(given)} now`,
+    );
+  }
+}
+
+/** A call, and what it has built is undone if it fails, also later. */
+export function undone<T extends void | Promise<void>>(building: { undo(): void }, call: () => T): T {
+  const refuse = (error: unknown): never => {
+    building.undo();
+    throw error;
+  };
+  try {
+    const waiting = call();
+    return (waiting instanceof Promise ? waiting.catch(refuse) : waiting) as typeof waiting;
+  } catch (error) {
+    return refuse(error);
   }
 }
 

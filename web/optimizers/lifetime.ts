@@ -2,14 +2,16 @@
 // call has not settled. What building makes is build.ts.
 
 import type { StateEntry } from '../state/entries.js';
-import type { Stepping } from '../step/stepping.js';
+import type { Built } from '../step/stepping.js';
 
-/** Who has the stepper and the state: what the optimizer has built, or an optimizer that it wraps. */
+/** Who has what was built, and the state: the optimizer's own part, or optimizers that it wraps. */
 export interface Holder {
+  /** Calls so far. */
+  readonly iterations: number;
   /** null if nothing is built */
-  readonly stepper: Stepping | null;
+  readonly stepper: Built | null;
   /** @throws Error if nothing is built */
-  require(): Stepping;
+  require(): Built;
   /** The state in Keras' order, without that of variables that were disposed. `name` is the optimizer's. */
   entries(name: string): StateEntry[];
 }
@@ -24,18 +26,23 @@ export class Lifetime {
     this.#holder = holder;
   }
 
-  get stepper(): Stepping | null {
+  get stepper(): Built | null {
     return this.#disposed ? null : this.#holder.stepper;
   }
 
+  /** Calls so far. */
+  get iterations(): number {
+    return this.#holder.iterations;
+  }
+
   /** @throws Error after dispose, or if nothing was built */
-  require(): Stepping {
+  require(): Built {
     this.alive();
     return this.#holder.require();
   }
 
   /** What was built, to be read as a whole or changed. @throws Error as `require`, and while a call has not settled */
-  ready(what: string): Stepping {
+  ready(what: string): Built {
     const stepper = this.require();
     stepper.pending.check(what);
     return stepper;

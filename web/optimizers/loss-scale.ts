@@ -9,13 +9,13 @@ import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { heldGradient } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
-import type { Stepping } from '../step/stepping.js';
+import type { Built } from '../step/stepping.js';
 import type { GradientLike } from '../step/target.js';
 import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { Holder } from './lifetime.js';
 import { Optimizer } from './optimizer.js';
-import { anything, baseOptions, type Check, number, type Option } from './options.js';
+import { anything, baseOptions, innerOptions, number, type Option } from './options.js';
 import { type Parts, partsOf } from './parts.js';
 import { serializeOptimizer } from './serialized.js';
 
@@ -27,18 +27,7 @@ export interface LossScaleOptions {
   name?: string;
 }
 
-/** Options that Keras accepts here only at their default, for old configs. */
-const innerOnly = (name: string, fallback: unknown): Check<unknown> => {
-  return (label, value) => {
-    if (value !== fallback)
-      throw new RangeError(
-        `${label}: LossScaleOptimizer does not support it; set ${name} on the inner optimizer.`,
-      );
-    return value;
-  };
-};
-
-const { name, learningRate: inners, ...others } = baseOptions;
+const { name, learningRate: inners } = baseOptions;
 const learningRate: Option = {
   ...inners,
   check: (label) => {
@@ -49,6 +38,7 @@ const kind: Kind = {
   className: 'LossScaleOptimizer',
   defaultName: 'loss_scale_optimizer',
   options: {
+    ...innerOptions('LossScaleOptimizer'),
     name,
     learningRate,
     initialScale: { default: 2 ** 15, check: number('a number > 0', (x) => x > 0), config: 'always' },
@@ -69,12 +59,6 @@ const kind: Kind = {
       config: 'never',
     },
     innerOptimizer: { default: null, check: anything, config: 'never' },
-    ...Object.fromEntries(
-      Object.entries(others).map(([key, option]): [string, Option] => [
-        key,
-        { default: option.default, check: innerOnly(key, option.default), config: 'never' },
-      ]),
-    ),
   },
   rule: () => 'adam', // never built itself
   check: () => {},
@@ -92,11 +76,15 @@ class Scaling implements Holder {
     this.inner = inner;
   }
 
-  get stepper(): Stepping | null {
+  get stepper(): Built | null {
     return this.inner.lifetime.stepper;
   }
 
-  require(): Stepping {
+  get iterations(): number {
+    return this.inner.lifetime.iterations;
+  }
+
+  require(): Built {
     return this.inner.lifetime.require();
   }
 
@@ -185,7 +173,7 @@ export class LossScaleOptimizer extends Optimizer {
         `LossScaleOptimizer: inner must be an optimizer to wrap, such as new Adam(), got ${describe(inner)}.`,
       );
     const scaling = new Scaling(partsOf(inner));
-    super(options, kind, scaling);
+    super(options, kind, { holder: scaling });
     this.#inner = inner;
     this.#parts = partsOf(this);
     this.#scaling = scaling;

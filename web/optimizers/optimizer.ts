@@ -12,16 +12,16 @@ import { assignEach } from '../step/assign.js';
 import type { Place } from '../step/elsewhere.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
-import type { GradientLike, HostGradient } from '../step/target.js';
+import type { GradientLike, HostGradient, Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
 import { applyFromLoss, applyPairs, applyToValues, OwnGradients } from './apply-forms.js';
 import { Build } from './build.js';
 import { Configuration, type Kind, readConfig } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { VariableGroup } from './groups.js';
-import { type Holder, Lifetime } from './lifetime.js';
+import { Lifetime } from './lifetime.js';
 import { type OptionTable, snakeCase } from './options.js';
-import { isBuiltIn, keepParts, partsOf } from './parts.js';
+import { type Building, isBuiltIn, keepParts, partsOf, type Running, type Wrapping } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
 import { Run } from './run.js';
 import { refuseUnknownProperties } from './unknown.js';
@@ -45,7 +45,6 @@ export abstract class Optimizer {
   declare useEma: boolean;
   declare emaMomentum: number;
   declare emaOverwriteFrequency: number | null;
-  declare lossScaleFactor: number | null;
   declare gradientAccumulationSteps: number | null;
   /** Variables with a rate of their own, or without weight decay; fixed once built. */
   declare groups: readonly VariableGroup[] | null;
@@ -53,17 +52,17 @@ export abstract class Optimizer {
   declare [Symbol.dispose]: () => void;
 
   readonly #options: Configuration;
-  readonly #build: Build;
+  readonly #build: Building;
   readonly #lifetime: Lifetime;
   readonly #state: State;
-  readonly #run: Run;
+  readonly #run: Running;
   readonly #gradients = new OwnGradients();
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
   constructor(config: object, kind: Kind);
   /** @internal For one that wraps another, and has no variables of its own. */
-  constructor(config: object, kind: Kind, wrapped: Holder);
-  constructor(config: object, kind: Kind, wrapped?: Holder) {
+  constructor(config: object, kind: Kind, wrapping: Wrapping);
+  constructor(config: object, kind: Kind, wrapping?: Wrapping) {
     if (!kind)
       throw new TypeError(
         'Optimizer is the base class of Adam, AdamW, Adamax, … and has no rule of its own.',
@@ -71,17 +70,19 @@ export abstract class Optimizer {
     const found = engine(`new ${kind.className}()`);
     const options = new Configuration(kind, config);
     const { name } = options;
-    const build = new Build(found, options);
-    const holder = wrapped ?? build;
+    const own = new Build(found, options);
+    const build = wrapping?.build?.(options) ?? own;
+    const holder = wrapping?.holder ?? build;
     const lifetime = new Lifetime(name, holder);
     const state = new State(name, lifetime, holder);
-    const run = new Run(options, build, lifetime, state, this);
+    const run =
+      wrapping?.run?.(options, build, lifetime, this) ?? new Run(options, own, lifetime, state, this);
     this.#options = options;
     this.#build = build;
     this.#lifetime = lifetime;
     this.#state = state;
     this.#run = run;
-    keepParts(this, { options, build, lifetime, state, run });
+    keepParts(this, { options, build, lifetime, state, run, wraps: Boolean(wrapping) });
     defineOptions(new.target.prototype, kind.options);
   }
 
@@ -103,6 +104,15 @@ export abstract class Optimizer {
   set learningRate(value: LearningRate) {
     this.#lifetime.idle('learningRate');
     this.#options.writeRate(value);
+  }
+
+  /** What gradients are divided by, and `scaleLoss` multiplies with; null is 1. */
+  get lossScaleFactor(): number | null {
+    return this.#options.values.lossScaleFactor;
+  }
+  set lossScaleFactor(value: number | null) {
+    this.#lifetime.idle('lossScaleFactor');
+    this.#options.write('lossScaleFactor', value);
   }
 
   /** Keras' config, as JSON: options in snake_case, the learning rate as float32 or as serialized schedule. */
@@ -157,7 +167,7 @@ export abstract class Optimizer {
 
   /** Calls of `apply` so far, also those that only accumulated. */
   get rawIterations(): number {
-    return this.#lifetime.stepper?.native.iterations ?? this.#build.iterations;
+    return this.#lifetime.iterations;
   }
 
   /**
@@ -165,9 +175,12 @@ export abstract class Optimizer {
    * nothing. @throws TypeError, RangeError, Error for what is no variable, disposed, doubled, overlapping or of equal path,
    *   or if there is no memory; then nothing was made. Error if it was built with others
    */
-  build(variables: readonly Parameter[]): void {
+  build(variables: readonly Parameter[]): void;
+  /** @internal With what MultiOptimizer has made of them. */
+  build(variables: readonly Parameter[], given: readonly Target[]): void;
+  build(variables: readonly Parameter[], given?: readonly Target[]): void {
     this.#lifetime.alive();
-    this.#build.make(variables);
+    this.#build.make(variables, given);
   }
 
   /**

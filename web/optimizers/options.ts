@@ -134,6 +134,26 @@ export const baseOptions = {
   isLegacyOptimizer: { default: null, check: anything, config: 'never' },
 } as const satisfies OptionTable;
 
+/** For an optimizer round others: what Keras accepts there at its default, for old configs, and not otherwise. */
+export function innerOnly(className: string, name: string, fallback: unknown): Check<unknown> {
+  return (label, value) => {
+    if (value !== fallback)
+      throw new RangeError(`${label}: ${className} does not support it; set ${name} on the inner optimizer.`);
+    return value;
+  };
+}
+
+/** The options of every optimizer but the first two, so. */
+export function innerOptions(className: string): OptionTable {
+  const { name, learningRate, ...others } = baseOptions;
+  return Object.fromEntries(
+    Object.entries(others).map(([key, { default: usual }]): [string, Option] => [
+      key,
+      { default: usual, check: innerOnly(className, key, usual), config: 'never' },
+    ]),
+  );
+}
+
 /** A learning rate with another default than 0.001. */
 export const rateOf = (usual: number) => ({ ...baseOptions.learningRate, default: usual }) as const;
 

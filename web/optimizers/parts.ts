@@ -1,18 +1,85 @@
-// The parts of an optimizer, and how the rest of the package gets at those of one that it was given: LossScaleOptimizer,
-// adapters, files. Users have the public class alone.
+// The parts of an optimizer, and how the rest of the package gets at those of one that it was given: wrappers such as
+// LossScaleOptimizer, adapters, files. Users have the public class alone.
 
+import type { Engine } from '../engine/engine.js';
 import type { State } from '../state/state.js';
-import type { Build } from './build.js';
+import type { Parameter } from '../step/parameters.js';
+import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import type { Selecting, Stepping } from '../step/stepping.js';
+import type { GradientLike, Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
-import type { Lifetime } from './lifetime.js';
-import type { Run } from './run.js';
+import type { Excluded, SavedExclusion } from './exclusion.js';
+import type { Holder, Lifetime } from './lifetime.js';
 
-export interface Parts {
+/** A stepper, and what checks a call against its rows. */
+export interface Made {
+  readonly stepper: Stepping;
+  readonly selection: Selecting;
+}
+
+/** What building makes: build.ts, or multi-build.ts. */
+export interface Building extends Holder {
+  readonly engine: Engine;
+  /** Settable also before anything is built. */
+  iterations: number;
+  /** What is excluded from weight decay, as it is saved beside a config: null if nothing is. */
+  get exclusion(): SavedExclusion | null;
+  set exclusion(saved: SavedExclusion);
+  make(variables: readonly Parameter[], given?: readonly Target[]): void;
+  /** Of what an adapter brings. */
+  attach(
+    make: (rule: string, averages: boolean, accumulates: boolean) => Made,
+    parameters?: readonly Parameter[],
+  ): void;
+  undo(): void;
+  orUndo<T extends void | Promise<void>>(call: () => T): T;
+  exclude(which: Excluded): void;
+}
+
+/** What is done with it: run.ts, or multi-run.ts. */
+export interface Running {
+  apply(grads: readonly GradientLike[], variables: readonly Parameter[] | undefined): void | Promise<void>;
+  /** A step whose gradients are divided by `lossScale` first. */
+  applyScaled(
+    grads: readonly GradientLike[],
+    variables: readonly Parameter[] | undefined,
+    lossScale: number,
+    encoder?: object,
+  ): void | Promise<void>;
+  record(encoder: object, grads: readonly GradientLike[], variables: readonly Parameter[] | undefined): void;
+  /** Whether all gradients are finite. Builds, if variables are given. */
+  allFinite(
+    grads: readonly GradientLike[],
+    variables: readonly Parameter[] | undefined,
+  ): boolean | Promise<boolean>;
+  updateOnly(
+    gradient: Float32Array | DeviceBuffer | DeviceRange,
+    variable: Parameter,
+    learningRate: number,
+  ): void;
+  finalize(variables: readonly Parameter[]): void;
+}
+
+export interface Parts<B extends Building = Building, R extends Running = Running> {
   readonly options: Configuration;
-  readonly build: Build;
+  readonly build: B;
   readonly lifetime: Lifetime;
   readonly state: State;
-  readonly run: Run;
+  readonly run: R;
+  /** It has no rule of its own, but other optimizers within it. */
+  readonly wraps: boolean;
+}
+
+/** The optimizer itself: a subclass may have a `build` of its own. */
+export interface Face {
+  build(variables: readonly Parameter[]): void;
+}
+
+/** What an optimizer round others has in place of parts of its own. */
+export interface Wrapping {
+  readonly holder?: Holder;
+  build?(options: Configuration): Building;
+  run?(options: Configuration, build: Building, lifetime: Lifetime, face: Face): Running;
 }
 
 const parts = new WeakMap<object, Parts>();

@@ -4,9 +4,9 @@
 import { describe, refuseUnknown } from '../basics/errors.js';
 import { copyOf, type StateEntry } from '../state/entries.js';
 import { writeEntries } from '../state/safetensors.js';
-import type { Place } from '../step/elsewhere.js';
+import type { Elsewhere, Place } from '../step/elsewhere.js';
 import { Stepper } from '../step/stepper.js';
-import type { Stepping } from '../step/stepping.js';
+import type { Built, Stepping } from '../step/stepping.js';
 
 export interface OffloadOptions {
   /** Variables with fewer elements stay in the engine. Default: the GPU's `minSize`. */
@@ -14,27 +14,53 @@ export interface OffloadOptions {
 }
 
 /** @throws TypeError, RangeError, Error; then nothing has moved */
-export function offload(stepper: Stepping, gpu: Place, options: OffloadOptions): Promise<void> {
+export function offload(built: Built, gpu: Place, options: OffloadOptions): Promise<void> {
   if (typeof (gpu as Partial<Place> | null)?.move !== 'function')
     throw new TypeError(
       `offload takes the object that initWebGPU() of 'simdescent/webgpu' gives, got ${describe(gpu)}.`,
     );
-  if (!(stepper instanceof Stepper))
+  const steppers = steppersOf(built);
+  if (!steppers.every((stepper) => stepper instanceof Stepper))
     throw new Error('offload: the variables of this optimizer live in another library.');
   refuseUnknown('offload', options, ['minSize']);
   const { minSize } = options;
   if (minSize !== undefined && !(typeof minSize === 'number' && minSize >= 0))
     throw new RangeError(`offload: minSize must be a number from 0 on, got ${describe(minSize)}.`);
-  return stepper.pending.during('offload', gpu.move(stepper, minSize));
+  return built.pending.during('offload', moveAll(steppers, gpu, minSize));
 }
 
-export async function onload({ elsewhere, pending }: Stepping): Promise<void> {
-  if (elsewhere) await pending.during('onload', elsewhere.onload());
+const steppersOf = (built: Built): readonly Stepping[] => built.steppers ?? [built as Stepping];
+
+/** One after the other; if one does not fit, those that had nothing there before come back. */
+async function moveAll(steppers: readonly Stepper[], gpu: Place, minSize?: number): Promise<void> {
+  const moved: Stepper[] = [];
+  try {
+    for (const stepper of steppers) {
+      const isFirst = !stepper.elsewhere;
+      await gpu.move(stepper, minSize);
+      if (isFirst) moved.push(stepper);
+    }
+  } catch (error) {
+    for (const stepper of moved) await stepper.elsewhere?.onload();
+    throw error;
+  }
+}
+
+export async function onload(built: Built): Promise<void> {
+  const away = steppersOf(built).flatMap(({ elsewhere }) => elsewhere ?? []);
+  if (away.length) await built.pending.during('onload', onloadAll(away));
+}
+
+/** All of them, also if one fails: where a device was lost, each has something to save. */
+async function onloadAll(away: readonly Elsewhere[]): Promise<void> {
+  const errors: unknown[] = [];
+  for (const each of away) await each.onload().catch((error) => errors.push(error));
+  if (errors.length) throw errors[0];
 }
 
 /** As safetensors. @throws Error if the device is lost */
 export async function readEntries(
-  { elsewhere, pending }: Stepping,
+  { elsewhere, pending }: Built,
   state: { whole(): StateEntry[] },
 ): Promise<Uint8Array> {
   elsewhere?.check('readState');

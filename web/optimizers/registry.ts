@@ -10,6 +10,8 @@ import { Ftrl } from './ftrl.js';
 import { Lamb } from './lamb.js';
 import { Lion } from './lion.js';
 import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
+import { MultiOptimizer, type MultiOptimizerOptions } from './multi.js';
+import { type OptimizerChoice, OptimizerMap } from './multi-map.js';
 import { Muon } from './muon.js';
 import { Nadam, RAdam } from './nadam.js';
 import { modernLossScale, modernName, optimizerWithin } from './older-configs.js';
@@ -41,6 +43,36 @@ const lossScale: OptimizerClass = {
 };
 LossScaleOptimizer.fromConfig = lossScale.fromConfig as typeof LossScaleOptimizer.fromConfig;
 
+/** The same of an OptimizerMap and what has one. @throws TypeError for what is no such config */
+OptimizerMap.fromConfig = (config, customObjects) => {
+  const known = isRecord(config) ? config : {};
+  const { default_optimizer, defaultOptimizer, optimizer_map, optimizerMap, ...rest } = known;
+  const given = default_optimizer ?? defaultOptimizer;
+  const patterns = optimizer_map ?? optimizerMap ?? {};
+  if (!given || !isRecord(patterns) || Object.keys(rest).length)
+    throw new TypeError(
+      `OptimizerMap.fromConfig takes { default_optimizer, optimizer_map }, got ${isRecord(config) ? `{ ${Object.keys(config).join(', ')} }` : describe(config)}.${awaited(config)}`,
+    );
+  const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
+  const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
+  return new OptimizerMap(read(given), Object.fromEntries(entries));
+};
+
+const multi: OptimizerClass = {
+  name: MultiOptimizer.className,
+  className: MultiOptimizer.className,
+  fromConfig(config, customObjects) {
+    if (!isRecord(config))
+      throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
+    const { optimizer_map, optimizerMap, ...options } = config;
+    const given = (optimizer_map ?? optimizerMap) as OptimizerChoice | Partial<SerializedOptimizer> | null;
+    const isMap = typeof given === 'object' && !(given instanceof OptimizerMap) && given?.config;
+    const map = isMap ? OptimizerMap.fromConfig(isMap, customObjects) : (given as OptimizerChoice);
+    return new MultiOptimizer(map, options as MultiOptimizerOptions);
+  },
+};
+MultiOptimizer.fromConfig = multi.fromConfig as typeof MultiOptimizer.fromConfig;
+
 const classes: readonly OptimizerClass[] = [
   SGD,
   RMSprop,
@@ -59,6 +91,7 @@ const classes: readonly OptimizerClass[] = [
   RAdam,
   AdamMultilr,
   lossScale,
+  multi,
 ];
 
 /**

@@ -9,68 +9,28 @@ import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { checkAlive, checkGradient, heldCall } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
-import type { Selecting, Stepping } from '../step/stepping.js';
+import type { Built, Selecting, Stepping } from '../step/stepping.js';
 import type { GradientLike, Target } from '../step/target.js';
-import type { Build, Made } from './build.js';
+import { BaseRun, type Variables } from './base-run.js';
+import type { Build } from './build.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';
-
-type Variables = readonly Parameter[] | undefined;
+import type { Face, Made } from './parts.js';
 
 interface Snapshots {
-  snapshot(stepper: Stepping): () => void;
+  snapshot(stepper: Built): () => void;
 }
 
 const isHere = (g: unknown) => isFloats(g) || g instanceof SparseGradient;
 
-export class Run {
-  readonly #options: Configuration;
-  readonly #build: Build;
-  readonly #lifetime: Lifetime;
+export class Run extends BaseRun<Build> {
   readonly #state: Snapshots;
-  readonly #face: { build(variables: readonly Parameter[]): void };
 
-  /** @param face the optimizer: a subclass may have a `build` of its own */
-  constructor(
-    options: Configuration,
-    build: Build,
-    lifetime: Lifetime,
-    state: Snapshots,
-    face: { build(variables: readonly Parameter[]): void },
-  ) {
-    this.#options = options;
-    this.#build = build;
-    this.#lifetime = lifetime;
+  constructor(options: Configuration, build: Build, lifetime: Lifetime, state: Snapshots, face: Face) {
+    super(options, build, lifetime, face);
     this.#state = state;
-    this.#face = face;
   }
 
-  apply(grads: readonly GradientLike[], variables: Variables): void | Promise<void> {
-    this.#lifetime.idle('apply');
-    return this.applyScaled(grads, variables, this.#options.values.lossScaleFactor ?? 1);
-  }
-
-  record(encoder: object, grads: readonly GradientLike[], variables: Variables): void {
-    if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')
-      throw new TypeError(`record takes a GPUCommandEncoder first, got ${describe(encoder)}.`);
-    this.#lifetime.idle('record');
-    this.applyScaled(grads, variables, this.#options.values.lossScaleFactor ?? 1, encoder);
-  }
-
-  /** A step whose gradients are divided by `lossScale` first; also while LossScaleOptimizer's has not settled. */
-  applyScaled(
-    grads: readonly GradientLike[],
-    variables: Variables,
-    lossScale: number,
-    encoder?: object,
-  ): void | Promise<void> {
-    this.#lifetime.alive();
-    if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
-    if (this.#build.stepper) return this.#begin(grads, variables, lossScale, encoder); // without a closure
-    return this.#build.orUndo(() => this.#begin(grads, variables, lossScale, encoder));
-  }
-
-  /** Whether all gradients are finite. Builds, if variables are given. */
   allFinite(grads: readonly GradientLike[], variables: Variables): boolean | Promise<boolean> {
     const { stepper, selection } = this.#select(grads, variables);
     const { rows, gradients, count } = selection;
@@ -85,7 +45,8 @@ export class Run {
     variable: Parameter,
     learningRate: number,
   ): void {
-    const stepper = this.#lifetime.ready('updateStep');
+    this.lifetime.ready('updateStep');
+    const { stepper } = this.build.made();
     stepper.elsewhere?.check('updateStep');
     const target = this.#targetOf(variable);
     checkAlive(target);
@@ -97,20 +58,21 @@ export class Run {
     const { native } = stepper;
     const rate = rateFrom('updateStep: learningRate', learningRate).at(native.iterations);
     stepper.lossScale = 1; // maximize is for calls with gradients of a loss
-    this.#options.handTo(native, null);
+    this.options.handTo(native, null);
     stepper.updateOnly(target, g as Float32Array, rate);
   }
 
   /** Whether a gradient may be a view of what the step writes; a variable's own gradient buffer is not. */
   #mayBeWritten(g: Float32Array, { variable, array }: Target): boolean {
-    if (!this.#build.engine.owns(g)) return g.buffer === array?.buffer;
+    if (!this.build.engine.owns(g)) return g.buffer === array?.buffer;
     return !variable || homeOf(variable).gradientAddress !== g.byteOffset;
   }
 
   finalize(variables: readonly Parameter[]): void {
-    this.#lifetime.idle('finalizeVariableValues');
-    if (!this.#options.values.useEma) return;
-    const stepper = this.#lifetime.require();
+    this.lifetime.idle('finalizeVariableValues');
+    if (!this.options.values.useEma) return;
+    this.lifetime.require();
+    const { stepper } = this.build.made();
     if (!Array.isArray(variables) || variables.length !== stepper.targets.length)
       throw new RangeError(
         `finalizeVariableValues takes the ${stepper.targets.length} built variables, got ${describe(variables)}.`,
@@ -125,53 +87,27 @@ export class Run {
   }
 
   #targetOf(variable: Parameter): Target {
-    const { stepper, selection } = this.#build.made();
+    const { stepper, selection } = this.build.made();
     return stepper.targets[selection.rowOf(variable)];
   }
 
   /** Validates a call, building first if variables are given; otherwise changes nothing. */
   #select(grads: readonly GradientLike[], variables: Variables): Made {
-    if (!Array.isArray(grads))
-      throw new TypeError(`apply takes an array of gradients, got ${describe(grads)}.`);
-    if (variables !== undefined && !Array.isArray(variables))
-      throw new TypeError(`apply: variables must be an array, got ${describe(variables)}.`);
-    if (!this.#build.stepper && variables) grads = this.#buildFor(grads, variables);
-    this.#lifetime.alive();
-    const made = this.#build.made();
+    const given = this.built(grads, variables);
+    const made = this.build.made();
     made.stepper.elsewhere?.check('apply');
-    made.selection.select(grads, variables);
+    made.selection.select(given, variables);
     return made;
   }
 
-  /**
-   * The first apply builds. Returns the gradients: those that lie in the engine's memory are looked at anew, because
-   * building may have made it grow.
-   */
-  #buildFor(grads: readonly GradientLike[], variables: readonly Parameter[]): readonly GradientLike[] {
-    const { engine } = this.#build;
-    const places = grads.map((g) =>
-      isFloats(g) && engine.owns(g) ? { at: g.byteOffset, size: g.length } : null,
-    );
-    this.#face.build(variables);
-    return places.map((place, k) => (place ? engine.floats(place.at, place.size) : grads[k]));
-  }
-
-  #begin(
+  protected begin(
     grads: readonly GradientLike[],
     variables: Variables,
     lossScale: number,
     encoder?: object,
   ): void | Promise<void> {
-    const options = this.#options;
-    const rates = options.ratesStay ? null : options.ratesAt(this.#build.iterations);
-    const { stepper, selection } = this.#select(grads, variables);
-    if (selection.missing)
-      warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`); // may throw
-    const { native, elsewhere } = stepper;
-    stepper.lossScale = options.values.maximize ? -lossScale : lossScale;
-    options.handTo(native, rates);
-    const { rows, gradients, count } = selection;
-    const waiting = elsewhere?.prepare(rows, gradients, count, options.values, encoder);
+    const { stepper, selection } = this.ready(grads, variables, lossScale, this.rates());
+    const waiting = this.prepare(encoder);
     if (waiting) {
       const held = heldCall(selection);
       const finished = waiting.then(() => this.#finish(stepper, held));
@@ -180,27 +116,70 @@ export class Run {
     this.#finish(stepper, selection, encoder);
   }
 
-  /** The step itself. Only a constraint of the user's own can throw: then it is taken back. */
+  /** Only a constraint of the user's own can throw: then the step is taken back. */
   #finish(stepper: Stepping, selection: Selecting, encoder?: object): void {
     if (!stepper.canThrow) {
-      this.#step(stepper, selection, encoder);
+      this.step(selection);
+      this.commit(encoder);
       return;
     }
     stepper.pending.within('apply', () => {
       const undo = this.#state.snapshot(stepper);
       try {
-        this.#step(stepper, selection, encoder);
+        this.step(selection);
+        this.commit(encoder);
       } catch (error) {
-        stepper.elsewhere?.discard();
+        this.discard();
         undo();
         throw error;
       }
     });
   }
 
-  #step(stepper: Stepping, selection: Selecting, encoder?: object): void {
-    stepper.step(selection, this.#options.values);
+  // One call in its parts: MultiOptimizer takes each with all of its optimizers before the next.
+
+  /** The rates of the call, unless they stay. May call functions of the user's. */
+  rates(): readonly number[] | null {
+    return this.options.ratesStay ? null : this.options.ratesAt(this.build.iterations);
+  }
+
+  /** Validates a call. Nothing that can be seen changes. */
+  ready(
+    grads: readonly GradientLike[],
+    variables: Variables,
+    lossScale: number,
+    rates: readonly number[] | null,
+  ): Made {
+    const made = this.#select(grads, variables);
+    const { stepper, selection } = made;
+    if (selection.missing)
+      warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`); // may throw
+    stepper.lossScale = this.options.values.maximize ? -lossScale : lossScale;
+    this.options.handTo(stepper.native, rates);
+    return made;
+  }
+
+  /** A promise where the step needs sums from a GPU. */
+  prepare(encoder?: object): Promise<void> | null | undefined {
+    const { stepper, selection } = this.build.made();
+    const { rows, gradients, count } = selection;
+    return stepper.elsewhere?.prepare(rows, gradients, count, this.options.values, encoder);
+  }
+
+  /** The step in the engine. */
+  step(selection: Selecting): void {
+    const { stepper } = this.build.made();
+    stepper.step(selection, this.options.values);
     stepper.constrain(selection.rows, selection.count);
-    stepper.elsewhere?.commit(encoder);
+  }
+
+  /** What was made for a GPU is forgotten. */
+  discard(): void {
+    this.build.stepper?.elsewhere?.discard();
+  }
+
+  /** The step on a GPU. */
+  commit(encoder?: object): void {
+    this.build.stepper?.elsewhere?.commit(encoder);
   }
 }

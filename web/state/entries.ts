@@ -28,6 +28,8 @@ export interface StateEntry {
   check?(value: number): void;
   /** Of a slot of the optimizer's rule, which it is. */
   readonly slot?: string;
+  /** Its path is a name in the scope of what built it, which within a MultiOptimizer is none. */
+  readonly isScoped?: boolean;
   /** Of the right kind and size: see `assignAll`. */
   write(value: number | ArrayLike<number>): void;
 }
@@ -149,12 +151,13 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
     // Keras gives a slot of another shape the variable's own name.
     const isFactor = slot?.extent === 1 || slot?.extent === 2;
     const path = `${name}/${isFactor ? target.name : `${target.path.replaceAll('/', '_')}_${suffix}`}`;
+    const push = (entry: StateEntry) => entries.push(isFactor ? { ...entry, isScoped: true } : entry);
     if (!elsewhere?.has(target.row)) {
-      if (view()) entries.push(arrayEntry(key, path, shape, view as () => Float32Array, slot?.name));
+      if (view()) push(arrayEntry(key, path, shape, view as () => Float32Array, slot?.name));
       return;
     }
     const remote = remoteOf(elsewhere);
-    if (remote) entries.push(remoteEntry(key, path, shape, remote, slot?.name));
+    if (remote) push(remoteEntry(key, path, shape, remote, slot?.name));
   };
   for (const t of targets)
     add(

@@ -4,7 +4,7 @@
 import { describe, refuseUnknown } from '../basics/errors.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { checkAlive, isDisposed } from '../step/selection.js';
-import type { Stepping } from '../step/stepping.js';
+import type { Built } from '../step/stepping.js';
 import { Variable } from '../step/variable.js';
 import { assignAll, copyOf, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
@@ -20,10 +20,10 @@ export interface AddVariableOptions {
 
 /** What is asked of an optimizer's lifetime here. */
 interface Lifetime {
-  readonly stepper: Stepping | null;
+  readonly stepper: Built | null;
   alive(): void;
-  require(): Stepping;
-  ready(what: string): Stepping;
+  require(): Built;
+  ready(what: string): Built;
 }
 
 export class State {
@@ -110,7 +110,7 @@ export class State {
   }
 
   /** How to put state and variables back to what they are now; what lives on a GPU is not concerned. */
-  snapshot(stepper: Stepping): () => void {
+  snapshot(stepper: Built): () => void {
     const entries = this.entries().filter(({ remote }) => !remote);
     const targets = stepper.targets.filter((t) => !stepper.elsewhere?.has(t.row) && !isDisposed(t));
     const state = entries.map((entry) => copyOf(entry.read()));

@@ -6,13 +6,23 @@ import type { Elsewhere } from './elsewhere.js';
 import type { Pending } from './pending.js';
 import type { Gradient, GradientLike, StepOptions, Target } from './target.js';
 
-export interface Stepping {
-  readonly native: EngineOptimizer;
-  readonly rule: string;
+/** What an optimizer has built, as far as it is asked for outside a step: its stepper, or those of several within it. */
+export interface Built {
   readonly targets: readonly Target[];
   /** The rows that live on a GPU, if there are any. */
-  readonly elsewhere?: Elsewhere | null;
+  readonly elsewhere?: Pick<Elsewhere, 'check' | 'has'> | null;
   /** What has begun and not settled. */
+  readonly pending: Pick<Pending, 'check' | 'during' | 'within' | 'afterwards'>;
+  /** Those within, if there are several. */
+  readonly steppers?: readonly Stepping[];
+  /** A live view of the values of a built variable. */
+  values(target: Target): Float32Array;
+}
+
+export interface Stepping extends Built {
+  readonly native: EngineOptimizer;
+  readonly rule: string;
+  readonly elsewhere?: Elsewhere | null;
   readonly pending: Pending;
   /** A constraint of the user's own may throw after the update. */
   readonly canThrow: boolean;
@@ -24,8 +34,7 @@ export interface Stepping {
   /** The rule alone, on one variable. */
   updateOnly(target: Target, g: Float32Array, rate: number): void;
   isFinite(gradient: Gradient): boolean;
-  /** Live views: the values of a built variable, and its state arrays, null where there is none. */
-  values(target: Target): Float32Array;
+  /** Live views of its state arrays, null where there is none. */
   averageOf(target: Target): Float32Array | null;
   accumulatorOf(target: Target): Float32Array | null;
   slotOf(target: Target, k: number): Float32Array;

@@ -3,7 +3,7 @@
 import * as library from '../../../dist/index.js';
 
 /** Optimizers of Keras and PyTorch that the package does not have. This is the only list of them. */
-const ABSENT = ['MultiOptimizer'];
+const ABSENT = [];
 
 const ours = Object.entries(library)
   .filter(([, value]) => value.prototype instanceof library.Optimizer)
@@ -16,10 +16,14 @@ export function checkAbsent(names = ABSENT) {
   if (come.length > 0) throw new Error(`listed as absent, but the package has it: ${come.join(', ')}`);
 }
 
-/** The optimizer of a case and the one inside it. */
+/** The optimizer of a case and those inside it. */
 function classesOf({ optimizer, config }) {
-  const inner = config.inner_optimizer?.class_name;
-  return [optimizer.replace('torch.optim.', '').replace('NAdam', 'Nadam'), ...(inner ? [inner] : [])];
+  const { default_optimizer: usual, optimizer_map: map = {} } = config.optimizer_map?.config ?? {};
+  const inner = [config.inner_optimizer, usual, ...Object.values(map)].filter(Boolean);
+  return [
+    optimizer.replace('torch.optim.', '').replace('NAdam', 'Nadam'),
+    ...inner.map(({ class_name }) => class_name),
+  ];
 }
 
 /** Whether a parameter misses a gradient under one of torch's rules whose scalars depend on its own count. */

@@ -54,12 +54,23 @@ function described(testCase) {
     : { name, config: testCase.config };
 }
 
+function innerOptimizer({ optimizer, kwargs }) {
+  const Inner = classNamed(optimizer);
+  return build(() => new Inner(argumentsFrom(kwargs)));
+}
+
+/** What a wrapper takes first: an optimizer, or a map of them. */
+function within({ inner }) {
+  if (inner.optimizer) return innerOptimizer(inner);
+  const map = Object.entries(inner.map).map(([pattern, each]) => [pattern, innerOptimizer(each)]);
+  return build(() => new simdescent.OptimizerMap(innerOptimizer(inner.default), Object.fromEntries(map)));
+}
+
 /** The optimizer by its constructor, from `kwargs` where the case has them. */
 export function constructed(testCase) {
   const { name, config } = described(testCase);
   if (testCase.inner) {
-    const Inner = classNamed(testCase.inner.optimizer);
-    const inner = build(() => new Inner(argumentsFrom(testCase.inner.kwargs)));
+    const inner = within(testCase);
     return build(() => new (classNamed(name))(inner, testCase.kwargs));
   }
   return build(() => new (classNamed(name))(argumentsFrom(testCase.kwargs ?? config)));
@@ -94,7 +105,8 @@ export function plainVariables(testCase) {
   const resident = residentVariables(testCase);
   const hasRows = testCase.steps.some(({ grads }) => grads.some((g) => g?.indices));
   const named =
-    hasRows || /AdamMultilr|Adafactor|Muon/.test(JSON.stringify([testCase.optimizer, testCase.config]));
+    hasRows ||
+    /AdamMultilr|Adafactor|Muon|MultiOptimizer/.test(JSON.stringify([testCase.optimizer, testCase.config]));
   return testCase.variables.map((v, i) => {
     if (named || v.constraint) return resident[i];
     resident[i].dispose();

@@ -33,6 +33,24 @@ function lossScaleOf(optimizer) {
   };
 }
 
+/** One learning rate, or one for each optimizer within. */
+const ratesOf = (optimizer) =>
+  optimizer.optimizers
+    ? { innerRates: optimizer.optimizers.map(({ learningRate }) => learningRate) }
+    : { learningRate: optimizer.learningRate };
+
+/** The step at which both backends raised, if there is one: there the case ends. */
+const refusedAt = ({ expect_generic: generic }) => generic?.error?.step;
+
+function errorOf(call) {
+  try {
+    call();
+    return null;
+  } catch (error) {
+    return error;
+  }
+}
+
 /** Resident variables get their dense gradients in the engine's own buffers, so that both ways in are run. */
 function gradientsFor(testCase, step, variables) {
   const grads = gradientsOf(testCase, step);
@@ -53,12 +71,17 @@ export function run(testCase, optimizer, variables, { first = 0, saveAfter } = {
     for (let k = first; k < testCase.steps.length; k++) {
       const step = testCase.steps[k];
       if ('set_learning_rate' in step) optimizer.learningRate = step.set_learning_rate;
-      optimizer.apply(gradientsFor(testCase, step, variables), variables);
+      const apply = () => optimizer.apply(gradientsFor(testCase, step, variables), variables);
+      if (refusedAt(testCase) === k + 1) {
+        trace.refusal = errorOf(apply);
+        break;
+      }
+      apply();
       trace.steps.push({
         number: k + 1,
         variables: copies(variables),
-        learningRate: optimizer.learningRate,
-        ...(testCase.inner && { lossScale: lossScaleOf(optimizer) }),
+        ...ratesOf(optimizer),
+        ...(testCase.inner?.optimizer && { lossScale: lossScaleOf(optimizer) }),
       });
       if (k + 1 === saveAfter) {
         trace.saved = {
