@@ -4,7 +4,7 @@
 import './index.js'; // as every entry point does: scripts/build.mjs
 import { describe, refuseUnknown, warnOnce } from './basics/errors.js';
 import type { Constraint } from './constraints/constraints.js';
-import { engine } from './engine/engine.js';
+import { core } from './engine/core.js';
 import { optimizerEdits } from './files/config.js';
 import { constraintFromConfig } from './files/constraint.js';
 import { type Hdf5File, withHdf5 } from './files/hdf5.js';
@@ -200,7 +200,7 @@ export async function openKeras(
   options: KerasOptions = {},
 ): Promise<KerasFile> {
   const what = 'openKeras';
-  engine(`${what}()`);
+  core(`${what}()`);
   const limit = limitOf(what, given, options);
   const { customObjects, onProgress } = options;
   const source = await openSource(what, given, limit);

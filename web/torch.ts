@@ -3,7 +3,7 @@
 // files/torch-kinds.ts.
 import './index.js'; // as every entry point does: scripts/build.mjs
 import { describe, oneOf, refuseUnknown, suggestion, warnOnce } from './basics/errors.js';
-import { engine } from './engine/engine.js';
+import { core } from './engine/core.js';
 import { layoutOf, type StateSlot } from './files/layout.js';
 import { decode } from './files/numbers.js';
 import { checkVariables } from './files/state.js';
@@ -52,7 +52,7 @@ export function openTorch(
   variables: readonly Parameter[],
   options: TorchOptions = {},
 ): Optimizer {
-  engine(`${what}()`);
+  core(`${what}()`);
   refuseUnknown(what, options, ['name', 'maximize']);
   const file = parse(what, safetensorsBytes);
   const groups = groupsOf(file);
@@ -165,7 +165,7 @@ function commonOf(groups: readonly TorchGroup[]): Common {
 function groupsHere(groups: readonly TorchGroup[], { rate, decay }: Common, variables: readonly Parameter[]) {
   const isPlain = (group: TorchGroup) => group.lr === rate && (group.weight_decay as number) === decay;
   if (groups.length === 1 && isPlain(groups[0])) return null;
-  const paths = targetsFor(variables, engine(`${what}()`)).map(({ path }) => path);
+  const paths = targetsFor(variables, core(`${what}()`)).map(({ path }) => path);
   let at = 0;
   return groups.map((group): VariableGroup => {
     at += group.params.length;

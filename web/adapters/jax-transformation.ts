@@ -10,7 +10,7 @@ import { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
 import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
-import { innermost, stepperOf } from './roster.js';
+import { executorOf, innermost } from './roster.js';
 
 export interface JaxOptions {
   /** For `step`: what `initWebGPU({ device: getWebGPUDevice() })` gave. */
@@ -89,7 +89,7 @@ export class JaxTransformation {
     const [leaves, structure] = tree.flatten<JaxArray>(grads);
     this.#checkTree('update', leaves, structure);
     const { weightDecay, useEma } = innermost(this.optimizer);
-    const { rule } = stepperOf(this.optimizer);
+    const { rule } = executorOf(this.optimizer);
     const needed = weightDecay !== null || useEma || ruleFacts(rule).usesWeights;
     if (needed && params === undefined)
       throw new TypeError(
@@ -156,13 +156,13 @@ export class JaxTransformation {
 
   /** The state that these parameters begin with. */
   #initialOf(leaves: readonly JaxArray[]): (number | Float32Array<ArrayBuffer>)[] {
-    const stepper = stepperOf(this.optimizer);
-    if (!startsFromWeights(stepper.rule)) return this.#initial;
+    const executor = executorOf(this.optimizer);
+    if (!startsFromWeights(executor.rule)) return this.#initial;
     this.#held = null;
     this.#put(this.#initial);
-    stepper.targets.forEach((target, k) => {
+    executor.targets.forEach((target, k) => {
       this.#variables[k].assign(take(leaves[k].ref));
-      copyToSlots(stepper, target);
+      copyToSlots(executor, target);
     });
     return this.#values();
   }

@@ -5,7 +5,7 @@ import { Optimizer } from '../optimizers/optimizer.js';
 import { byStart, overlaps, type Range } from '../step/aliases.js';
 import type { Target } from '../step/target.js';
 import type { MemoryHost } from './kernels.js';
-import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
+import { MemoryExecutor, type MemoryGradient } from './memory-executor.js';
 import { type Access, type Named, Roster } from './roster.js';
 
 /** One variable in the library's memory: float32, row-major, at an address that 4 divides. */
@@ -87,15 +87,15 @@ class MemoryAccess implements Access<Place, number> {
   readonly #host: MemoryHost;
   readonly #gradients: MemoryGradient[] = [];
   #aliased: ReadonlySet<string> = new Set();
-  #stepper: MemoryStepper | null = null;
+  #executor: MemoryExecutor | null = null;
 
   constructor(host: MemoryHost) {
     this.#host = host;
   }
 
-  stepper(...[engine, ...rest]: Parameters<Access<Place, number>['stepper']>): MemoryStepper {
-    this.#stepper = new MemoryStepper(engine, this.#host, ...rest);
-    return this.#stepper;
+  executor(...[core, ...rest]: Parameters<Access<Place, number>['executor']>): MemoryExecutor {
+    this.#executor = new MemoryExecutor(core, this.#host, ...rest);
+    return this.#executor;
   }
 
   /** Gradients that overlap weights count as they are before the step: they are copied. Most lie apart altogether. */
@@ -126,12 +126,12 @@ class MemoryAccess implements Access<Place, number> {
   }
 
   bind({ weights }: Place, { row }: { row: number }): void {
-    (this.#stepper as MemoryStepper).weights[row] = weights;
+    (this.#executor as MemoryExecutor).weights[row] = weights;
   }
 
   bindGradient(given: number, target: Target): MemoryGradient {
     const { row, size, path } = target;
-    const address = this.#aliased.has(path) ? (this.#stepper as MemoryStepper).held(given, target) : given;
+    const address = this.#aliased.has(path) ? (this.#executor as MemoryExecutor).held(given, target) : given;
     this.#gradients[row] ??= { address, size };
     this.#gradients[row].address = address;
     return this.#gradients[row];

@@ -2,13 +2,13 @@
 // names may come at any step. Where the arrays are and how they are reached is the library's Access.
 
 import { describe } from '../basics/errors.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import { MultiOptimizer } from '../optimizers/multi.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
+import type { Executor, Selection } from '../step/executor.js';
 import { copyToSlots, startsFromWeights } from '../step/slots.js';
-import type { Selecting, Stepping } from '../step/stepping.js';
 import type { Gradient, Target } from '../step/target.js';
 
 export interface Named {
@@ -18,16 +18,16 @@ export interface Named {
 
 /** One library's memory. */
 export interface Access<V extends Named, G> {
-  stepper(
-    engine: Engine,
+  executor(
+    core: Core,
     rule: string,
     targets: readonly Target[],
     averages: boolean,
     accumulates: boolean,
-  ): Stepping;
+  ): Executor;
   /** Refuses what does not fit; changes nothing. */
   check(variable: V, gradient: G | null, target: Target): void;
-  /** Shows the stepper where a variable is now; and a gradient, as the stepper takes it. */
+  /** Shows the executor where a variable is now; and a gradient, as the executor takes it. */
   bind(variable: V, target: Target): void;
   bindGradient(gradient: G, target: Target): unknown;
 }
@@ -37,10 +37,10 @@ export const innermost = (optimizer: Optimizer): Optimizer =>
   optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
 
 /** What it has built; a Roster refuses one that has several. */
-export const stepperOf = (optimizer: Optimizer): Stepping =>
-  partsOf(optimizer).lifetime.require() as Stepping;
+export const executorOf = (optimizer: Optimizer): Executor =>
+  partsOf(optimizer).lifetime.require() as Executor;
 
-export class Roster<V extends Named, G> implements Selecting {
+export class Roster<V extends Named, G> implements Selection {
   readonly rows: number[] = [];
   readonly gradients: Gradient[] = [];
   readonly addresses: number[] = [];
@@ -93,11 +93,11 @@ export class Roster<V extends Named, G> implements Selecting {
 
   /** Slots that start as a copy of the variable: of those that come now, before any state is put into them. */
   #copyWeights(variables: readonly V[], targets: readonly Target[]): void {
-    const stepper = stepperOf(this.#optimizer);
-    if (!startsFromWeights(stepper.rule)) return;
+    const executor = executorOf(this.#optimizer);
+    if (!startsFromWeights(executor.rule)) return;
     targets.forEach((target, k) => {
       this.#access.bind(variables[k], target);
-      copyToSlots(stepper, target);
+      copyToSlots(executor, target);
     });
   }
 
@@ -187,7 +187,7 @@ export class Roster<V extends Named, G> implements Selecting {
     const { lifetime, build } = partsOf(this.#optimizer);
     lifetime.alive();
     build.attach((rule, averages, accumulates) => ({
-      stepper: access.stepper(build.engine, rule, targets, averages, accumulates),
+      executor: access.executor(build.core, rule, targets, averages, accumulates),
       selection: this,
     }));
     this.targets = targets;

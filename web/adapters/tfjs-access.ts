@@ -2,13 +2,13 @@
 // backend's typed arrays. What must hold is checked first; what cannot be had is read back and uploaded.
 
 import { describe, warnOnce } from '../basics/errors.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
+import { EngineExecutor } from '../step/engine-executor.js';
 import { rowsFor, SparseGradient } from '../step/sparse.js';
-import { Stepper } from '../step/stepper.js';
 import type { Target } from '../step/target.js';
 import type { Gpu } from './gpu.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
-import { type MemoryGradient, MemoryStepper } from './memory-stepper.js';
+import { MemoryExecutor, type MemoryGradient } from './memory-executor.js';
 import { Base, type TfAccess, type TfGradient } from './tfjs-base.js';
 import type { TfEngine, TfTensor, TfVariable } from './tfjs-engine.js';
 import { isWebGpu, WebGpuAccess } from './tfjs-webgpu.js';
@@ -35,7 +35,7 @@ class WasmAccess extends Base {
   readonly #host: MemoryHost;
   readonly #gradients: MemoryGradient[] = [];
   readonly #bound = new Set<TfVariable>();
-  #stepper: MemoryStepper | null = null;
+  #executor: MemoryExecutor | null = null;
 
   constructor(engine: TfEngine, memory: WebAssembly.Memory) {
     super(engine);
@@ -48,10 +48,10 @@ class WasmAccess extends Base {
     };
   }
 
-  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+  executor(core: Core, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
     this.#gradients.length = 0; // rows may be others than before
-    this.#stepper = new MemoryStepper(engine, this.#host, rule, targets, averages, accumulates);
-    return this.#stepper;
+    this.#executor = new MemoryExecutor(core, this.#host, rule, targets, averages, accumulates);
+    return this.#executor;
   }
 
   bind(variable: TfVariable, { row }: Target): void {
@@ -60,7 +60,7 @@ class WasmAccess extends Base {
       this.replace(variable, new Float32Array(variable.dataSync()));
       address = this.#addressOf(variable);
     }
-    (this.#stepper as MemoryStepper).weights[row] = address;
+    (this.#executor as MemoryExecutor).weights[row] = address;
     this.#bound.add(variable);
   }
 
@@ -69,7 +69,7 @@ class WasmAccess extends Base {
     this.#gradients[row] ??= { address: 0, size };
     this.#gradients[row].address =
       gradient instanceof SparseGradient
-        ? (this.#stepper as MemoryStepper).spread(rowsFor(gradient, target), target)
+        ? (this.#executor as MemoryExecutor).spread(rowsFor(gradient, target), target)
         : this.#addressOf(gradient);
     return this.#gradients[row];
   }
@@ -120,8 +120,8 @@ class CpuAccess extends Base {
     this.#cpu = engine.backend as CpuBackend;
   }
 
-  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
-    return arrayStepper(engine, rule, targets, averages, accumulates);
+  executor(core: Core, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    return arrayExecutor(core, rule, targets, averages, accumulates);
   }
 
   bind(variable: TfVariable, target: Target): void {
@@ -147,8 +147,8 @@ class CpuAccess extends Base {
 class CopyAccess extends Base {
   readonly #bound = new Map<TfVariable, Target>();
 
-  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
-    return arrayStepper(engine, rule, targets, averages, accumulates);
+  executor(core: Core, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    return arrayExecutor(core, rule, targets, averages, accumulates);
   }
 
   bind(variable: TfVariable, target: Target): void {
@@ -176,9 +176,9 @@ const setArray = (target: Target, array: Float32Array): void => {
   (target as { array: Float32Array }).array = array;
 };
 
-function arrayStepper(...args: Parameters<TfAccess['stepper']>): Stepper {
+function arrayExecutor(...args: Parameters<TfAccess['executor']>): EngineExecutor {
   for (const target of args[2]) setArray(target, target.array ?? nothing); // until they are bound
-  return new Stepper(...args);
+  return new EngineExecutor(...args);
 }
 
 /** The best way into the current backend. */

@@ -22,7 +22,7 @@ export abstract class Base implements TfAccess {
     this.backend = engine.backend;
   }
 
-  abstract stepper(...args: Parameters<TfAccess['stepper']>): ReturnType<TfAccess['stepper']>;
+  abstract executor(...args: Parameters<TfAccess['executor']>): ReturnType<TfAccess['executor']>;
   abstract bind(variable: TfVariable, target: Target): void;
   abstract bindGradient(gradient: TfGradient, target: Target): unknown;
 

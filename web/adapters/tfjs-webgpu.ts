@@ -1,10 +1,10 @@
 // tfjs' webgpu backend: variables get GPUBuffers of their own, which tfjs sees without a copy and our shaders step in
 // place, on tfjs' device. Gradients are read where tfjs computed them. Nothing is read back.
 
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
+import { EngineExecutor } from '../step/engine-executor.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { SparseGradient } from '../step/sparse.js';
-import { Stepper } from '../step/stepper.js';
 import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
@@ -66,7 +66,7 @@ export class WebGpuAccess extends Base {
       );
   }
 
-  stepper(engine: Engine, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+  executor(core: Core, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
     if (this.#own.length)
       throw new Error(
         'On the webgpu backend every variable must be known at the first step: build(variables) with all of them first.',
@@ -81,7 +81,7 @@ export class WebGpuAccess extends Base {
       targets.forEach((target, k) => {
         (target as { variable: Variable | null }).variable = variables[k];
       });
-      return new Stepper(engine, rule, targets, averages, accumulates);
+      return new EngineExecutor(core, rule, targets, averages, accumulates);
     } catch (error) {
       this.#own.length = 0; // what cannot be placed, such as the state of Lamb
       throw error;

@@ -5,7 +5,7 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { checkValue, type StateEntry } from '../state/entries.js';
 import type { Target } from '../step/target.js';
-import { innermost, stepperOf } from './roster.js';
+import { executorOf, innermost } from './roster.js';
 
 export interface NamedValues {
   readonly name: string;
@@ -38,7 +38,7 @@ interface ArrayKind {
 
 /** The state arrays that each variable has, in the order of the file. */
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
-  const { rule, targets } = stepperOf(optimizer);
+  const { rule, targets } = executorOf(optimizer);
   const entries = new Map(
     partsOf(innermost(optimizer))
       .state.entries()
@@ -56,7 +56,7 @@ const iterationOf = (optimizer: Optimizer): StateEntry => partsOf(innermost(opti
 
 /** Numbers that the rule has as state, such as Nadam's running product. */
 const ruleScalarsOf = (optimizer: Optimizer): StateEntry[] => {
-  const { scalars } = ruleFacts(stepperOf(optimizer).rule);
+  const { scalars } = ruleFacts(executorOf(optimizer).rule);
   return partsOf(innermost(optimizer))
     .state.entries()
     .filter(({ key }) => scalars.includes(key));
@@ -76,7 +76,7 @@ export async function readWeights(optimizer: Optimizer, saved: SavedWeights | nu
   };
   const list: (NamedValues | Promise<NamedValues>)[] = [read('iter', iterationOf(optimizer))];
   const waiting = saved?.waiting() ?? new Map<string, NamedValues[]>();
-  const { targets } = partsOf(optimizer).lifetime.stepper ?? { targets: [] };
+  const { targets } = partsOf(optimizer).lifetime.executor ?? { targets: [] };
   const kinds = targets.length ? arrayKinds(optimizer) : [];
   for (const suffix of new Set([...kinds.map((kind) => kind.suffix), ...waiting.keys()])) {
     const kind = kinds.find((kind) => kind.suffix === suffix);

@@ -3,7 +3,7 @@
 
 import { describe, isRecord, markOurs, refuseMisspelt, suggestion } from '../basics/errors.js';
 import { floatsFrom } from '../basics/floats.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { snakeCase } from '../optimizers/options.js';
 
 /** Extend it for a constraint of your own: `apply` gets a copy of the values and returns what they shall be. */
@@ -26,7 +26,7 @@ export abstract class Constraint {
 }
 
 /** Projects a resident variable in place. A user's own constraint works on a copy. */
-export let project: (constraint: Constraint, engine: Engine, variable: Constrained, address: number) => void;
+export let project: (constraint: Constraint, core: Core, variable: Constrained, address: number) => void;
 /** Whether it may throw after the step, so that the step must be taken back. */
 export let isUsersOwn: (constraint: Constraint | null) => boolean;
 
@@ -51,9 +51,9 @@ abstract class BuiltIn extends Constraint {
     isUsersOwn = (constraint) => constraint !== null && !(constraint instanceof BuiltIn);
     projectionOf = (constraint, shape) =>
       constraint instanceof BuiltIn ? constraint.projection(shape) : null;
-    project = (constraint, engine, variable, address) => {
+    project = (constraint, core, variable, address) => {
       if (constraint instanceof BuiltIn) {
-        constraint.project(engine, address, variable.shape);
+        constraint.project(core, address, variable.shape);
         return;
       }
       const result = constraint.apply(variable.value.slice(), variable.shape);
@@ -65,7 +65,7 @@ abstract class BuiltIn extends Constraint {
       variable.value.set(values);
     };
   }
-  protected abstract project(engine: Engine, address: number, shape: readonly number[]): void;
+  protected abstract project(core: Core, address: number, shape: readonly number[]): void;
   protected abstract projection(shape: readonly number[]): Projection;
   /** @throws RangeError if it cannot be applied to a variable of this shape */
   fits(_shape: readonly number[]): void {}
@@ -137,8 +137,8 @@ export class NonNeg extends BuiltIn {
     super();
     readArguments('NonNeg', {}, config);
   }
-  protected project(engine: Engine, address: number, shape: readonly number[]): void {
-    engine.module.nonNegative(address, this.projection(shape).split[0]);
+  protected project(core: Core, address: number, shape: readonly number[]): void {
+    core.module.nonNegative(address, this.projection(shape).split[0]);
   }
   protected projection(shape: readonly number[]): Projection {
     return { split: [shape.reduce((a, b) => a * b, 1), 1, 1], range: null };
@@ -155,8 +155,8 @@ abstract class NormConstraint extends BuiltIn {
   }
   protected abstract range(): [least: number, most: number, rate: number, unit: boolean];
 
-  protected project(engine: Engine, address: number, shape: readonly number[]): void {
-    engine.module.boundNorm(address, ...split(this.constructor.name, shape, this.axis), ...this.range());
+  protected project(core: Core, address: number, shape: readonly number[]): void {
+    core.module.boundNorm(address, ...split(this.constructor.name, shape, this.axis), ...this.range());
   }
   protected projection(shape: readonly number[]): Projection {
     return { split: split(this.constructor.name, shape, this.axis), range: this.range() };

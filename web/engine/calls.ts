@@ -1,15 +1,15 @@
 // The calls of a step into the engine (cpp/engine/optimizer.h). They are plain exports and not methods of Embind's
 // class: that puts the arguments of every call into an array, where a memory may be larger than 2 GiB, and a step of
 // small variables shall cost little and make no garbage.
-import type { Engine, EngineOptimizer } from './engine.js';
+import type { Core, EngineOptimizer } from './core.js';
 import type { StepExports } from './step-exports.js';
 
 export class Calls {
   readonly #exports: StepExports;
   readonly #optimizer: number;
 
-  constructor(engine: Engine, optimizer: EngineOptimizer) {
-    this.#exports = engine.module;
+  constructor(core: Core, optimizer: EngineOptimizer) {
+    this.#exports = core.module;
     this.#optimizer = optimizer.address();
   }
 

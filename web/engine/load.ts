@@ -5,7 +5,7 @@ import createModule from '../../build/wasm/simdescent.mjs';
 import inlined from '../../build/wasm/simdescent.wasm';
 import { decode } from '../basics/bytes.js';
 import { describe, refuseUnknown } from '../basics/errors.js';
-import { Engine, type EngineModule, setEngine } from './engine.js';
+import { Core, type EngineModule, setCore } from './core.js';
 import { checkFingerprint } from './facts.js';
 
 export interface InitOptions {
@@ -32,7 +32,7 @@ export interface RuntimeInfo {
 }
 
 interface Loaded {
-  readonly engine: Engine;
+  readonly core: Core;
   readonly threads: number;
   readonly threadsNote?: string;
 }
@@ -68,7 +68,7 @@ async function fetchEngine(source: InitOptions['wasm']): Promise<Uint8Array | We
 async function instantiate(
   module: WebAssembly.Module | Promise<WebAssembly.Module>,
   wasmMemory?: WebAssembly.Memory,
-): Promise<Engine> {
+): Promise<Core> {
   let memory: WebAssembly.Memory | undefined;
   const exports = await new Promise<EngineModule>((resolve, reject) => {
     createModule({
@@ -87,7 +87,7 @@ async function instantiate(
   });
   if (!memory) throw new Error('it imports no memory');
   checkFingerprint('the module', exports.fingerprint);
-  return new Engine(exports, memory);
+  return new Core(exports, memory);
 }
 
 /** What kept the engine from starting, with what can be done about it. */
@@ -120,7 +120,7 @@ async function load(options: InitOptions): Promise<Loaded> {
     try {
       const module =
         source instanceof WebAssembly.Module ? source : WebAssembly.compile(source as BufferSource);
-      return { engine: await instantiate(module), threads: 1, threadsNote };
+      return { core: await instantiate(module), threads: 1, threadsNote };
     } catch (error) {
       throw startFailure(options.wasm !== undefined, error);
     }
@@ -151,17 +151,17 @@ export async function init(options: InitOptions = {}): Promise<RuntimeInfo> {
       `init: threads: ${describe(wanted)} comes too late: the first call of init() decides, and asked for ${describe(asked)}.`,
     );
   loading ??= load(options).then((loaded) => {
-    setEngine(loaded.engine);
+    setCore(loaded.core);
     return loaded;
   });
   const mine = loading;
   try {
-    const { engine, threads, threadsNote } = await mine;
+    const { core, threads, threadsNote } = await mine;
     return {
       variant: 'simd128',
-      threads: engine.pool || threads === 1 ? threads : 1,
+      threads: core.pool || threads === 1 ? threads : 1,
       ...(threadsNote !== undefined && { threadsNote }),
-      memoryBytes: engine.memory.buffer.byteLength,
+      memoryBytes: core.memory.buffer.byteLength,
     };
   } catch (error) {
     if (loading === mine) loading = undefined; // so that another call may try again
@@ -174,5 +174,5 @@ export async function init(options: InitOptions = {}): Promise<RuntimeInfo> {
  * Optimizers and variables stay as they are. Idempotent.
  */
 export async function endThreads(): Promise<void> {
-  (await loading)?.engine.pool?.dispose();
+  (await loading)?.core.pool?.dispose();
 }

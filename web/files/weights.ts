@@ -33,7 +33,7 @@ export interface Weight {
   readonly doubt?: { readonly unit: string; readonly kind: 'whole' | 'tail' };
 }
 
-interface Place {
+interface Within {
   /** The group in the file; '' for the model itself. */
   readonly group: string;
   readonly prefix: string;
@@ -65,7 +65,7 @@ export function savedWeights(
   const holding = groupsWithWeights(file);
   const holdsWeights = (group: string) => holding.has(group);
 
-  const visit = (layer: LayerConfig, { group, prefix, trainable, isFree }: Place): void => {
+  const visit = (layer: LayerConfig, { group, prefix, trainable, isFree }: Within): void => {
     const { config = {} } = layer;
     const layers = Array.isArray(config) ? config : config.layers; // a Sequential's config was the list itself once
     const isModel = Array.isArray(layers);
@@ -132,7 +132,7 @@ export function savedWeights(
   };
 
   /** Layers that share a group: named by their class, and numbered from the second of a class on. */
-  const list = (layers: readonly LayerConfig[], place: Place): void => {
+  const list = (layers: readonly LayerConfig[], place: Within): void => {
     const groups = (step: number) => {
       const used = new Map<string, number>();
       return layers.map((layer) => {

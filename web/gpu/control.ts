@@ -1,6 +1,6 @@
 // The control buffer of a step: what the shaders know beside the arrays. Records: two of parameters for the norms, then for each dispatch a head (how many rows, how many workgroups) and its rows; last the table of
 // norms. The scalars of a row are the engine's words, uploaded as they are.
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { coefWords, pipeWords, record, row as rowAt } from '../engine/facts.js';
 
 const recordWords = record.words;
@@ -25,10 +25,10 @@ export interface Span {
 export class Control {
   #words = new Uint32Array(64 * recordWords);
   #records = 0;
-  readonly #engine: Engine;
+  readonly #core: Core;
 
-  constructor(engine: Engine) {
-    this.#engine = engine;
+  constructor(core: Core) {
+    this.#core = core;
   }
 
   get words(): Uint32Array {
@@ -47,7 +47,7 @@ export class Control {
   region(spans: readonly Span[], chunk: number): { offset: number; groups: number } {
     const head = this.#grow(2 * Math.ceil((1 + spans.length) / 2)); // starts at multiples of 256 bytes
     const words = this.#words;
-    const memory = new Uint32Array(this.#engine.memory.buffer);
+    const memory = new Uint32Array(this.#core.memory.buffer);
     let first = 0;
     spans.forEach((span, k) => {
       const to = (head + 1 + k) * recordWords;

@@ -23,7 +23,7 @@ interface Normed {
 export class Host implements Elsewhere {
   readonly #context: Context;
   readonly #programs: Programs;
-  readonly #stepper: Guest;
+  readonly #executor: Guest;
   readonly #rows: Rows;
   readonly #control: Control;
   readonly #shared: Shared;
@@ -32,12 +32,12 @@ export class Host implements Elsewhere {
   readonly #sums = new Map<number, number>();
   #plan: Plan | null = null;
 
-  constructor(context: Context, programs: Programs, stepper: Guest) {
+  constructor(context: Context, programs: Programs, executor: Guest) {
     this.#context = context;
     this.#programs = programs;
-    this.#stepper = stepper;
-    this.#rows = new Rows(context, stepper);
-    this.#control = new Control(this.#rows.engine);
+    this.#executor = executor;
+    this.#rows = new Rows(context, executor);
+    this.#control = new Control(this.#rows.core);
     this.#shared = new Shared(context);
   }
 
@@ -112,14 +112,14 @@ export class Host implements Elsewhere {
     const listed = rows.slice(0, count);
     const ours = listed.filter((row) => this.has(row));
     const globally = (options.globalClipnorm ?? 0) > 0 && !((options.clipnorm ?? 0) > 0);
-    if (!globally || ours.length === 0 || ours.length === count || !this.#stepper.native.updating())
+    if (!globally || ours.length === 0 || ours.length === count || !this.#executor.native.updating())
       return null;
     if (encoder)
       throw new Error(
         'record: globalClipnorm over variables in the engine and on the GPU must be waited for, and cannot be recorded; await apply() instead.',
       );
-    this.#stepper.planAhead(ours);
-    const plan = new Plan(this.#context, this.#rows.engine, ours.length);
+    this.#executor.planAhead(ours);
+    const plan = new Plan(this.#context, this.#rows.core, ours.length);
     plan.mode = 'own';
     listed.forEach((row, j) => {
       if (this.has(row)) this.#add(plan, row, gradients[j], options, { sums: true, clips: false });
@@ -139,9 +139,9 @@ export class Host implements Elsewhere {
   }
 
   step(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): void {
-    const { native, averages, accumulates, targets } = this.#stepper;
+    const { native, averages, accumulates, targets } = this.#executor;
     const updating = native.updating();
-    const plan = new Plan(this.#context, this.#rows.engine, count);
+    const plan = new Plan(this.#context, this.#rows.core, count);
     const own = (options.clipnorm ?? 0) > 0;
     const known = this.#sums.size > 0;
     if (updating && !known && (own || (options.globalClipnorm ?? 0) > 0)) plan.mode = own ? 'own' : 'global';
@@ -187,7 +187,7 @@ export class Host implements Elsewhere {
   /** Adds a row with its gradient. */
   #add(plan: Plan, row: number, g: Gradient, options: StepOptions, normed: Normed): void {
     const member = this.#rows.members.get(row) as Member;
-    const words = this.#stepper.native.rowOf(row);
+    const words = this.#executor.native.rowOf(row);
     if (g instanceof SparseGradient) {
       const rows = clippedRows(g, member.target, options);
       const { width } = rows;
@@ -229,15 +229,15 @@ export class Host implements Elsewhere {
     for (let j = 0; j < count; j++) {
       const g = gradients[j];
       if (g instanceof Float32Array || g instanceof SparseGradient) continue;
-      ranges.push(rangeOf(g as DeviceRange, this.#stepper.targets[rows[j]].size));
+      ranges.push(rangeOf(g as DeviceRange, this.#executor.targets[rows[j]].size));
     }
     if (ranges.length === 0) return null;
     return allFinite(this.#context, this.#programs, ranges);
   }
 
   updateOnly({ row }: Target, g: Gradient, rate: number): void {
-    this.#stepper.native.planOnly(row, rate);
-    const plan = new Plan(this.#context, this.#rows.engine, 0);
+    this.#executor.native.planOnly(row, rate);
+    const plan = new Plan(this.#context, this.#rows.core, 0);
     const none = { clipnorm: null, clipvalue: null, globalClipnorm: null };
     this.#add(plan, row, g, none, { sums: false, clips: false });
     plan.write(this.#control, 0);
@@ -245,7 +245,7 @@ export class Host implements Elsewhere {
   }
 
   overwrite(row: number): void {
-    const plan = new Plan(this.#context, this.#rows.engine, 0);
+    const plan = new Plan(this.#context, this.#rows.core, 0);
     plan.overwrites.push(this.#rows.members.get(row) as Member);
     plan.write(this.#control, 0);
     this.#send(plan);
@@ -279,7 +279,7 @@ export class Host implements Elsewhere {
   /** What only serves rows, if there are none any more. */
   #release(): void {
     if (this.#rows.members.size > 0) return;
-    this.#stepper.elsewhere = null;
+    this.#executor.elsewhere = null;
     this.#shared.destroy();
     for (const buffer of this.#bounds.values()) buffer.destroy();
     this.#bounds.clear();

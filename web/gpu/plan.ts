@@ -1,7 +1,7 @@
 // The plan of one step on the GPU: which spans of which rows go into which dispatch, and how their gradients get
 // there. It reads the engine's rows and writes the control words; it sends nothing.
 import type { Projection } from '../constraints/constraints.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { row } from '../engine/facts.js';
 import type { DeviceRange } from '../step/remote.js';
 import type { Rows } from '../step/sparse.js';
@@ -58,9 +58,9 @@ export class Plan {
   #sums: number;
 
   /** @param entries how many norms there will be at most */
-  constructor(context: Context, engine: Engine, entries: number) {
+  constructor(context: Context, core: Core, entries: number) {
     this.#context = context;
-    this.#memory = new Uint32Array(engine.memory.buffer);
+    this.#memory = new Uint32Array(core.memory.buffer);
     this.#sums = 1 + entries;
   }
 

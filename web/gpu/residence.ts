@@ -2,7 +2,7 @@
 // and frees them, and says which gradients can be used for them.
 
 import { describe } from '../basics/errors.js';
-import type { Place, Residence } from '../step/elsewhere.js';
+import type { Accelerator, Residence } from '../step/elsewhere.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import type { Target } from '../step/target.js';
 import { type Context, type Range, usage } from './context.js';
@@ -44,14 +44,14 @@ export function checkRange(what: string, value: unknown, size: number, alignment
 }
 
 export class GpuResidence implements Residence {
-  readonly place: Place;
+  readonly accelerator: Accelerator;
   readonly weights: Region;
   readonly #context: Context;
   readonly #path: string;
   readonly #free: () => void;
 
-  constructor(place: Place, context: Context, path: string, weights: Region, free: () => void) {
-    this.place = place;
+  constructor(accelerator: Accelerator, context: Context, path: string, weights: Region, free: () => void) {
+    this.accelerator = accelerator;
     this.weights = weights;
     this.#context = context;
     this.#path = path;

@@ -1,7 +1,7 @@
 // Which rows of an optimizer live on the GPU, their state arrays, and the ways there and back. A move happens as a
 // whole or not at all; what a step does with the rows is host.ts.
 import { projectionOf } from '../constraints/constraints.js';
-import { type Engine, engine } from '../engine/engine.js';
+import { type Core, core } from '../engine/core.js';
 import { type RuleFacts, ruleFacts } from '../engine/facts.js';
 import type { Guest, Residence } from '../step/elsewhere.js';
 import { type Home, homeOf } from '../step/home.js';
@@ -13,25 +13,25 @@ import type { Context, Range } from './context.js';
 
 export class Rows {
   readonly members = new Map<number, Member>();
-  readonly engine: Engine = engine('The GPU');
+  readonly core: Core = core('The GPU');
   readonly rule: RuleFacts;
   readonly #context: Context;
-  readonly #stepper: Guest;
+  readonly #executor: Guest;
 
-  constructor(context: Context, stepper: Guest) {
+  constructor(context: Context, executor: Guest) {
     this.#context = context;
-    this.#stepper = stepper;
-    this.rule = ruleFacts(stepper.rule);
+    this.#executor = executor;
+    this.rule = ruleFacts(executor.rule);
     if (this.rule.passes > 1 || this.rule.whole)
-      throw new Error(`The rule '${stepper.rule}' looks at whole variables, and has no form for a GPU yet.`);
+      throw new Error(`The rule '${executor.rule}' looks at whole variables, and has no form for a GPU yet.`);
   }
 
   /** State arrays, zeroed, for weights that are on the GPU; they count once they are `added`. @throws RangeError */
   make(parts: readonly Part[]): Block[] {
     const layout = {
       slots: this.rule.slots.length,
-      averages: this.#stepper.averages,
-      accumulates: this.#stepper.accumulates,
+      averages: this.#executor.averages,
+      accumulates: this.#executor.accumulates,
     };
     return blocksFor(this.#context, parts, layout);
   }
@@ -39,7 +39,7 @@ export class Rows {
   add(blocks: readonly Block[]): void {
     for (const { members } of blocks)
       for (const member of members) this.members.set(member.target.row, member);
-    this.#stepper.forget();
+    this.#executor.forget();
   }
 
   /** @throws Error, RangeError for a variable that cannot live on the GPU */
@@ -89,7 +89,7 @@ export class Rows {
           const values = arrays[k];
           if (range && values) this.#context.write('offload', range, values);
         });
-        this.#stepper.native.evict(target.row);
+        this.#executor.native.evict(target.row);
         homeAt(target).relocate(homes.get(target) as Residence);
       }
     this.add(blocks);
@@ -128,7 +128,7 @@ export class Rows {
 
   /** Zeroed arrays in the engine for all rows; returns where the variables lived. @throws RangeError: nothing has moved */
   #moveIn(members: readonly Member[]): Residence[] {
-    const { native, accumulates } = this.#stepper;
+    const { native, accumulates } = this.#executor;
     const homes = members.map(({ target }) => homeAt(target).residence as Residence);
     let moved = 0;
     try {
@@ -137,7 +137,7 @@ export class Rows {
         home.relocate(null);
         moved++;
         if (!native.place(target.row, home.address, accumulates))
-          throw this.engine.outOfMemory(target.size * 8, `the optimizer state of '${target.path}'`);
+          throw this.core.outOfMemory(target.size * 8, `the optimizer state of '${target.path}'`);
       }
     } catch (error) {
       members.slice(0, moved).forEach(({ target }, k) => {
@@ -151,9 +151,9 @@ export class Rows {
 
   /** Weights, slots, accumulator, average: in the engine, and on the GPU. */
   #arraysOf(target: Target): (Float32Array | null)[] {
-    const stepper = this.#stepper;
-    const slots = this.rule.slots.map((_, k) => stepper.slotOf(target, k));
-    return [stepper.values(target), ...slots, stepper.accumulatorOf(target), stepper.averageOf(target)];
+    const executor = this.#executor;
+    const slots = this.rule.slots.map((_, k) => executor.slotOf(target, k));
+    return [executor.values(target), ...slots, executor.accumulatorOf(target), executor.averageOf(target)];
   }
   #rangesOf({ weights, block, at, target }: Member): (Range | null)[] {
     const range = (buffer: GPUBuffer | null) => buffer && { buffer, offset: at * 4, size: target.size * 4 };
@@ -170,7 +170,7 @@ export class Rows {
   destroy(): void {
     for (const block of new Set([...this.members.values()].map(({ block }) => block))) block.destroy();
     this.members.clear();
-    this.#stepper.forget();
+    this.#executor.forget();
   }
 }
 

@@ -1,6 +1,6 @@
 // WebGPU: what initWebGPU gives. Variables are made or wrapped here, and optimizers moved; the caller's device and
 // buffers are used as they are. The public face: how a step runs is host.ts and what it uses.
-import type { Elsewhere, Guest, Place } from '../step/elsewhere.js';
+import type { Accelerator, Elsewhere, Guest } from '../step/elsewhere.js';
 import { homeOf } from '../step/home.js';
 import type { DeviceBuffer } from '../step/remote.js';
 import type { Target } from '../step/target.js';
@@ -30,7 +30,7 @@ export interface WrapOptions extends VariableOptions {
 /** From so many elements on `offload` moves a variable, unless told otherwise or calibrated. */
 const defaultMinSize = 2 ** 20;
 
-export class WebGPU implements Place {
+export class WebGPU implements Accelerator {
   static readonly name: string = 'WebGPU';
   /** The device that everything runs on; buffers of another one cannot be used. */
   readonly device: DeviceLike;
@@ -113,7 +113,7 @@ export class WebGPU implements Place {
   /** Where the values of a variable are: for shaders of yours. `offset` and `size` are bytes. */
   bufferOf(variable: Variable): { buffer: DeviceBuffer; offset: number; size: number } {
     const residence = homeOf(variable)?.residence;
-    if (!(residence instanceof GpuResidence) || residence.place !== this)
+    if (!(residence instanceof GpuResidence) || residence.accelerator !== this)
       throw new Error(`bufferOf: '${variable?.path}' does not live on this GPU.`);
     const { buffer, offset, size } = residence.weights;
     return { buffer, offset, size };
@@ -140,12 +140,12 @@ export class WebGPU implements Place {
   }
 
   /** @internal */
-  host(stepper: Guest): Elsewhere {
-    const host = new Host(this.#context, this.#programs, stepper);
-    const parts = stepper.targets.flatMap((target) => {
+  host(executor: Guest): Elsewhere {
+    const host = new Host(this.#context, this.#programs, executor);
+    const parts = executor.targets.flatMap((target) => {
       const residence = target.variable && homeOf(target.variable).residence;
       if (!residence) return [];
-      if (!(residence instanceof GpuResidence) || residence.place !== this)
+      if (!(residence instanceof GpuResidence) || residence.accelerator !== this)
         throw new Error(`build: '${target.path}' lives on another GPU device than the variables before it.`);
       return { target, weights: residence.weights };
     });
@@ -155,15 +155,15 @@ export class WebGPU implements Place {
   }
 
   /** @internal */
-  async move(stepper: Guest, minSize = this.minSize): Promise<void> {
+  async move(executor: Guest, minSize = this.minSize): Promise<void> {
     this.#context.alive('offload');
-    const targets = stepper.targets.filter(
+    const targets = executor.targets.filter(
       ({ variable, size }) => variable && homeOf(variable).address !== 0 && size >= minSize,
     );
     if (targets.length === 0) return;
     for (const target of targets) checkUnshared('offload', target);
-    stepper.elsewhere ??= this.host(stepper);
-    const host = stepper.elsewhere;
+    executor.elsewhere ??= this.host(executor);
+    const host = executor.elsewhere;
     if (!(host instanceof Host) || !host.isOn(this.#context))
       throw new Error('offload: other variables of this optimizer live on another GPU device.');
     this.#pages.expect(targets.map(({ size }) => size * 4));

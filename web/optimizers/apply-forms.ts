@@ -3,13 +3,13 @@
 
 import { awaited, describe } from '../basics/errors.js';
 import { floatsFrom } from '../basics/floats.js';
-import { engine } from '../engine/engine.js';
+import { core } from '../engine/core.js';
 import { assignAll } from '../state/entries.js';
 import type { State } from '../state/state.js';
+import type { Built } from '../step/executor.js';
 import { homeOf } from '../step/home.js';
 import type { Parameter } from '../step/parameters.js';
 import { heldGradient } from '../step/selection.js';
-import type { Built } from '../step/stepping.js';
 import type { GradientLike } from '../step/target.js';
 
 export interface Applies {
@@ -58,14 +58,14 @@ export function applyFromLoss(
 
 export function applyToValues(
   optimizer: Applies,
-  stepper: Built,
+  executor: Built,
   state: State,
   optimizerVariables: readonly (number | ArrayLike<number>)[],
   grads: readonly GradientLike[],
   trainables: readonly ArrayLike<number>[],
 ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
   state.present('statelessApply');
-  const { targets } = stepper;
+  const { targets } = executor;
   if (!Array.isArray(trainables) || trainables.length !== targets.length)
     throw new RangeError(
       `statelessApply: trainableVariables must be the ${targets.length} built variables, 1:1, got ${describe(trainables)}.`,
@@ -83,14 +83,14 @@ export function applyToValues(
     return read;
   });
   const held = Array.isArray(grads) ? grads.map(heldGradient) : grads;
-  const restore = state.snapshot(stepper);
+  const restore = state.snapshot(executor);
   try {
     assignAll('statelessApply: optimizerVariables', state.entries(), optimizerVariables);
     targets.forEach((t, k) => {
-      stepper.values(t).set(values[k]);
+      executor.values(t).set(values[k]);
     });
     optimizer.apply(held);
-    return [targets.map((t) => stepper.values(t).slice()), state.weights];
+    return [targets.map((t) => executor.values(t).slice()), state.weights];
   } finally {
     restore();
   }
@@ -103,17 +103,17 @@ export class OwnGradients {
   #grads: readonly (Float32Array | null)[] = [];
 
   /** @throws Error for a plain array, which has none */
-  list(stepper: Built): readonly (Float32Array | null)[] {
-    const { epoch } = engine('step()');
-    if (this.#of === stepper && this.#epoch === epoch) return this.#grads;
-    const grads = stepper.targets.map(({ variable, path }) => {
+  list(executor: Built): readonly (Float32Array | null)[] {
+    const { epoch } = core('step()');
+    if (this.#of === executor && this.#epoch === epoch) return this.#grads;
+    const grads = executor.targets.map(({ variable, path }) => {
       if (!variable)
         throw new Error(
           `step(): '${path}' is a plain array and has no gradient buffer; pass its gradient to apply().`,
         );
       return homeOf(variable).gradientAddress ? variable.gradient : null;
     });
-    this.#of = stepper;
+    this.#of = executor;
     this.#epoch = epoch;
     this.#grads = Object.freeze(grads); // frozen: nothing in it need be looked at again
     return this.#grads;

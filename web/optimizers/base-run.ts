@@ -3,7 +3,7 @@
 
 import { describe } from '../basics/errors.js';
 import { isFloats } from '../basics/floats.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import type { GradientLike } from '../step/target.js';
@@ -47,7 +47,7 @@ export abstract class BaseRun<B extends Building> implements Running {
   ): void | Promise<void> {
     this.lifetime.alive();
     if (Array.isArray(grads) && grads.length === 0 && !variables?.length) return undefined;
-    if (this.build.stepper) return this.begin(grads, variables, lossScale, encoder); // without a closure
+    if (this.build.executor) return this.begin(grads, variables, lossScale, encoder); // without a closure
     return this.build.orUndo(() => this.begin(grads, variables, lossScale, encoder));
   }
 
@@ -73,18 +73,18 @@ export abstract class BaseRun<B extends Building> implements Running {
       throw new TypeError(`apply takes an array of gradients, got ${describe(grads)}.`);
     if (variables !== undefined && !Array.isArray(variables))
       throw new TypeError(`apply: variables must be an array, got ${describe(variables)}.`);
-    if (!this.build.stepper && variables)
-      grads = kept(this.build.engine, grads, () => this.#face.build(variables));
+    if (!this.build.executor && variables)
+      grads = kept(this.build.core, grads, () => this.#face.build(variables));
     this.lifetime.alive();
     return grads;
   }
 }
 
 /** The gradients after building: those that lie in the engine's memory are looked at anew, because it may have grown. */
-function kept(engine: Engine, grads: readonly GradientLike[], build: () => void): readonly GradientLike[] {
+function kept(core: Core, grads: readonly GradientLike[], build: () => void): readonly GradientLike[] {
   const places = grads.map((g) =>
-    isFloats(g) && engine.owns(g) ? { at: g.byteOffset, size: g.length } : null,
+    isFloats(g) && core.owns(g) ? { at: g.byteOffset, size: g.length } : null,
   );
   build();
-  return places.map((place, k) => (place ? engine.floats(place.at, place.size) : grads[k]));
+  return places.map((place, k) => (place ? core.floats(place.at, place.size) : grads[k]));
 }

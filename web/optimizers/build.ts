@@ -1,16 +1,16 @@
-// What building makes: the stepper, which has a row of the engine for each variable, and the selection, which checks a
+// What building makes: the executor, which has a row of the engine for each variable, and the selection, which checks a
 // call against them. build() and the first apply make them of Variables and arrays, adapters bring their own; they
 // are given back if the call that needed them fails. What is done with them is run.ts.
 
 import { describe } from '../basics/errors.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { rateFrom } from '../schedules/rate.js';
 import { ruleScalars, type StateEntry, scalarEntry, slotEntries } from '../state/entries.js';
+import { EngineExecutor } from '../step/engine-executor.js';
+import type { Executor } from '../step/executor.js';
 import { isParameter, type Parameter, pathOf, targetsFor } from '../step/parameters.js';
-import { Selection } from '../step/selection.js';
+import { ParameterSelection } from '../step/selection.js';
 import { fillSlots } from '../step/slots.js';
-import { Stepper } from '../step/stepper.js';
-import type { Stepping } from '../step/stepping.js';
 import type { Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
@@ -18,24 +18,24 @@ import { groupOf } from './groups.js';
 import type { Building, Made } from './parts.js';
 
 export class Build implements Building {
-  readonly engine: Engine;
+  readonly core: Core;
   readonly #options: Configuration;
   #made: Made | null = null;
   #excluded = new Exclusion();
   /** The count of calls that it will be built with. */
   #first = 0;
 
-  constructor(engine: Engine, options: Configuration) {
-    this.engine = engine;
+  constructor(core: Core, options: Configuration) {
+    this.core = core;
     this.#options = options;
   }
 
-  get stepper(): Stepping | null {
-    return this.#made?.stepper ?? null;
+  get executor(): Executor | null {
+    return this.#made?.executor ?? null;
   }
 
-  require(): Stepping {
-    return this.made().stepper;
+  require(): Executor {
+    return this.made().executor;
   }
 
   /** @throws Error if there is nothing */
@@ -48,10 +48,10 @@ export class Build implements Building {
   }
 
   get iterations(): number {
-    return this.stepper?.native.iterations ?? this.#first;
+    return this.executor?.native.iterations ?? this.#first;
   }
   set iterations(raw: number) {
-    if (this.stepper) this.stepper.native.iterations = raw;
+    if (this.executor) this.executor.native.iterations = raw;
     else this.#first = raw;
   }
 
@@ -62,21 +62,21 @@ export class Build implements Building {
    */
   make(variables: readonly Parameter[], given?: readonly Target[]): void {
     if (this.#made) {
-      const { selection, stepper } = this.#made;
-      checkSame(this.#options.name, variables, stepper.targets, (one) =>
+      const { selection, executor } = this.#made;
+      checkSame(this.#options.name, variables, executor.targets, (one) =>
         selection.knows(one) ? selection.rowOf(one) : undefined,
       );
       return;
     }
-    const { engine } = this;
-    const targets = (given ?? targetsFor(variables, engine)).map((target) => ({
+    const { core } = this;
+    const targets = (given ?? targetsFor(variables, core)).map((target) => ({
       ...target,
       matrix: this.#options.matrixOf(target),
     }));
     this.#excluded.checkBuilt(variables);
     this.attach((rule, averages, accumulates) => {
-      const stepper = new Stepper(engine, rule, targets, averages, accumulates);
-      return { stepper, selection: new Selection(this.#options.name, engine, stepper, variables) };
+      const executor = new EngineExecutor(core, rule, targets, averages, accumulates);
+      return { executor, selection: new ParameterSelection(this.#options.name, core, executor, variables) };
     }, variables);
   }
 
@@ -91,19 +91,19 @@ export class Build implements Building {
     const { useEma, gradientAccumulationSteps } = this.#options.values;
     const made = make(this.#options.rule, useEma, Boolean(gradientAccumulationSteps));
     try {
-      this.#settle(made.stepper, parameters);
+      this.#settle(made.executor, parameters);
     } catch (error) {
-      made.stepper.delete();
+      made.executor.delete();
       throw error;
     }
-    this.stepper?.delete();
+    this.executor?.delete();
     this.#made = made;
     this.#options.bind(true);
   }
 
-  /** What a new stepper is told of its rows: what decay leaves alone, the groups, and the state that there was. */
-  #settle(stepper: Stepping, parameters: readonly Parameter[]): void {
-    const { native, targets } = stepper;
+  /** What a new executor is told of its rows: what decay leaves alone, the groups, and the state that there was. */
+  #settle(executor: Executor, parameters: readonly Parameter[]): void {
+    const { native, targets } = executor;
     const { rateGroups, name } = this.#options;
     for (const t of targets) if (this.#excluded.has(t, parameters[t.row])) native.excludeFromDecay(t.row);
     const { groups } = this.#options.values;
@@ -112,17 +112,17 @@ export class Build implements Building {
         if (groupOf(groups, target)?.decays === false) native.excludeFromDecay(target.row);
     if (rateGroups) for (const target of targets) native.setGroup(target.row, rateGroups.groupOf(target));
     const { hypers } = this.#options;
-    for (const target of targets) fillSlots(stepper, target, (hyper) => hypers.get(hyper) ?? 0);
+    for (const target of targets) fillSlots(executor, target, (hyper) => hypers.get(hyper) ?? 0);
     native.iterations = this.iterations;
-    const before = this.stepper;
+    const before = this.executor;
     if (!before) return;
-    const entries = new Map(builtEntries(name, stepper).map((entry) => [entry.key, entry]));
+    const entries = new Map(builtEntries(name, executor).map((entry) => [entry.key, entry]));
     for (const { key, read } of builtEntries(name, before)) entries.get(key)?.write(read());
   }
 
   /** Back to what it was before. */
   undo(): void {
-    this.stepper?.delete();
+    this.executor?.delete();
     this.#made = null;
     this.#options.bind(false);
   }
@@ -133,7 +133,7 @@ export class Build implements Building {
   }
 
   entries(name: string): StateEntry[] {
-    const { stepper } = this;
+    const { executor } = this;
     const options = this.#options;
     const iteration = scalarEntry(
       `${name}/iteration`,
@@ -143,7 +143,7 @@ export class Build implements Building {
         this.iterations = x;
       },
     );
-    return [iteration, ...rateEntries(name, options), ...(stepper ? builtEntries(name, stepper) : [])];
+    return [iteration, ...rateEntries(name, options), ...(executor ? builtEntries(name, executor) : [])];
   }
 
   /** Whether weight decay leaves it alone, by `exclude` or by its group. */
@@ -165,8 +165,8 @@ export class Build implements Building {
   /** What is excluded, as it is saved beside a config: null if nothing is. @throws Error for what has no path yet */
   get exclusion(): SavedExclusion | null {
     return this.#excluded.save((parameter) => {
-      const { selection, stepper } = this.#made ?? {};
-      return stepper?.targets[selection?.rowOf(parameter) as number].path;
+      const { selection, executor } = this.#made ?? {};
+      return executor?.targets[selection?.rowOf(parameter) as number].path;
     });
   }
   set exclusion(saved: SavedExclusion) {
@@ -212,9 +212,9 @@ export function undone<T extends void | Promise<void>>(building: { undo(): void 
   }
 }
 
-const builtEntries = (name: string, stepper: Stepping): StateEntry[] => [
-  ...slotEntries(name, stepper),
-  ...ruleScalars(name, stepper),
+const builtEntries = (name: string, executor: Executor): StateEntry[] => [
+  ...slotEntries(name, executor),
+  ...ruleScalars(name, executor),
 ];
 
 function rateEntries(name: string, options: Configuration): StateEntry[] {

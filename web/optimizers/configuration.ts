@@ -2,7 +2,7 @@
 // Keras' config in and out. It knows no variables and no state; what the options do is the engine's.
 
 import { awaited, describe, isRecord } from '../basics/errors.js';
-import type { EngineOptimizer } from '../engine/engine.js';
+import type { EngineOptimizer } from '../engine/core.js';
 import { dialects, ruleFacts } from '../engine/facts.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import type { StepOptions, Target } from '../step/target.js';

@@ -2,14 +2,14 @@
 // call has not settled. What building makes is build.ts.
 
 import type { StateEntry } from '../state/entries.js';
-import type { Built } from '../step/stepping.js';
+import type { Built } from '../step/executor.js';
 
 /** Who has what was built, and the state: the optimizer's own part, or optimizers that it wraps. */
 export interface Holder {
   /** Calls so far. */
   readonly iterations: number;
   /** null if nothing is built */
-  readonly stepper: Built | null;
+  readonly executor: Built | null;
   /** @throws Error if nothing is built */
   require(): Built;
   /** The state in Keras' order, without that of variables that were disposed. `name` is the optimizer's. */
@@ -26,8 +26,8 @@ export class Lifetime {
     this.#holder = holder;
   }
 
-  get stepper(): Built | null {
-    return this.#disposed ? null : this.#holder.stepper;
+  get executor(): Built | null {
+    return this.#disposed ? null : this.#holder.executor;
   }
 
   /** Calls so far. */
@@ -43,9 +43,9 @@ export class Lifetime {
 
   /** What was built, to be read as a whole or changed. @throws Error as `require`, and while a call has not settled */
   ready(what: string): Built {
-    const stepper = this.require();
-    stepper.pending.check(what);
-    return stepper;
+    const executor = this.require();
+    executor.pending.check(what);
+    return executor;
   }
 
   /** @throws Error after dispose */
@@ -56,7 +56,7 @@ export class Lifetime {
   /** @throws Error after dispose, and while a call has not settled */
   idle(what: string): void {
     this.alive();
-    this.#holder.stepper?.pending.check(what);
+    this.#holder.executor?.pending.check(what);
   }
 
   /** Returns whether this is the first time. */

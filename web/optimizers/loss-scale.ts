@@ -5,11 +5,11 @@ import { describe } from '../basics/errors.js';
 import { isFloats } from '../basics/floats.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
+import type { Built } from '../step/executor.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { heldGradient } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
-import type { Built } from '../step/stepping.js';
 import type { GradientLike } from '../step/target.js';
 import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
@@ -76,8 +76,8 @@ class Scaling implements Holder {
     this.inner = inner;
   }
 
-  get stepper(): Built | null {
-    return this.inner.lifetime.stepper;
+  get executor(): Built | null {
+    return this.inner.lifetime.executor;
   }
 
   get iterations(): number {
@@ -307,8 +307,8 @@ export class LossScaleOptimizer extends Optimizer {
 
   /** Disposes the inner optimizer as well. */
   override dispose(): void {
-    const { stepper } = this.#scaling;
-    if (stepper) stepper.pending.afterwards(() => this.#inner.dispose());
+    const { executor } = this.#scaling;
+    if (executor) executor.pending.afterwards(() => this.#inner.dispose());
     else this.#inner.dispose();
     super.dispose();
   }

@@ -1,7 +1,7 @@
 // What building a MultiOptimizer makes: its optimizers, each with the variables that the map gives it, or none of them;
 // and its own counter. The optimizers' own state is built by build.ts.
 
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { type StateEntry, scalarEntry } from '../state/entries.js';
 import { type Parameter, targetsFor } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
@@ -14,7 +14,7 @@ import type { Optimizer } from './optimizer.js';
 import { type Building, partsOf } from './parts.js';
 
 export class MultiBuild implements Building {
-  readonly engine: Engine;
+  readonly core: Core;
   readonly choice: OptimizerChoice;
   /** Those of the map in its order, the default one, then those that a function gave. */
   optimizers: readonly Optimizer[];
@@ -27,8 +27,8 @@ export class MultiBuild implements Building {
   /** How to take back what building has changed in optimizers that were not known before. */
   #restore: () => void = () => {};
 
-  constructor(engine: Engine, choice: OptimizerChoice, options: Configuration) {
-    this.engine = engine;
+  constructor(core: Core, choice: OptimizerChoice, options: Configuration) {
+    this.core = core;
     this.choice = choice;
     this.#options = options;
     this.optimizers = known(choice);
@@ -43,8 +43,8 @@ export class MultiBuild implements Building {
   }
 
   /** null also when one of the optimizers was disposed by itself. */
-  get stepper(): Several | null {
-    return this.#made?.parts.every(({ parts }) => parts.lifetime.stepper) ? this.#made : null;
+  get executor(): Several | null {
+    return this.#made?.parts.every(({ parts }) => parts.lifetime.executor) ? this.#made : null;
   }
 
   /** @throws Error if there is nothing, or if one of the optimizers was disposed by itself */
@@ -63,7 +63,7 @@ export class MultiBuild implements Building {
       checkSame(this.#options.name, variables, targets, (one) => rowOf.get(one));
       return;
     }
-    const targets = targetsFor(variables, this.engine);
+    const targets = targetsFor(variables, this.core);
     const choices = targets.map(({ row, path }) => chosen(this.choice, variables[row], path));
     this.#excluded.checkBuilt(variables);
     const optimizers = [...new Set([...known(this.choice), ...choices])];
@@ -96,9 +96,9 @@ export class MultiBuild implements Building {
         part.optimizer.build(part.variables, part.targets);
         for (const target of part.targets)
           if (this.#excluded.has(target, part.variables[target.row]))
-            part.stepper.native.excludeFromDecay(target.row);
+            part.executor.native.excludeFromDecay(target.row);
       }
-      return new Several(this.engine, variables, targets, shares);
+      return new Several(this.core, variables, targets, shares);
     } catch (error) {
       for (const { parts } of partOf.values()) parts.build.undo();
       throw error;

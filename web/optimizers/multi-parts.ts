@@ -2,10 +2,10 @@
 // of them is which in whose part. Building them is multi-build.ts, and stepping them multi-run.ts.
 
 import { isFloats, plainFloats } from '../basics/floats.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { Aliases } from '../step/aliases.js';
+import type { Built, Executor } from '../step/executor.js';
 import type { Parameter } from '../step/parameters.js';
-import type { Built, Stepping } from '../step/stepping.js';
 import type { GradientLike, Target } from '../step/target.js';
 import type { Build } from './build.js';
 import type { Optimizer } from './optimizer.js';
@@ -31,7 +31,7 @@ export class Part {
     return this.parts.run;
   }
   /** Also while a call has not settled, and the optimizer was disposed. @throws Error if there is nothing any more */
-  get stepper(): Stepping {
+  get executor(): Executor {
     return this.parts.build.require();
   }
 
@@ -54,41 +54,41 @@ export class Several implements Built {
   /** By row. */
   readonly shares: readonly Share[];
   readonly rowOf: ReadonlyMap<unknown, number>;
-  readonly #engine: Engine;
+  readonly #core: Core;
   readonly #aliases: ReadonlyMap<Part, Aliases>;
 
   constructor(
-    engine: Engine,
+    core: Core,
     variables: readonly Parameter[],
     targets: readonly Target[],
     shares: readonly Share[],
   ) {
-    this.#engine = engine;
+    this.#core = core;
     this.targets = targets;
     this.shares = shares;
     this.parts = [...new Set(shares.map(({ part }) => part))];
     this.rowOf = new Map(variables.map((variable, row) => [variable, row]));
-    this.#aliases = new Map(this.parts.map((part) => [part, new Aliases(engine, part.stepper)]));
+    this.#aliases = new Map(this.parts.map((part) => [part, new Aliases(core, part.executor)]));
   }
 
-  get steppers(): readonly Stepping[] {
-    return this.parts.map(({ stepper }) => stepper);
+  get executors(): readonly Executor[] {
+    return this.parts.map(({ executor }) => executor);
   }
 
   get elsewhere(): Built['elsewhere'] {
-    const { shares, steppers } = this;
-    if (steppers.every(({ elsewhere }) => !elsewhere)) return null;
+    const { shares, executors } = this;
+    if (executors.every(({ elsewhere }) => !elsewhere)) return null;
     return {
       check(what) {
-        for (const { elsewhere } of steppers) elsewhere?.check(what);
+        for (const { elsewhere } of executors) elsewhere?.check(what);
       },
-      has: (at) => shares[at].part.stepper.elsewhere?.has(shares[at].row) ?? false,
+      has: (at) => shares[at].part.executor.elsewhere?.has(shares[at].row) ?? false,
     };
   }
 
   /** What one of them waits for, all wait for. */
   get pending(): Built['pending'] {
-    const all = this.steppers.map(({ pending }) => pending);
+    const all = this.executors.map(({ pending }) => pending);
     return {
       check(what) {
         for (const each of all) each.check(what);
@@ -103,7 +103,7 @@ export class Several implements Built {
   apart(gradient: GradientLike, row: number): GradientLike {
     if (this.parts.length < 2 || !isFloats(gradient)) return gradient;
     const values = plainFloats(gradient);
-    const address = this.#engine.owns(values) ? values.byteOffset : 0;
+    const address = this.#core.owns(values) ? values.byteOffset : 0;
     const { part } = this.shares[row];
     for (const [other, aliases] of this.#aliases)
       if (other !== part && aliases.has(values, address, this.targets[row])) return new Float32Array(values);
@@ -112,6 +112,6 @@ export class Several implements Built {
 
   values({ row }: Target): Float32Array {
     const { part, row: own } = this.shares[row];
-    return part.stepper.values(part.targets[own]);
+    return part.executor.values(part.targets[own]);
   }
 }

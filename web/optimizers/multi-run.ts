@@ -2,10 +2,10 @@
 // are taken back. What a share does is run.ts.
 
 import { describe } from '../basics/errors.js';
+import type { Selection } from '../step/executor.js';
 import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { checkAlive, heldCall, isDisposed } from '../step/selection.js';
-import type { Selecting } from '../step/stepping.js';
 import type { GradientLike } from '../step/target.js';
 import { BaseRun, type Variables } from './base-run.js';
 import type { MultiBuild } from './multi-build.js';
@@ -14,7 +14,7 @@ import type { Part, Several } from './multi-parts.js';
 /** A share of a call, validated. */
 interface Call {
   readonly part: Part;
-  readonly selection: Selecting;
+  readonly selection: Selection;
 }
 
 export class MultiRun extends BaseRun<MultiBuild> {
@@ -141,12 +141,12 @@ export class MultiRun extends BaseRun<MultiBuild> {
 
   /** Only a constraint of the user's own can throw: then all of it is taken back. */
   #finish(several: Several, calls: readonly Call[], encoder?: object): void {
-    if (!calls.some(({ part }) => part.stepper.canThrow)) {
+    if (!calls.some(({ part }) => part.executor.canThrow)) {
       this.#step(calls, encoder);
       return;
     }
     several.pending.within('apply', () => {
-      const undo = calls.map(({ part }) => part.parts.state.snapshot(part.stepper));
+      const undo = calls.map(({ part }) => part.parts.state.snapshot(part.executor));
       try {
         this.#step(calls, encoder);
       } catch (error) {

@@ -2,7 +2,7 @@
 // else: which variable goes where is multi-map.ts, the steps are the inner optimizers', all or none (multi-run.ts).
 
 import { describe } from '../basics/errors.js';
-import { engine } from '../engine/engine.js';
+import { core } from '../engine/core.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Kind } from './configuration.js';
 import { MultiBuild } from './multi-build.js';
@@ -50,7 +50,7 @@ export class MultiOptimizer extends Optimizer {
       throw new TypeError(
         `MultiOptimizer: optimizerMap must be an OptimizerMap or a function from a variable to an optimizer, got ${describe(optimizerMap)}.`,
       );
-    const found = engine('new MultiOptimizer()');
+    const found = core('new MultiOptimizer()');
     super(options, kind, {
       build: (own) => new MultiBuild(found, optimizerMap, own),
       run: (own, build, lifetime, face) => new MultiRun(own, build as MultiBuild, lifetime, face),
@@ -123,8 +123,8 @@ export class MultiOptimizer extends Optimizer {
     const end = () => {
       for (const inner of all) inner.dispose();
     };
-    const { stepper } = this.#build;
-    if (stepper) stepper.pending.afterwards(end);
+    const { executor } = this.#build;
+    if (executor) executor.pending.afterwards(end);
     else end();
     super.dispose();
   }

@@ -4,12 +4,12 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { describe, markOurs } from '../basics/errors.js';
-import { engine } from '../engine/engine.js';
+import { core } from '../engine/core.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { OptimizerVariable } from '../state/entries.js';
 import { type AddVariableOptions, type Numbers, optionsLike, State } from '../state/state.js';
 import { assignEach } from '../step/assign.js';
-import type { Place } from '../step/elsewhere.js';
+import type { Accelerator } from '../step/elsewhere.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import type { GradientLike, HostGradient, Target } from '../step/target.js';
@@ -67,7 +67,7 @@ export abstract class Optimizer {
       throw new TypeError(
         'Optimizer is the base class of Adam, AdamW, Adamax, … and has no rule of its own.',
       );
-    const found = engine(`new ${kind.className}()`);
+    const found = core(`new ${kind.className}()`);
     const options = new Configuration(kind, config);
     const { name } = options;
     const own = new Build(found, options);
@@ -146,7 +146,7 @@ export abstract class Optimizer {
 
   /** Whether the state exists: after `build`, or the first `apply` with variables. */
   get built(): boolean {
-    return this.#lifetime.stepper !== null;
+    return this.#lifetime.executor !== null;
   }
 
   /** Updates so far: calls divided by the accumulation steps, rounded down. Settable, as by those who start anew. */
@@ -190,7 +190,7 @@ export abstract class Optimizer {
   dispose(): void {
     if (!this.#lifetime.end()) return;
     this.#state.dispose();
-    this.#build.stepper?.pending.afterwards(() => this.#build.undo());
+    this.#build.executor?.pending.afterwards(() => this.#build.undo());
   }
 
   // Steps
@@ -276,8 +276,8 @@ export abstract class Optimizer {
     grads: readonly GradientLike[],
     trainableVariables: readonly Numbers[],
   ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
-    const stepper = this.#lifetime.ready('statelessApply');
-    return applyToValues(this, stepper, this.#state, optimizerVariables, grads, trainableVariables);
+    const executor = this.#lifetime.ready('statelessApply');
+    return applyToValues(this, executor, this.#state, optimizerVariables, grads, trainableVariables);
   }
 
   // State
@@ -367,7 +367,7 @@ export abstract class Optimizer {
    * @param gpu what `initWebGPU` gave
    * @throws TypeError, RangeError, Error; then nothing has moved
    */
-  async offload(gpu: Place, options: OffloadOptions = {}): Promise<void> {
+  async offload(gpu: Accelerator, options: OffloadOptions = {}): Promise<void> {
     return offload(this.#lifetime.ready('offload'), gpu, options);
   }
 

@@ -1,7 +1,7 @@
 // Options of optimizers: one table row each, with its default and its check. Both spellings (camelCase and
 // Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
 import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
-import type { EngineOptimizer } from '../engine/engine.js';
+import type { EngineOptimizer } from '../engine/core.js';
 import { readGroups } from './groups.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */

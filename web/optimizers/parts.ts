@@ -1,25 +1,25 @@
 // The parts of an optimizer, and how the rest of the package gets at those of one that it was given: wrappers such as
 // LossScaleOptimizer, adapters, files. Users have the public class alone.
 
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import type { State } from '../state/state.js';
+import type { Executor, Selection } from '../step/executor.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
-import type { Selecting, Stepping } from '../step/stepping.js';
 import type { GradientLike, Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import type { Excluded, SavedExclusion } from './exclusion.js';
 import type { Holder, Lifetime } from './lifetime.js';
 
-/** A stepper, and what checks a call against its rows. */
+/** A executor, and what checks a call against its rows. */
 export interface Made {
-  readonly stepper: Stepping;
-  readonly selection: Selecting;
+  readonly executor: Executor;
+  readonly selection: Selection;
 }
 
 /** What building makes: build.ts, or multi-build.ts. */
 export interface Building extends Holder {
-  readonly engine: Engine;
+  readonly core: Core;
   /** Settable also before anything is built. */
   iterations: number;
   /** What is excluded from weight decay, as it is saved beside a config: null if nothing is. */

@@ -4,9 +4,9 @@
 import { describe, refuseUnknown } from '../basics/errors.js';
 import { copyOf, type StateEntry } from '../state/entries.js';
 import { writeEntries } from '../state/safetensors.js';
-import type { Elsewhere, Place } from '../step/elsewhere.js';
-import { Stepper } from '../step/stepper.js';
-import type { Built, Stepping } from '../step/stepping.js';
+import type { Accelerator, Elsewhere } from '../step/elsewhere.js';
+import { EngineExecutor } from '../step/engine-executor.js';
+import type { Built, Executor } from '../step/executor.js';
 
 export interface OffloadOptions {
   /** Variables with fewer elements stay in the engine. Default: the GPU's `minSize`. */
@@ -14,40 +14,44 @@ export interface OffloadOptions {
 }
 
 /** @throws TypeError, RangeError, Error; then nothing has moved */
-export function offload(built: Built, gpu: Place, options: OffloadOptions): Promise<void> {
-  if (typeof (gpu as Partial<Place> | null)?.move !== 'function')
+export function offload(built: Built, gpu: Accelerator, options: OffloadOptions): Promise<void> {
+  if (typeof (gpu as Partial<Accelerator> | null)?.move !== 'function')
     throw new TypeError(
       `offload takes the object that initWebGPU() of 'simdescent/webgpu' gives, got ${describe(gpu)}.`,
     );
-  const steppers = steppersOf(built);
-  if (!steppers.every((stepper) => stepper instanceof Stepper))
+  const executors = executorsOf(built);
+  if (!executors.every((executor) => executor instanceof EngineExecutor))
     throw new Error('offload: the variables of this optimizer live in another library.');
   refuseUnknown('offload', options, ['minSize']);
   const { minSize } = options;
   if (minSize !== undefined && !(typeof minSize === 'number' && minSize >= 0))
     throw new RangeError(`offload: minSize must be a number from 0 on, got ${describe(minSize)}.`);
-  return built.pending.during('offload', moveAll(steppers, gpu, minSize));
+  return built.pending.during('offload', moveAll(executors, gpu, minSize));
 }
 
-const steppersOf = (built: Built): readonly Stepping[] => built.steppers ?? [built as Stepping];
+const executorsOf = (built: Built): readonly Executor[] => built.executors ?? [built as Executor];
 
 /** One after the other; if one does not fit, those that had nothing there before come back. */
-async function moveAll(steppers: readonly Stepper[], gpu: Place, minSize?: number): Promise<void> {
-  const moved: Stepper[] = [];
+async function moveAll(
+  executors: readonly EngineExecutor[],
+  gpu: Accelerator,
+  minSize?: number,
+): Promise<void> {
+  const moved: EngineExecutor[] = [];
   try {
-    for (const stepper of steppers) {
-      const isFirst = !stepper.elsewhere;
-      await gpu.move(stepper, minSize);
-      if (isFirst) moved.push(stepper);
+    for (const executor of executors) {
+      const isFirst = !executor.elsewhere;
+      await gpu.move(executor, minSize);
+      if (isFirst) moved.push(executor);
     }
   } catch (error) {
-    for (const stepper of moved) await stepper.elsewhere?.onload();
+    for (const executor of moved) await executor.elsewhere?.onload();
     throw error;
   }
 }
 
 export async function onload(built: Built): Promise<void> {
-  const away = steppersOf(built).flatMap(({ elsewhere }) => elsewhere ?? []);
+  const away = executorsOf(built).flatMap(({ elsewhere }) => elsewhere ?? []);
   if (away.length) await built.pending.during('onload', onloadAll(away));
 }
 

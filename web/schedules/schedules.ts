@@ -2,7 +2,7 @@
 // every machine has the same bits; here are the arguments, their checks and Keras' config.
 
 import { describe, isRecord, markOurs, suggestion } from '../basics/errors.js';
-import { engine } from '../engine/engine.js';
+import { core } from '../engine/core.js';
 import { snakeCase } from '../optimizers/options.js';
 
 export interface ScheduleConfig {
@@ -106,7 +106,7 @@ abstract class TableSchedule<T extends object> extends LearningRateSchedule {
   protected moduleAt(step: unknown) {
     if (typeof step !== 'number' || Number.isNaN(step))
       throw new TypeError(`${this.constructor.name}.at takes a number of steps, got ${describe(step)}.`);
-    return engine('Evaluating a schedule').module;
+    return core('Evaluating a schedule').module;
   }
 }
 

@@ -3,13 +3,13 @@
 
 import { describe } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
-import { engine } from '../engine/engine.js';
+import { core } from '../engine/core.js';
 import { ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Elsewhere } from '../step/elsewhere.js';
+import type { Executor } from '../step/executor.js';
 import type { Remote } from '../step/remote.js';
 import { isDisposed } from '../step/selection.js';
 import { slotShape } from '../step/slots.js';
-import type { Stepping } from '../step/stepping.js';
 import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
 
@@ -134,9 +134,9 @@ export const userEntry = (variable: Variable): StateEntry =>
   arrayEntry(`${variable.name}/user`, variable.path, variable.shape, () => variable.value);
 
 /** Averages, accumulators, then slots: group by group, in a group interleaved per variable. */
-export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
-  const { slots } = ruleFacts(stepper.rule);
-  const { targets, elsewhere } = stepper;
+export function slotEntries(name: string, executor: Executor): StateEntry[] {
+  const { slots } = ruleFacts(executor.rule);
+  const { targets, elsewhere } = executor;
   const entries: StateEntry[] = [];
   const add = (
     target: Target,
@@ -163,14 +163,14 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
     add(
       t,
       'average',
-      () => stepper.averageOf(t),
+      () => executor.averageOf(t),
       (away) => away.average(t.row),
     );
   for (const t of targets)
     add(
       t,
       'gradient_accumulator',
-      () => stepper.accumulatorOf(t),
+      () => executor.accumulatorOf(t),
       (away) => away.accumulator(t.row),
     );
   const groups = new Set(slots.map(({ group }) => group));
@@ -181,7 +181,7 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
           add(
             t,
             slot.name,
-            () => stepper.slotOf(t, k),
+            () => executor.slotOf(t, k),
             (away) => away.slot(t.row, k),
             slot,
           );
@@ -189,7 +189,7 @@ export function slotEntries(name: string, stepper: Stepping): StateEntry[] {
 }
 
 /** Scalars of the rule that are state, such as Nadam's running product: after the slots, as in Keras. */
-export function ruleScalars(name: string, { native, rule }: Stepping): StateEntry[] {
+export function ruleScalars(name: string, { native, rule }: Executor): StateEntry[] {
   return ruleFacts(rule).scalars.map((scalar, k) =>
     scalarEntry(
       `${name}/${scalar}`,
@@ -213,7 +213,7 @@ function scalar(value: unknown): number | undefined {
 function numbers(value: unknown): ArrayLike<number> | null {
   if (!isFloats(value)) return floatsFrom(value);
   const array = plainFloats(value);
-  return engine('state').owns(array) ? new Float32Array(array) : array;
+  return core('state').owns(array) ? new Float32Array(array) : array;
 }
 
 /** All values at once, or an error that names the first that does not fit, and then none. */

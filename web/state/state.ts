@@ -2,9 +2,9 @@
 // the user's own, and how it is taken back. All of it goes through one list of entries; what these are is entries.ts.
 
 import { describe, refuseUnknown } from '../basics/errors.js';
+import type { Built } from '../step/executor.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { checkAlive, isDisposed } from '../step/selection.js';
-import type { Built } from '../step/stepping.js';
 import { Variable } from '../step/variable.js';
 import { assignAll, copyOf, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
@@ -20,7 +20,7 @@ export interface AddVariableOptions {
 
 /** What is asked of an optimizer's lifetime here. */
 interface Lifetime {
-  readonly stepper: Built | null;
+  readonly executor: Built | null;
   alive(): void;
   require(): Built;
   ready(what: string): Built;
@@ -46,7 +46,7 @@ export class State {
   /** The whole state. @throws Error after dispose, or if a variable of it was disposed */
   whole(): StateEntry[] {
     this.#lifetime.alive();
-    for (const target of this.#lifetime.stepper?.targets ?? []) if (isDisposed(target)) checkAlive(target);
+    for (const target of this.#lifetime.executor?.targets ?? []) if (isDisposed(target)) checkAlive(target);
     return this.entries();
   }
 
@@ -110,22 +110,22 @@ export class State {
   }
 
   /** How to put state and variables back to what they are now; what lives on a GPU is not concerned. */
-  snapshot(stepper: Built): () => void {
+  snapshot(executor: Built): () => void {
     const entries = this.entries().filter(({ remote }) => !remote);
-    const targets = stepper.targets.filter((t) => !stepper.elsewhere?.has(t.row) && !isDisposed(t));
+    const targets = executor.targets.filter((t) => !executor.elsewhere?.has(t.row) && !isDisposed(t));
     const state = entries.map((entry) => copyOf(entry.read()));
-    const values = targets.map((t) => stepper.values(t).slice());
+    const values = targets.map((t) => executor.values(t).slice());
     return () => {
       entries.forEach((entry, k) => {
         entry.write(state[k]); // as it was, without a check: that cannot fail
       });
       targets.forEach((t, k) => {
-        stepper.values(t).set(values[k]);
+        executor.values(t).set(values[k]);
       });
     };
   }
 
-  /** Frees the user's own; the rest is the stepper's. */
+  /** Frees the user's own; the rest is the executor's. */
   dispose(): void {
     for (const variable of this.#extra.splice(0)) variable.dispose();
   }

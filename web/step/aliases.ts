@@ -1,10 +1,10 @@
 // Gradients that are views of what a step writes: a variable's value (the loss Σ a·b has the gradients b and a), or
 // state. The step reads them as they were before it, so they are copied; here is how they are found. What is surely
 // none costs a comparison: a variable's own gradient buffer, and arrays in buffers of their own.
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { ruleFacts } from '../engine/facts.js';
+import type { Executor } from './executor.js';
 import { homeOf } from './home.js';
-import type { Stepping } from './stepping.js';
 import type { Target } from './target.js';
 
 export interface Range {
@@ -13,18 +13,18 @@ export interface Range {
 }
 
 export class Aliases {
-  readonly #engine: Engine;
-  readonly #stepper: Stepping;
+  readonly #core: Core;
+  readonly #executor: Executor;
   /** Of plain arrays, by buffer, in ascending order: they do not overlap. */
   readonly #arrays = new Map<ArrayBufferLike, Range[]>();
   /** Of the engine's memory, and the epoch in which they were looked up. */
   #resident: Range[] = [];
   #epoch = -1;
 
-  constructor(engine: Engine, stepper: Stepping) {
-    this.#engine = engine;
-    this.#stepper = stepper;
-    for (const { array } of stepper.targets) {
+  constructor(core: Core, executor: Executor) {
+    this.#core = core;
+    this.#executor = executor;
+    for (const { array } of executor.targets) {
       if (!array) continue;
       const { buffer } = array;
       const list = this.#arrays.get(buffer);
@@ -46,17 +46,17 @@ export class Aliases {
   }
 
   #written(): readonly Range[] {
-    const { epoch } = this.#engine;
+    const { epoch } = this.#core;
     if (epoch === this.#epoch) return this.#resident;
-    const stepper = this.#stepper;
-    const slots = ruleFacts(stepper.rule).slots.length;
+    const executor = this.#executor;
+    const slots = ruleFacts(executor.rule).slots.length;
     const views: (Float32Array | null)[] = [];
-    for (const target of stepper.targets) {
+    for (const target of executor.targets) {
       const { variable } = target;
       if (variable && homeOf(variable).address === 0) continue; // disposed, or on a GPU
       if (variable) views.push(variable.value);
-      views.push(stepper.averageOf(target), stepper.accumulatorOf(target));
-      for (let k = 0; k < slots; k++) views.push(stepper.slotOf(target, k));
+      views.push(executor.averageOf(target), executor.accumulatorOf(target));
+      for (let k = 0; k < slots; k++) views.push(executor.slotOf(target, k));
     }
     const ranges = views.filter((view) => view !== null).map(rangeOf);
     this.#resident = ranges.filter(({ start, end }) => start < end).sort(byStart);

@@ -1,10 +1,10 @@
 // What the core asks of whatever holds variables and optimizer state outside the engine's memory: a GPU (gpu/).
 // Interfaces only; nothing here runs, and the core works without any of it.
-import type { EngineOptimizer } from '../engine/engine.js';
+import type { EngineOptimizer } from '../engine/core.js';
 import type { Remote } from './remote.js';
 import type { Gradient, StepOptions, Target } from './target.js';
 
-/** An optimizer's stepper, as far as whoever holds some of its rows asks for it. */
+/** An optimizer's executor, as far as whoever holds some of its rows asks for it. */
 export interface Guest {
   readonly native: EngineOptimizer;
   readonly rule: string;
@@ -26,7 +26,7 @@ export interface Guest {
 
 /** Where a Variable lives, if not in the engine. */
 export interface Residence extends Remote {
-  readonly place: Place;
+  readonly accelerator: Accelerator;
   /** The bytes it takes, to find overlaps. */
   range(): { buffer: object; start: number; end: number };
   /** @throws TypeError, RangeError for what is no gradient of it, or none that can be used there. */
@@ -35,13 +35,13 @@ export interface Residence extends Remote {
 }
 
 /** What can hold variables: the object that `initWebGPU` gives. */
-export interface Place {
+export interface Accelerator {
   /** Variables of at least so many elements are worth moving there. */
   readonly minSize: number;
   /** @internal The rows of an optimizer that live here; makes the state of those that are built here. */
-  host(stepper: Guest): Elsewhere;
+  host(executor: Guest): Elsewhere;
   /** @internal Moves variables here, with their state. */
-  move(stepper: Guest, minSize?: number): Promise<void>;
+  move(executor: Guest, minSize?: number): Promise<void>;
 }
 
 /** The rows of one optimizer that live elsewhere, and their part in a step. */

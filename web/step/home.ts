@@ -1,7 +1,7 @@
 // Where a Variable's values are, behind its public face: an address in the engine or a residence elsewhere, its gradient
 // buffer, and who knows it. It moves and frees memory; what a user may ask of it is variable.ts.
 
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { roles } from '../engine/facts.js';
 import type { Residence } from './elsewhere.js';
 import type { Pending } from './pending.js';
@@ -29,14 +29,14 @@ export class Home {
   gradientAddress = 0;
   /** Where it lives, if not in the engine; null also once disposed. */
   residence: Residence | null = null;
-  readonly #engine: Engine;
+  readonly #core: Core;
   readonly #path: string;
   readonly #size: number;
   #value: Float32Array = new Float32Array(0);
   #gradient: Float32Array = new Float32Array(0);
 
-  constructor(variable: { path: string; size: number }, engine: Engine, isUnnamed: boolean) {
-    this.#engine = engine;
+  constructor(variable: { path: string; size: number }, core: Core, isUnnamed: boolean) {
+    this.#core = core;
     this.#path = variable.path;
     this.#size = variable.size;
     this.isUnnamed = isUnnamed;
@@ -60,7 +60,7 @@ export class Home {
         throw new Error(
           `The variable '${this.#path}' lives on the GPU: await its read(), or onload() of its optimizer, first.`,
         );
-      this.#value = this.#engine.floats(this.address, this.#size);
+      this.#value = this.#core.floats(this.address, this.#size);
     }
     return this.#value;
   }
@@ -71,17 +71,17 @@ export class Home {
       this.check();
       if (this.gradientAddress === 0) {
         const what = `the gradient of '${this.#path}'`;
-        this.gradientAddress = this.#engine.allocate(this.#size, roles.gradient, what);
-        this.#engine.endEpoch();
+        this.gradientAddress = this.#core.allocate(this.#size, roles.gradient, what);
+        this.#core.endEpoch();
       }
-      this.#gradient = this.#engine.floats(this.gradientAddress, this.#size);
+      this.#gradient = this.#core.floats(this.gradientAddress, this.#size);
     }
     return this.#gradient;
   }
 
   /** Zeroed values in the engine. @throws RangeError if there is no memory */
   allocate(): number {
-    return this.#engine.allocate(this.#size, roles.weights, `the variable '${this.#path}'`);
+    return this.#core.allocate(this.#size, roles.weights, `the variable '${this.#path}'`);
   }
 
   /**
@@ -90,16 +90,16 @@ export class Home {
    */
   relocate(to: Residence | null): void {
     const address = to ? 0 : this.allocate();
-    this.#engine.endEpoch();
-    this.#engine.module.release(this.address, this.#size);
+    this.#core.endEpoch();
+    this.#core.module.release(this.address, this.#size);
     this.address = address;
     this.residence = to;
     this.#value = new Float32Array(0);
   }
 
   free(): void {
-    const { module } = this.#engine;
-    this.#engine.endEpoch();
+    const { module } = this.#core;
+    this.#core.endEpoch();
     this.residence?.free();
     this.residence = null;
     module.release(this.address, this.#size);

@@ -2,7 +2,7 @@
 
 import { describe } from '../basics/errors.js';
 import { isDetached, isFloats, plainFloats } from '../basics/floats.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { homeOf } from './home.js';
 import type { Resident, Target } from './target.js';
 import { Variable } from './variable.js';
@@ -19,7 +19,7 @@ export function pathOf(parameter: Parameter): string {
 }
 
 /** @throws TypeError, RangeError, Error for what cannot be built. */
-export function targetsFor(parameters: readonly Parameter[], engine: Engine): Target[] {
+export function targetsFor(parameters: readonly Parameter[], core: Core): Target[] {
   if (!Array.isArray(parameters))
     throw new TypeError(`build takes an array of variables, got ${describe(parameters)}.`);
   parameters = [...parameters]; // in which a hole is undefined, and not left out
@@ -46,7 +46,7 @@ export function targetsFor(parameters: readonly Parameter[], engine: Engine): Ta
       throw new Error(
         `build: variables[${row}] has been detached: its buffer was transferred or has grown away.`,
       );
-    if (array && engine.owns(array))
+    if (array && core.owns(array))
       throw new RangeError(
         `build: variables[${row}] is a view of the engine's memory, as Variable.value gives it; pass the Variable itself.`,
       );

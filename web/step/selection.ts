@@ -4,12 +4,12 @@
 
 import { describe } from '../basics/errors.js';
 import { isFloats, plainFloats } from '../basics/floats.js';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { Aliases } from './aliases.js';
+import type { Executor, Selection } from './executor.js';
 import { type Home, homeOf } from './home.js';
 import { isParameter, type Parameter, pathOf } from './parameters.js';
 import { checkRows, SparseGradient } from './sparse.js';
-import type { Selecting, Stepping } from './stepping.js';
 import type { Gradient, GradientLike, Target } from './target.js';
 
 export function checkGradient(g: unknown, target: Target): asserts g is Gradient {
@@ -36,7 +36,7 @@ export function checkGradient(g: unknown, target: Target): asserts g is Gradient
 /** So many variables without a gradient are named in the warning, and the others counted. */
 const named = 8;
 
-export class Selection implements Selecting {
+export class ParameterSelection implements Selection {
   readonly targets: readonly Target[];
   readonly rows: number[] = [];
   readonly gradients: Gradient[] = [];
@@ -45,7 +45,7 @@ export class Selection implements Selecting {
   missing = '';
   version = 0;
   readonly #owner: string;
-  readonly #engine: Engine;
+  readonly #core: Core;
   readonly #rowOf = new Map<Parameter, number>();
   readonly #stamps: number[];
   /** By row; null for arrays. Kept, because looking them up costs more than looking at them. */
@@ -59,11 +59,11 @@ export class Selection implements Selecting {
   readonly #loose: number[] = [];
   readonly #aliases: Aliases;
 
-  constructor(owner: string, engine: Engine, stepper: Stepping, parameters: readonly Parameter[]) {
-    const { targets } = stepper;
+  constructor(owner: string, core: Core, executor: Executor, parameters: readonly Parameter[]) {
+    const { targets } = executor;
     this.#owner = owner;
-    this.#engine = engine;
-    this.#aliases = new Aliases(engine, stepper);
+    this.#core = core;
+    this.#aliases = new Aliases(core, executor);
     this.targets = targets;
     this.#stamps = targets.map(() => 0);
     this.#homes = targets.map(({ variable }) => variable && homeOf(variable));
@@ -118,7 +118,7 @@ export class Selection implements Selecting {
       let address = 0;
       if (g instanceof Float32Array) {
         if (g.length !== target.size) checkGradient(g, target);
-        if (this.#engine.owns(g)) address = g.byteOffset;
+        if (this.#core.owns(g)) address = g.byteOffset;
         if (this.#aliases.has(g, address, target)) {
           g = new Float32Array(g); // as it was before the step
           address = 0;
@@ -137,13 +137,13 @@ export class Selection implements Selecting {
     this.count = count;
     this.missing = absent > named ? `${missing} and ${absent - named} more` : missing;
     if (!dense) return;
-    this.#full = this.#engine.epoch;
+    this.#full = this.#core.epoch;
     this.#frozen = Object.isFrozen(grads) ? grads : null;
   }
 
   #isRepeated(grads: readonly GradientLike[]): boolean {
     const { targets, gradients } = this;
-    if (this.#full !== this.#engine.epoch || grads.length !== targets.length) return false;
+    if (this.#full !== this.#core.epoch || grads.length !== targets.length) return false;
     if (grads !== this.#frozen && !areSame(grads, gradients)) return false;
     for (const i of this.#loose) {
       const { size, array } = targets[i];
@@ -172,7 +172,7 @@ export function heldGradient<G extends GradientLike>(g: G): G {
 }
 
 /** A call that must wait. */
-export function heldCall({ rows, gradients, count, missing, knows, rowOf, select }: Selecting): Selecting {
+export function heldCall({ rows, gradients, count, missing, knows, rowOf, select }: Selection): Selection {
   const copies = gradients.slice(0, count).map(heldGradient);
   return {
     rows: rows.slice(0, count),

@@ -1,7 +1,7 @@
 // What the slots of a rule hold before the first update: zeros as they are made, a hyperparameter's value, or a copy
 // of the variable. Which is the rule's to say (cpp/kernels/rule.h).
 import { ruleFacts, type SlotFacts } from '../engine/facts.js';
-import type { Stepping } from './stepping.js';
+import type { Executor } from './executor.js';
 import type { Target } from './target.js';
 
 /** The shape of a slot: of a matrix, its rows or columns (a number for what is none), or nothing; else the variable's. */
@@ -21,16 +21,16 @@ export function slotShape({ extent }: SlotFacts, { shape, matrix }: Target): rea
 export const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
 /** @param hyper the value of a hyperparameter, by its name in the rule's facts */
-export function fillSlots(stepper: Stepping, target: Target, hyper: (name: string) => number): void {
-  ruleFacts(stepper.rule).slots.forEach(({ initial }, k) => {
+export function fillSlots(executor: Executor, target: Target, hyper: (name: string) => number): void {
+  ruleFacts(executor.rule).slots.forEach(({ initial }, k) => {
     if (initial === '') return;
     if (initial === 'weights') {
-      if (target.variable || target.array) copyToSlot(stepper, target, k);
-    } else if (stepper.elsewhere?.has(target.row)) {
+      if (target.variable || target.array) copyToSlot(executor, target, k);
+    } else if (executor.elsewhere?.has(target.row)) {
       const value = new Float32Array(target.size).fill(hyper(initial));
-      stepper.elsewhere.slot(target.row, k).write(value);
+      executor.elsewhere.slot(target.row, k).write(value);
     } else {
-      stepper.slotOf(target, k).fill(hyper(initial));
+      executor.slotOf(target, k).fill(hyper(initial));
     }
   });
 }
@@ -40,13 +40,13 @@ export const startsFromWeights = (rule: string): boolean =>
   ruleFacts(rule).slots.some(({ initial }) => initial === 'weights');
 
 /** The same for a variable whose values are only known when it is bound: the slots that are copies of it. */
-export function copyToSlots(stepper: Stepping, target: Target): void {
-  ruleFacts(stepper.rule).slots.forEach(({ initial }, k) => {
-    if (initial === 'weights') copyToSlot(stepper, target, k);
+export function copyToSlots(executor: Executor, target: Target): void {
+  ruleFacts(executor.rule).slots.forEach(({ initial }, k) => {
+    if (initial === 'weights') copyToSlot(executor, target, k);
   });
 }
 
-function copyToSlot(stepper: Stepping, target: Target, k: number): void {
-  if (stepper.elsewhere?.has(target.row)) stepper.elsewhere.copyToSlot(target.row, k);
-  else stepper.slotOf(target, k).set(stepper.values(target));
+function copyToSlot(executor: Executor, target: Target, k: number): void {
+  if (executor.elsewhere?.has(target.row)) executor.elsewhere.copyToSlot(target.row, k);
+  else executor.slotOf(target, k).set(executor.values(target));
 }

@@ -1,18 +1,18 @@
 // Steps over arrays of the JavaScript heap: they pass through two tiles of the engine's memory, which stay in the
 // cache. Also gradients of which only some rows are given, and the norms of gradients out there. It moves data and
-// decides nothing; stepper.ts does.
+// decides nothing; engine-executor.ts does.
 import type { Calls } from '../engine/calls.js';
-import type { Engine, EngineOptimizer } from '../engine/engine.js';
+import type { Core, EngineOptimizer } from '../engine/core.js';
 import { type RuleFacts, tileSize } from '../engine/facts.js';
+import type { Selection } from './executor.js';
 import type { Rows } from './sparse.js';
-import type { Selecting } from './stepping.js';
 import type { Gradient, Target } from './target.js';
 
 /** Arrays with fewer elements share the tiles. Longer ones start where the tiles do, at a good place in a page. */
 const small = 1024;
 
 export class Tiles {
-  readonly #engine: Engine;
+  readonly #core: Core;
   readonly #native: EngineOptimizer;
   readonly #calls: Calls;
   readonly #bySums: boolean;
@@ -24,10 +24,10 @@ export class Tiles {
   readonly #views: Float32Array[] = [];
   readonly #starts: number[] = [];
 
-  constructor(engine: Engine, native: EngineOptimizer, calls: Calls, rule: RuleFacts) {
+  constructor(core: Core, native: EngineOptimizer, calls: Calls, rule: RuleFacts) {
     this.#bySums = rule.passes > 1;
     this.#readsWhole = rule.whole;
-    this.#engine = engine;
+    this.#core = core;
     this.#native = native;
     this.#calls = calls;
   }
@@ -40,15 +40,15 @@ export class Tiles {
 
   /** The tiles, made anew when the memory has grown away from under them. */
   get #weightsTile(): Float32Array {
-    if (!this.#readsWhole) return this.#engine.weightsTile;
+    if (!this.#readsWhole) return this.#core.weightsTile;
     if (this.#weights.length === 0)
-      this.#weights = this.#engine.floats(this.#native.weightsTile(), this.#native.tile());
+      this.#weights = this.#core.floats(this.#native.weightsTile(), this.#native.tile());
     return this.#weights;
   }
   get #gradientTile(): Float32Array {
-    if (!this.#readsWhole) return this.#engine.gradientTile;
+    if (!this.#readsWhole) return this.#core.gradientTile;
     if (this.#gradient.length === 0)
-      this.#gradient = this.#engine.floats(this.#native.gradientTile(), this.#native.tile());
+      this.#gradient = this.#core.floats(this.#native.gradientTile(), this.#native.tile());
     return this.#gradient;
   }
 
@@ -81,7 +81,7 @@ export class Tiles {
   }
 
   /** Steps with dense gradients of the entries listed: those of which something is outside of the engine. */
-  step(entries: readonly number[], targets: readonly Target[], selection: Selecting): void {
+  step(entries: readonly number[], targets: readonly Target[], selection: Selection): void {
     for (let k = 0; k < entries.length; ) {
       const j = entries[k];
       const target = targets[selection.rows[j]];
@@ -104,7 +104,7 @@ export class Tiles {
   }
 
   /** As many small variables as the tiles hold, from `entries[k]` on, one behind another. Returns the next k. */
-  #shared(entries: readonly number[], k: number, targets: readonly Target[], selection: Selecting): number {
+  #shared(entries: readonly number[], k: number, targets: readonly Target[], selection: Selection): number {
     const { rows, gradients, addresses } = selection;
     const [gradientTile, weightsTile] = [this.#gradientTile, this.#weightsTile];
     const first = entries[k];

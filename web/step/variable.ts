@@ -5,7 +5,7 @@
 import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
-import { engine } from '../engine/engine.js';
+import { core } from '../engine/core.js';
 import type { Residence } from './elsewhere.js';
 import { Home } from './home.js';
 
@@ -75,7 +75,7 @@ export class Variable {
   /** @internal For one that lives elsewhere from the beginning: `settle` puts the values, or so many zeros, there. */
   constructor(values: Values | number, options: VariableOptions, settle: Settle);
   constructor(values: Values | number, options: VariableOptions = {}, settle?: Settle) {
-    const found = engine('new Variable()');
+    const found = core('new Variable()');
     const isLength = typeof values === 'number';
     if (isLength && (!Number.isInteger(values) || values < 0 || values > 2 ** 30 - 1))
       throw new RangeError(`Variable: a length must be an integer from 0 to ${2 ** 30 - 1}, got ${values}.`);

@@ -1,6 +1,6 @@
 // The thread pool: workers with the memory-less kernel module on the engine's shared memory. The caller's thread
 // posts the parts of a step, takes its share, and waits for the last part only. Loaded only when asked for.
-import type { Engine, Pool } from '../engine/engine.js';
+import type { Core, Pool } from '../engine/core.js';
 import { checkFingerprint, roles, row, scratchBytes } from '../engine/facts.js';
 import { withSharedMemory } from './shared.js';
 import { type WorkerData, work } from './worker.js';
@@ -60,7 +60,7 @@ export function availableThreads(): number {
 export class ThreadPool implements Pool {
   readonly partSize = 32768;
   readonly threshold = 1 << 19;
-  readonly #engine: Engine;
+  readonly #core: Core;
   readonly #control = new Int32Array(new SharedArrayBuffer(4 * Object.keys(Control).length));
   readonly #threads: Thread[] = [];
   readonly #scratch: number[] = [];
@@ -68,15 +68,15 @@ export class ThreadPool implements Pool {
   #failure: unknown;
 
   /** @param threads how many, the caller's own included: at least 2. @param kernels kernels.wasm */
-  constructor(engine: Engine, threads: number, kernels: Uint8Array) {
-    this.#engine = engine;
-    const { memory } = engine;
+  constructor(core: Core, threads: number, kernels: Uint8Array) {
+    this.#core = core;
+    const { memory } = core;
     const compiled = new WebAssembly.Module(withSharedMemory(kernels) as BufferSource);
     const own = new WebAssembly.Instance(compiled, { env: { memory } });
     checkFingerprint('kernels.wasm', (own.exports.fingerprint as () => number)() >>> 0);
     this.#step = own.exports.step as Step;
     for (let k = 0; k < threads; k++)
-      this.#scratch.push(engine.allocate(scratchBytes / 4, roles.gradient, 'the scratch of a thread'));
+      this.#scratch.push(core.allocate(scratchBytes / 4, roles.gradient, 'the scratch of a thread'));
     try {
       for (let k = 1; k < threads; k++) {
         const data = {
@@ -131,8 +131,8 @@ export class ThreadPool implements Pool {
     Atomics.add(this.#control, Control.generation, 1);
     Atomics.notify(this.#control, Control.generation);
     for (const thread of this.#threads) thread.terminate();
-    if (this.#engine.pool === this) this.#engine.pool = null;
-    for (const address of this.#scratch.splice(0)) this.#engine.module.release(address, scratchBytes / 4);
+    if (this.#core.pool === this) this.#core.pool = null;
+    for (const address of this.#scratch.splice(0)) this.#core.module.release(address, scratchBytes / 4);
   }
 
   /** Waits for the parts that others have claimed: they are being worked on, so it is short. */

@@ -2,19 +2,19 @@
 // leads to one thread and a note, not to an error. Loaded on demand by the file that it is given the rest from: of that
 // and of what that has it imports types alone, or they would be files of their own in dist/.
 import kernels from '../../build/wasm/kernels.wasm';
-import type { Engine } from '../engine/engine.js';
+import type { Core } from '../engine/core.js';
 import { availableThreads, ThreadPool } from './pool.js';
 import { importedMemory, withSharedMemory } from './shared.js';
 
 export interface Started {
-  readonly engine: Engine;
+  readonly core: Core;
   readonly threads: number;
   readonly threadsNote?: string;
 }
 
 /** What load.ts has. */
 export interface Loading {
-  instantiate(module: WebAssembly.Module, memory?: WebAssembly.Memory): Promise<Engine>;
+  instantiate(module: WebAssembly.Module, memory?: WebAssembly.Memory): Promise<Core>;
   single(note: string): Promise<Started>;
   /** Of hexadecimal text: web/basics/bytes.ts. */
   decode(text: string): Uint8Array;
@@ -30,14 +30,14 @@ export async function startThreads(
   try {
     const { initial, maximum } = importedMemory(bytes);
     const memory = new WebAssembly.Memory({ initial, maximum, shared: true });
-    const engine = await instantiate(
+    const core = await instantiate(
       await WebAssembly.compile(withSharedMemory(bytes) as BufferSource),
       memory,
     );
-    const pool = new ThreadPool(engine, threads, decode(kernels));
+    const pool = new ThreadPool(core, threads, decode(kernels));
     await pool.started();
-    engine.pool = pool;
-    return { engine, threads };
+    core.pool = pool;
+    return { core, threads };
   } catch (error) {
     return single(
       `the worker threads could not be started: ${error instanceof Error ? error.message : String(error)}`,

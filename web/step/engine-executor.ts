@@ -3,14 +3,14 @@
 
 import { isUsersOwn, project } from '../constraints/constraints.js';
 import { Calls } from '../engine/calls.js';
-import type { Engine, EngineOptimizer } from '../engine/engine.js';
+import type { Core, EngineOptimizer } from '../engine/core.js';
 import { entry, type RuleFacts, ruleFacts, tileSize } from '../engine/facts.js';
 import type { Elsewhere, Guest } from './elsewhere.js';
+import type { Executor, Selection } from './executor.js';
 import { homeOf } from './home.js';
 import { Pending } from './pending.js';
 import { sizeOf, slotShape } from './slots.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
-import type { Selecting, Stepping } from './stepping.js';
 import type { Gradient, Resident, StepOptions, Target } from './target.js';
 import { Tiles } from './tiles.js';
 
@@ -20,7 +20,7 @@ const none: SparseRows = new Map(); // shared, so that a dense step makes no gar
 const rowBytes = 512; // of a variable in the engine's lists, while they grow, generously
 const { words } = entry;
 
-export class Stepper implements Stepping, Guest {
+export class EngineExecutor implements Executor, Guest {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly targets: readonly Target[];
@@ -32,7 +32,7 @@ export class Stepper implements Stepping, Guest {
   /** For `elsewhere`: whether rows have averages and accumulators. */
   readonly averages: boolean;
   readonly accumulates: boolean;
-  readonly #engine: Engine;
+  readonly #core: Core;
   readonly #calls: Calls;
   #list = new Uint32Array(0);
   #sums = new Float32Array(0);
@@ -50,14 +50,8 @@ export class Stepper implements Stepping, Guest {
   readonly #tiles: Tiles;
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
-  constructor(
-    engine: Engine,
-    rule: string,
-    targets: readonly Target[],
-    averages: boolean,
-    accumulates: boolean,
-  ) {
-    this.#engine = engine;
+  constructor(core: Core, rule: string, targets: readonly Target[], averages: boolean, accumulates: boolean) {
+    this.#core = core;
     this.averages = averages;
     this.accumulates = accumulates;
     this.rule = rule;
@@ -66,14 +60,14 @@ export class Stepper implements Stepping, Guest {
     this.#constrained = targets.some((t) => t.constraint);
     this.canThrow = targets.some((t) => isUsersOwn(t.constraint));
     this.#rule = ruleFacts(rule);
-    this.native = new engine.module.Optimizer(this.#rule.index);
-    this.#calls = new Calls(engine, this.native);
-    this.#tiles = new Tiles(engine, this.native, this.#calls, this.#rule);
+    this.native = new core.module.Optimizer(this.#rule.index);
+    this.#calls = new Calls(core, this.native);
+    this.#tiles = new Tiles(core, this.native, this.#calls, this.#rule);
     const arrays = this.#rule.slots.length + Number(averages) + Number(accumulates);
     let bytes = rowBytes * targets.length;
-    if (!engine.module.fits(bytes)) {
+    if (!core.module.fits(bytes)) {
       this.native.delete();
-      throw engine.outOfMemory(bytes, `${targets.length} variables`);
+      throw core.outOfMemory(bytes, `${targets.length} variables`);
     }
     for (const { row, variable, size, matrix } of targets) {
       const home = variable && homeOf(variable);
@@ -86,7 +80,7 @@ export class Stepper implements Stepping, Guest {
     }
     if (!this.native.build()) {
       this.native.delete();
-      throw engine.outOfMemory(bytes, `the optimizer state of ${targets.length} variables`);
+      throw core.outOfMemory(bytes, `the optimizer state of ${targets.length} variables`);
     }
     this.native.reserve(targets.length);
     try {
@@ -95,7 +89,7 @@ export class Stepper implements Stepping, Guest {
       this.delete();
       throw error;
     }
-    const { pool } = engine;
+    const { pool } = core;
     this.#parallel =
       pool !== null && !this.#rule.whole && targets.reduce((sum, t) => sum + t.size, 0) >= pool.threshold;
     if (this.#parallel && pool) this.native.reserveParts(pool.partSize);
@@ -106,7 +100,7 @@ export class Stepper implements Stepping, Guest {
     for (const { variable } of this.targets) {
       if (!variable) continue;
       const { residence, claims } = homeOf(variable);
-      if (residence) this.elsewhere ??= residence.place.host(this);
+      if (residence) this.elsewhere ??= residence.accelerator.host(this);
       claims.add(this);
     }
   }
@@ -139,7 +133,7 @@ export class Stepper implements Stepping, Guest {
 
   /** What is resident, by all threads if there are any and it is worth it. */
   #sweep(): void {
-    const { pool } = this.#engine;
+    const { pool } = this.#core;
     if (this.#parallel && pool) {
       const { native } = this;
       const parts = native.cut();
@@ -159,7 +153,7 @@ export class Stepper implements Stepping, Guest {
 
   slotOf(target: Target, k: number): Float32Array {
     const shape = slotShape(this.#rule.slots[k], target) ?? [0];
-    return this.#engine.floats(this.native.slot(target.row, k), sizeOf(shape));
+    return this.#core.floats(this.native.slot(target.row, k), sizeOf(shape));
   }
 
   /** What gradients are divided by. Kept, because it is asked for at every step and seldom changes. */
@@ -174,7 +168,7 @@ export class Stepper implements Stepping, Guest {
   }
 
   /** Steps what was selected. Cannot throw. */
-  step(selection: Selecting, options: StepOptions): void {
+  step(selection: Selection, options: StepOptions): void {
     const list = this.#entries();
     const changed = selection.version !== this.#listed;
     if (changed) this.#write(list, selection, options);
@@ -196,7 +190,7 @@ export class Stepper implements Stepping, Guest {
   }
 
   /** What the engine has to know of a selection, and what it cannot reach. */
-  #write(list: Uint32Array, selection: Selecting, options: StepOptions): void {
+  #write(list: Uint32Array, selection: Selection, options: StepOptions): void {
     const { rows, gradients, addresses, count } = selection;
     const { targets, elsewhere } = this;
     this.#sparse = none;
@@ -226,7 +220,7 @@ export class Stepper implements Stepping, Guest {
   }
 
   /** Sums of squares of the gradients that the engine cannot reach. */
-  #sumsOutside(list: Uint32Array, { rows, gradients, count }: Selecting): void {
+  #sumsOutside(list: Uint32Array, { rows, gradients, count }: Selection): void {
     const { elsewhere, targets } = this;
     for (let j = 0; j < count; j++) {
       if (list[j * words + entry.gradient] !== 0) continue;
@@ -237,7 +231,7 @@ export class Stepper implements Stepping, Guest {
   }
 
   /** What goes through the tiles. */
-  #stepStaged(selection: Selecting, updating: boolean, options: StepOptions): void {
+  #stepStaged(selection: Selection, updating: boolean, options: StepOptions): void {
     this.#tiles.step(this.#staged, this.targets, selection);
     for (const [j, given] of this.#sparse) {
       const target = this.targets[selection.rows[j]];
@@ -247,7 +241,7 @@ export class Stepper implements Stepping, Guest {
   }
 
   /** The averages of arrays, and what lives elsewhere. */
-  #stepOutside({ rows, gradients, count }: Selecting, options: StepOptions): void {
+  #stepOutside({ rows, gradients, count }: Selection, options: StepOptions): void {
     if (this.averages && this.#foreign) this.#averageForeign(rows, count, this.native.overwriting());
     this.elsewhere?.step(rows, gradients, count, options);
   }
@@ -258,7 +252,7 @@ export class Stepper implements Stepping, Guest {
     for (let j = 0; j < count; j++) {
       const { constraint, variable } = this.targets[rows[j]];
       if (constraint && variable && !this.elsewhere?.has(rows[j]))
-        project(constraint, this.#engine, variable, homeOf(variable).address);
+        project(constraint, this.#core, variable, homeOf(variable).address);
     }
   }
 
@@ -268,7 +262,7 @@ export class Stepper implements Stepping, Guest {
       this.elsewhere.updateOnly(target, g, rate);
       return;
     }
-    if (target.variable && this.#engine.owns(g)) {
+    if (target.variable && this.#core.owns(g)) {
       this.native.updateOnly(target.row, 0, target.size, g.byteOffset, rate);
       return;
     }
@@ -282,8 +276,8 @@ export class Stepper implements Stepping, Guest {
   /** Whether every element of a gradient is finite. */
   isFinite(gradient: Gradient): boolean {
     const g = gradient instanceof SparseGradient ? gradient.values : (gradient as Float32Array);
-    const { module, gradientTile } = this.#engine;
-    if (this.#engine.owns(g)) return module.finite(g.byteOffset, g.length);
+    const { module, gradientTile } = this.#core;
+    if (this.#core.owns(g)) return module.finite(g.byteOffset, g.length);
     for (let from = 0; from < g.length; from += tileSize) {
       const part = g.subarray(from, from + tileSize);
       gradientTile.set(part);
@@ -299,7 +293,7 @@ export class Stepper implements Stepping, Guest {
   }
 
   #view(address: number, target: Target): Float32Array | null {
-    return address ? this.#engine.floats(address, target.size) : null;
+    return address ? this.#core.floats(address, target.size) : null;
   }
 
   /** The step list, renewed when the memory has grown away from under it. */
@@ -307,8 +301,8 @@ export class Stepper implements Stepping, Guest {
     if (this.#list.length === 0) {
       this.forget();
       const address = this.native.reserve(this.targets.length);
-      this.#list = new Uint32Array(this.#engine.memory.buffer, address, this.targets.length * words);
-      this.#sums = new Float32Array(this.#engine.memory.buffer, address, this.targets.length * words);
+      this.#list = new Uint32Array(this.#core.memory.buffer, address, this.targets.length * words);
+      this.#sums = new Float32Array(this.#core.memory.buffer, address, this.targets.length * words);
     }
     return this.#list;
   }

@@ -1,12 +1,12 @@
-// What an optimizer asks of whatever moves its data: rows, one step over them, views of the state. stepper.ts is
+// What an optimizer asks of whatever moves its data: rows, one step over them, views of the state. engine-executor.ts is
 // the engine's own; adapters for memory of other libraries bring theirs.
 
-import type { EngineOptimizer } from '../engine/engine.js';
+import type { EngineOptimizer } from '../engine/core.js';
 import type { Elsewhere } from './elsewhere.js';
 import type { Pending } from './pending.js';
 import type { Gradient, GradientLike, StepOptions, Target } from './target.js';
 
-/** What an optimizer has built, as far as it is asked for outside a step: its stepper, or those of several within it. */
+/** What an optimizer has built, as far as it is asked for outside a step: its executor, or those of several within it. */
 export interface Built {
   readonly targets: readonly Target[];
   /** The rows that live on a GPU, if there are any. */
@@ -14,12 +14,12 @@ export interface Built {
   /** What has begun and not settled. */
   readonly pending: Pick<Pending, 'check' | 'during' | 'within' | 'afterwards'>;
   /** Those within, if there are several. */
-  readonly steppers?: readonly Stepping[];
+  readonly executors?: readonly Executor[];
   /** A live view of the values of a built variable. */
   values(target: Target): Float32Array;
 }
 
-export interface Stepping extends Built {
+export interface Executor extends Built {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly elsewhere?: Elsewhere | null;
@@ -29,7 +29,7 @@ export interface Stepping extends Built {
   /** What gradients are divided by. */
   lossScale: number;
   /** Steps what was selected. Cannot throw. */
-  step(selection: Selecting, options: StepOptions): void;
+  step(selection: Selection, options: StepOptions): void;
   constrain(rows: readonly number[], count: number): void;
   /** The rule alone, on one variable. */
   updateOnly(target: Target, g: Float32Array, rate: number): void;
@@ -42,7 +42,7 @@ export interface Stepping extends Built {
 }
 
 /** The validated part of a call: selection.ts, or an adapter's. */
-export interface Selecting {
+export interface Selection {
   /** The rows that have a gradient, the gradients, and their addresses in the engine's memory, 0 for those elsewhere. */
   readonly rows: readonly number[];
   readonly gradients: readonly Gradient[];

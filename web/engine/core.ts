@@ -132,7 +132,7 @@ export interface Pool {
   dispose(): void;
 }
 
-export class Engine {
+export class Core {
   readonly module: EngineModule;
   readonly memory: WebAssembly.Memory;
   /** Absent where one thread does the work. */
@@ -203,14 +203,14 @@ export class Engine {
   }
 }
 
-let current: Engine | undefined;
+let current: Core | undefined;
 
-export function setEngine(engine: Engine): void {
-  current = engine;
+export function setCore(core: Core): void {
+  current = core;
 }
 
 /** The engine of this realm, or the error that a beginner meets first. */
-export function engine(what: string): Engine {
+export function core(what: string): Core {
   if (!current)
     throw new Error(`${what} needs the engine: await init() first (import { init } from 'simdescent').`);
   return current;

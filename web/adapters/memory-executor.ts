@@ -2,7 +2,7 @@
 // a step, computes its scalars and packs its rows, of which it knows only the addresses; the kernels inside that
 // memory do the work. State lives there as well.
 import { Calls } from '../engine/calls.js';
-import type { Engine, EngineOptimizer } from '../engine/engine.js';
+import type { Core, EngineOptimizer } from '../engine/core.js';
 import {
   entry,
   page,
@@ -12,9 +12,9 @@ import {
   ruleFacts,
   scratchBytes,
 } from '../engine/facts.js';
+import type { Executor, Selection } from '../step/executor.js';
 import { Pending } from '../step/pending.js';
 import type { Rows } from '../step/sparse.js';
-import type { Selecting, Stepping } from '../step/stepping.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
 
@@ -35,7 +35,7 @@ interface StateArrays {
 
 const rowBytes = 4 * rowAt.words;
 
-export class MemoryStepper implements Stepping {
+export class MemoryExecutor implements Executor {
   readonly native: EngineOptimizer;
   readonly rule: string;
   readonly targets: readonly Target[];
@@ -43,7 +43,7 @@ export class MemoryStepper implements Stepping {
   readonly pending = new Pending();
   /** Addresses of the variables, by row. The caller keeps them right; arrays may move between steps. */
   readonly weights: number[];
-  readonly #engine: Engine;
+  readonly #core: Core;
   readonly #calls: Calls;
   readonly #host: MemoryHost;
   readonly #kernels: ReturnType<typeof kernelsIn>;
@@ -58,7 +58,7 @@ export class MemoryStepper implements Stepping {
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
   constructor(
-    engine: Engine,
+    core: Core,
     host: MemoryHost,
     rule: string,
     targets: readonly Target[],
@@ -69,7 +69,7 @@ export class MemoryStepper implements Stepping {
       throw new Error(
         `The rule '${rule}' reads whole variables, and has no form for a memory of others yet; step Variables or arrays.`,
       );
-    this.#engine = engine;
+    this.#core = core;
     this.#host = host;
     this.#kernels = kernelsIn(host.memory);
     this.rule = rule;
@@ -78,8 +78,8 @@ export class MemoryStepper implements Stepping {
     this.#averages = averages;
     this.#accumulates = accumulates;
     this.#rule = ruleFacts(rule);
-    this.native = new engine.module.Optimizer(this.#rule.index);
-    this.#calls = new Calls(engine, this.native);
+    this.native = new core.module.Optimizer(this.#rule.index);
+    this.#calls = new Calls(core, this.native);
     for (const { size } of targets) this.native.addElsewhere(size, averages);
     this.native.reservePack();
     this.#block = this.#allocate(this.native.packedBytes() + 4);
@@ -96,11 +96,11 @@ export class MemoryStepper implements Stepping {
   }
 
   /** @param gradients MemoryGradients: the adapter's selection makes them. */
-  step({ rows, gradients, count }: Selecting, options: StepOptions): void {
+  step({ rows, gradients, count }: Selection, options: StepOptions): void {
     const { native } = this;
     const given = gradients as readonly unknown[] as readonly MemoryGradient[];
     const list = native.reserve(this.targets.length) >>> 2;
-    const words = new Uint32Array(this.#engine.memory.buffer);
+    const words = new Uint32Array(this.#core.memory.buffer);
     for (let j = 0, at = list; j < count; j++, at += entry.words) {
       words[at + entry.row] = rows[j];
       words[at + entry.gradient] = given[j].address;
@@ -228,14 +228,14 @@ export class MemoryStepper implements Stepping {
 
   /** What the engine has packed, to where it works. */
   #copy(packed: number): void {
-    const bytes = new Uint8Array(this.#engine.memory.buffer, packed, this.native.packedBytes());
+    const bytes = new Uint8Array(this.#core.memory.buffer, packed, this.native.packedBytes());
     new Uint8Array(this.#host.memory.buffer, this.#block, bytes.length).set(bytes);
   }
 
   /** The block with the sums that the kernel has left in it. */
   #copyBack(packed: number): void {
     const bytes = this.native.packedBytes();
-    new Uint8Array(this.#engine.memory.buffer, packed, bytes).set(
+    new Uint8Array(this.#core.memory.buffer, packed, bytes).set(
       new Uint8Array(this.#host.memory.buffer, this.#block, bytes),
     );
     this.native.unpack();
