@@ -55,7 +55,6 @@ struct Adam {
 // Adam whose second moment never falls: the maximum is of the uncorrected velocity, as in Keras and PyTorch.
 struct AmsGrad : Adam {
   static constexpr std::string_view name = "amsgrad";
-  static constexpr bool fused = false;
   static constexpr std::array slots{Slot{"momentum"}, Slot{"velocity"}, Slot{"velocity_hat", 1}};
 
   template <class V>
