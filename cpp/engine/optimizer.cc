@@ -33,9 +33,6 @@ Stages simplest(Stages s, const Pipe<float>& k) {
   return s;
 }
 
-// Into how many parts of at most so many elements the order of summation may cut n.
-size_t most_parts(uint32_t n, uint32_t size) { return n <= size ? 1 : 2 * (size_t(n) / size) + 2; }
-
 Scratch scratch;  // one step is made at a time
 
 }  // namespace
@@ -99,25 +96,6 @@ bool Optimizer::make(uint32_t first, uint32_t last) {
   }
   for (uint32_t i = first; i < last && !complete; i++) evict(i);
   return complete;
-}
-
-void Optimizer::locate(uint32_t row, Role role, float* array) {
-  Row& r = rows_[row];
-  switch (role) {
-    case Role::weights:
-      r.w = array;
-      break;
-    case Role::gradient:
-      break;  // of the list
-    case Role::accumulator:
-      r.acc = array;
-      break;
-    case Role::average:
-      r.avg = array;
-      break;
-    default:
-      r.slot[uint32_t(role) - uint32_t(Role::slots)] = array;
-  }
 }
 
 void Optimizer::evict(uint32_t row) {
@@ -291,54 +269,6 @@ void Optimizer::plan() {
   }
 }
 
-void Optimizer::prepare_first_pass(Row& r, State& state) {
-  state.summed = 0;
-  state.part = r.n;
-  r.sums = state.sums.data();
-}
-
-// Where the sums of the next part go, which has at most `part` elements.
-float* Optimizer::next_sums(State& state, uint32_t part) {
-  state.part = part;
-  return state.sums.data() + terms_ * state.summed++;
-}
-
-namespace {
-
-// The sums of n elements from those of their parts, in numpy's order.
-void add_up(uint32_t n, uint32_t part, uint32_t count, const float*& parts, float* out) {
-  if (n <= part) {
-    for (uint32_t k = 0; k < count; k++) out[k] = parts[k];
-    parts += count;
-    return;
-  }
-  const uint32_t half = n / 2 - n / 2 % 8;
-  float front[max_sums], back[max_sums];
-  add_up(half, part, count, parts, front);
-  add_up(n - half, part, count, parts, back);
-  for (uint32_t k = 0; k < count; k++) out[k] = front[k] + back[k];
-}
-
-}  // namespace
-
-bool Optimizer::next_pass() {
-  if (!std::exchange(first_pass_, false)) return false;
-  for (uint32_t j = 0; j < count_; j++) {
-    Row& r = rows_[list_[j].row];
-    State& state = state_[list_[j].row];
-    const float* parts = state.sums.data();
-    float sums[max_sums];
-    add_up(r.n, state.part, terms_, parts, sums);
-    std::memcpy(state.coef, groups_[state.group].coef, sizeof state.coef);
-    resolve(rule_, sums, state.coef);
-    r.coef = state.coef;
-    const Stages before = Stages::of(r.stages);
-    r.stages = Stages{.average = before.average}.word();
-  }
-  arranged_ = none;
-  return true;
-}
-
 void Optimizer::sweep() {
   for (uint32_t k = 0; k < run_count_; k++)
     simdescent::step(rule_, &rows_[runs_[k].first], runs_[k].count, scratch);
@@ -350,78 +280,6 @@ void Optimizer::step(uint32_t count, bool changed) {
   do sweep();
   while (next_pass());
   end();
-}
-
-void Optimizer::reserve_parts(uint32_t size) {
-  part_size_ = size;
-  size_t count = 0;
-  for (uint32_t i = 0; i < rows_.size(); i++) {
-    const size_t parts = most_parts(rows_[i].n, size);
-    count += parts;
-    if (terms_) state_[i].sums.resize(std::max(state_[i].sums.size(), terms_ * parts));
-  }
-  parts_.resize(count);
-}
-
-// A row in two passes is cut as its sums are added up, another one into equal parts.
-void Optimizer::cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count) {
-  const Row& r = rows_[row];
-  if (n > part_size_ && terms_) {
-    const uint32_t half = n / 2 - n / 2 % 8;
-    cut_row(row, from, half, count);
-    cut_row(row, from + half, n - half, count);
-    return;
-  }
-  const uint32_t most = whole_ ? n : part_size_;
-  for (const uint32_t end = from + n; from < end; from += most) {
-    const uint32_t size = end - from < most ? end - from : most;
-    parts_[count] = r.part(from, size, r.g + from, r.w + from);
-    if (first_pass_) parts_[count].sums = next_sums(state_[row], part_size_);
-    count++;
-  }
-}
-
-uint32_t Optimizer::cut() {
-  uint32_t count = 0;
-  for (uint32_t j = 0; j < count_; j++) {
-    const Row& r = rows_[list_[j].row];
-    if (!state_[list_[j].row].here || !r.w || !r.g) continue;
-    cut_row(list_[j].row, 0, r.n, count);
-  }
-  return count;
-}
-
-void Optimizer::reserve_pack() { packed_.resize(rows_.size()); }
-
-// Rows one behind another, then their scalars; `count` rows in all.
-void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at) {
-  Row* const rows = reinterpret_cast<Row*>(packed_.data());
-  RowScalars* const scalars = reinterpret_cast<RowScalars*>(rows + count);
-  std::memcpy(&scalars[place].pipe, row.pipe, sizeof(Pipe<float>));
-  if (row.coef) std::memcpy(scalars[place].coef, row.coef, sizeof(RowScalars::coef));
-  const uintptr_t there = at + count * sizeof(Row) + place * sizeof(RowScalars);
-  rows[place] = row;
-  rows[place].pipe = reinterpret_cast<const Pipe<float>*>(there);
-  rows[place].coef = reinterpret_cast<const float*>(there + offsetof(RowScalars, coef));
-  rows[place].sums = reinterpret_cast<float*>(there + offsetof(RowScalars, sums));
-}
-
-void Optimizer::unpack() {
-  const RowScalars* const scalars =
-      reinterpret_cast<const RowScalars*>(reinterpret_cast<const Row*>(packed_.data()) + count_);
-  for (uint32_t j = 0; j < count_; j++)
-    std::memcpy(state_[list_[j].row].sums.data(), scalars[j].sums, terms_ * sizeof(float));
-}
-
-const void* Optimizer::pack(uintptr_t at) {
-  for (uint32_t j = 0; j < count_; j++) put(rows_[list_[j].row], j, count_, at);
-  return packed_.data();
-}
-
-const void* Optimizer::pack_one(uint32_t row, uintptr_t at) {
-  rows_[row].pipe = &groups_[0].pipe;
-  put(rows_[row], 0, 1, at);
-  return packed_.data();
 }
 
 // `count` elements from `from` on, in the tiles from `at` on.

@@ -87,7 +87,6 @@ class Optimizer {
   // there is none. Of what was cut into parts or chunks, these are those of the order of summation, in their
   // order.
   bool next_pass();
-  bool has_two_passes() const { return terms_ > 0; }
   void step(uint32_t count, bool changed);
 
   // The sweep cut into parts of at most `size` elements, for several threads: makes room for the parts of all
@@ -155,6 +154,7 @@ class Optimizer {
 
   bool make(uint32_t first, uint32_t last);
   bool make_room();
+  static size_t most_parts(uint32_t n, uint32_t size);
   void prepare_first_pass(Row& r, State& state);
   float* next_sums(State& state, uint32_t part);
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);

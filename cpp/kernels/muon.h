@@ -31,13 +31,12 @@ struct Muon {
   };
 
   static Coef<float> coef(const Hyper& h, const Step& at) {
-    const auto k = Adam::coef({h.adam_beta_1, h.adam_beta_2, h.epsilon}, at);
-    // Keras: the rate, and only then its ratio, in float32.
-    const float lr = float(at.rate), ratio = float(h.adam_lr_ratio), t = float(at.t);
-    const float bias1 = 1 - powf(float(h.adam_beta_1), t), root2 = sqrtf(1 - powf(float(h.adam_beta_2), t));
+    const float lr = float(at.rate);  // Keras: its ratio comes after, in float32
+    const auto k = Adam::coef({h.adam_beta_1, h.adam_beta_2, h.epsilon},
+                              {lr * float(h.adam_lr_ratio), at.t, at.dialect});
     return {k.one_minus_beta1,
             k.one_minus_beta2,
-            ((lr * ratio) * root2) / bias1,
+            k.alpha,
             k.epsilon,
             lr,
             float(h.momentum),
@@ -58,9 +57,11 @@ struct Muon {
   }
 
   static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
-    const float decay = r.rows ? k.decay : k.adam_decay;
-    if (Stages::of(r.stages).decay && decay >= 0) {
-      for (uint32_t i = 0; i < r.n; i++) r.w[i] = r.w[i] - (r.w[i] * decay) * k.learning_rate;
+    Pipe<f32x1> pull;
+    pull.decay = r.rows ? k.decay : k.adam_decay;
+    pull.rate = k.learning_rate;
+    if (Stages::of(r.stages).decay && pull.decay.v >= 0) {
+      for (uint32_t i = 0; i < r.n; i++) r.w[i] = decay(pull, f32x1(r.w[i])).v;
     }
     if (r.rows) {
       matrix(r, k, g, room);

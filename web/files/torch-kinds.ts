@@ -172,3 +172,7 @@ export const noEffect = [
   ...['params', 'foreach', 'capturable', 'differentiable', 'fused', 'initial_lr', 'param_names', 'swap'],
   ...['max_lr', 'min_lr', 'max_momentum', 'base_momentum'], // of schedulers
 ];
+
+/** For errors. */
+export const accepted =
+  'accepted are Adam, AdamW and Adamax, NAdam, RAdam, SGD, RMSprop, Adagrad and Adadelta';

@@ -1,6 +1,7 @@
 // Adagrad: its options, and which update rule these choose. The formulas are cpp/kernels/adagrad.h.
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
+import { fallingRate } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, checkTogether, choice, positiveOrZero, torchDecay } from './options.js';
 
@@ -34,21 +35,12 @@ const adagrad: Kind = {
       );
   },
   configure: torchDecay,
-  rateGroups(values) {
-    const rates = [0];
-    return {
-      groupOf: () => 0,
-      at(rate, iteration) {
-        const { lrDecay, gradientAccumulationSteps } = values() as {
-          lrDecay: number;
-          gradientAccumulationSteps: number | null;
-        };
-        rates[0] = rate / (1 + lrDecay * Math.floor(iteration / (gradientAccumulationSteps || 1)));
-        return rates;
-      },
-      varies: () => values().lrDecay !== 0,
-    };
-  },
+  // by updates, where Adamax' counts calls: as torch and tf.train have them
+  rateGroups: (values) =>
+    fallingRate(
+      () => values().lrDecay as number,
+      (iteration) => Math.floor(iteration / ((values().gradientAccumulationSteps as number | null) || 1)),
+    ),
 };
 
 /**

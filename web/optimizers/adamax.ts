@@ -2,6 +2,7 @@
 
 import type { MomentOptions } from './adam.js';
 import type { Kind } from './configuration.js';
+import { fallingRate } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, checkTogether, compat, momentOptions, number, torchDecay } from './options.js';
 
@@ -38,17 +39,11 @@ const adamax: Kind = {
       );
   },
   configure: torchDecay,
-  rateGroups(values) {
-    const rates = [0];
-    return {
-      groupOf: () => 0,
-      at(rate, iteration) {
-        rates[0] = rate / (1 + (values().decay as number) * iteration);
-        return rates;
-      },
-      varies: () => values().decay !== 0,
-    };
-  },
+  rateGroups: (values) =>
+    fallingRate(
+      () => values().decay as number,
+      (iteration) => iteration,
+    ),
 };
 
 /**

@@ -16,6 +16,19 @@ export interface RateGroups {
   varies(): boolean;
 }
 
+/** One group, whose rate falls as 1 / (1 + decay * t): what torch.optim.Adagrad and tf.train.adamax have for a schedule. */
+export function fallingRate(decay: () => number, t: (iteration: number) => number): RateGroups {
+  const rates = [0];
+  return {
+    groupOf: () => 0,
+    at(rate, iteration) {
+      rates[0] = rate / (1 + decay() * t(iteration));
+      return rates;
+    },
+    varies: () => decay() !== 0,
+  };
+}
+
 export interface VariableGroup {
   /** The paths of its variables. A variable in no group has the optimizer's own options. */
   readonly paths: readonly string[];

@@ -9,7 +9,7 @@ const files = {
   simd: 'dist/kernels.wasm',
   yardsticks: 'build/wasm/yardsticks.wasm',
 };
-const rules = { adam: 0, adamax: 2 }; // cpp/kernels/table.h
+const rules = { adam: facts.rules.adam.index, adamax: facts.rules.adamax.index };
 const pipe = [1, 1, 1, 1, -Infinity, Infinity, 0, 0, 0, 1, 1, 1, 0]; // no stage: cpp/kernels/stage.h
 const page = 4096;
 const { words: rowWords } = facts.row;
