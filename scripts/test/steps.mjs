@@ -77,11 +77,7 @@ async function ctest(folder, env) {
 }
 
 async function node() {
-  await run(process.execPath, [
-    '--test',
-    '--test-reporter=spec',
-    ...filesBelow('tests/node', /\.test\.mjs$/),
-  ]);
+  await run(process.execPath, [join(root, 'scripts/test/node.mjs')]);
 }
 
 async function browser() {

@@ -126,7 +126,7 @@ std::vector<Stages> all_stages() {
 class Text : public ::testing::TestWithParam<uint32_t> {};
 
 TEST_P(Text, LeavesTheBitsOfTheKernels) {
-  const uint32_t rule = GetParam(), n = 300;
+  const uint32_t rule = GetParam(), n = 300 / mixes_apart;
   static Scratch scratch;
   float coef[max_coefs];
   coefficients(rule, default_hypers(rule), {0.01, 3}, first_scalars(rule), coef);
