@@ -1,6 +1,8 @@
 // The public names of simdescent, and nothing else.
+import type * as constraintTypes from './constraints/constraints.js';
 import { Constraint, MaxNorm, MinMaxNorm, NonNeg, UnitNorm } from './constraints/constraints.js';
 import { deserialize, get, serialize } from './optimizers/registry.js';
+import type * as scheduleTypes from './schedules/schedules.js';
 import {
   CosineDecay,
   CosineDecayRestarts,
@@ -25,7 +27,9 @@ export {
 } from './optimizers/adam.js';
 export { AdamMultilr, type AdamMultilrOptions, type PatternRate } from './optimizers/adam-multilr.js';
 export { Adamax, type AdamaxOptions } from './optimizers/adamax.js';
+export type { Excluded } from './optimizers/exclusion.js';
 export { Ftrl, type FtrlOptions } from './optimizers/ftrl.js';
+export type { VariableGroup } from './optimizers/groups.js';
 export { Lamb, type LambOptions } from './optimizers/lamb.js';
 export { Lion, type LionOptions } from './optimizers/lion.js';
 export { LossScaleOptimizer, type LossScaleOptions } from './optimizers/loss-scale.js';
@@ -34,20 +38,32 @@ export { type OptimizerChoice, OptimizerMap } from './optimizers/multi-map.js';
 export { Muon, type MuonOptions } from './optimizers/muon.js';
 export { Nadam, type NadamOptions, RAdam, type RAdamOptions } from './optimizers/nadam.js';
 export { Optimizer } from './optimizers/optimizer.js';
+export type { OffloadOptions } from './optimizers/placement.js';
 export { RMSprop, type RMSpropOptions } from './optimizers/rmsprop.js';
 export { ScheduleFreeAdamW, type ScheduleFreeAdamWOptions } from './optimizers/schedule-free.js';
 export type { SerializedOptimizer } from './optimizers/serialized.js';
 export { SGD, type SGDOptions } from './optimizers/sgd.js';
 export type { LearningRate, SerializedSchedule } from './schedules/rate.js';
-export type { LearningRateSchedule } from './schedules/schedules.js';
+export type { LearningRateSchedule, ScheduleConfig } from './schedules/schedules.js';
 export type { OptimizerVariable } from './state/entries.js';
+export type { AddVariableOptions, Numbers } from './state/state.js';
+export type { Accelerator } from './step/elsewhere.js';
 export type { Parameter } from './step/parameters.js';
 export { SparseGradient, type SparseGradientOptions } from './step/sparse.js';
-export type { GradientLike } from './step/target.js';
+export type { GradientLike, HostGradient } from './step/target.js';
 export { Variable, type VariableOptions } from './step/variable.js';
 
 /** keras.constraints; `Constraint` is there to extend. */
 export const constraints = { NonNeg, MaxNorm, UnitNorm, MinMaxNorm, Constraint };
+
+/** Its classes as types: `constraints.MaxNorm`. */
+export declare namespace constraints {
+  type Constraint = constraintTypes.Constraint;
+  type NonNeg = constraintTypes.NonNeg;
+  type MaxNorm = constraintTypes.MaxNorm;
+  type UnitNorm = constraintTypes.UnitNorm;
+  type MinMaxNorm = constraintTypes.MinMaxNorm;
+}
 
 /** keras.optimizers.schedules; `LearningRateSchedule` is there to extend. */
 export const schedules = {
@@ -59,6 +75,17 @@ export const schedules = {
   CosineDecayRestarts,
   LearningRateSchedule,
 };
+
+/** Its classes as types: `schedules.CosineDecay`. */
+export declare namespace schedules {
+  type LearningRateSchedule = scheduleTypes.LearningRateSchedule;
+  type ExponentialDecay = scheduleTypes.ExponentialDecay;
+  type PiecewiseConstantDecay = scheduleTypes.PiecewiseConstantDecay;
+  type PolynomialDecay = scheduleTypes.PolynomialDecay;
+  type InverseTimeDecay = scheduleTypes.InverseTimeDecay;
+  type CosineDecay = scheduleTypes.CosineDecay;
+  type CosineDecayRestarts = scheduleTypes.CosineDecayRestarts;
+}
 
 /** keras.optimizers' functions. */
 export const optimizers = { get, serialize, deserialize };

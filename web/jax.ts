@@ -3,6 +3,7 @@ import './index.js'; // as every entry point does: scripts/build.mjs
 import { type JaxOptions, JaxTransformation } from './adapters/jax-transformation.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 
+export type { Gpu } from './adapters/gpu.js';
 export type { JaxOptions, JaxTransformation };
 
 /**

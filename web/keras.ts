@@ -9,3 +9,4 @@ export {
   openKeras,
   saveKeras,
 } from './files/keras.js';
+export type { Files } from './files/source.js';

@@ -9,7 +9,8 @@ import {
 } from './adapters/tfjs-optimizer.js';
 import type { Optimizer } from './optimizers/optimizer.js';
 
-export type { TfOptimizerOptions };
+export type { TfNamespace } from './adapters/tfjs-engine.js';
+export type { TfOptimizer, TfOptimizerOptions };
 
 /** A `tf.Optimizer`, with the optimizer that was given as its property `optimizer`. */
 export type TfjsOptimizer = tf.Optimizer & TfOptimizer;
