@@ -97,9 +97,10 @@ export class Encoder {
     const pass = this.#encoder.beginComputePass();
     for (const scatter of plan.scatters) this.#scatter(pass, scatter);
     const sums = plan.entries.length > 0 ? this.#sums(plan.sumBytes) : null;
-    if (sums && plan.mode) this.#norms(pass, plan, records, sums, onlyNorms);
+    if (sums && plan.mode) this.#sumUp(pass, plan, 'squares', records, sums);
     if (!onlyNorms) {
-      if (sums && plan.twoPasses) this.#firstPass(pass, plan, records, sums);
+      if (sums && plan.mode) this.#clip(pass, plan, records, sums);
+      if (sums && plan.twoPasses) this.#sumUp(pass, plan, 'first', records, sums);
       for (const d of plan.dispatches) this.#dispatch(pass, d, d.kind, records, sums);
     }
     pass.end();
@@ -111,20 +112,23 @@ export class Encoder {
     return this.#recorded ? context.buffer('recorded sums', bytes, usage.storage) : shared.get('sums', bytes);
   }
 
-  #norms(pass: GPUComputePassEncoder, plan: Plan, records: GPUBuffer, sums: GPUBuffer, only: boolean): void {
-    const run = (name: 'join' | 'total' | 'finish', groups: number) =>
-      this.#kernel(pass, name, records, sums, groups);
-    for (const d of plan.dispatches) if (d.kind === 'step') this.#dispatch(pass, d, 'squares', records, sums);
-    run('join', plan.entries.length);
-    if (only) return;
-    if (plan.mode === 'global') run('total', 1);
-    run('finish', Math.ceil(this.#to.control.records / 256));
+  /** A pass over the rows that are stepped; its sums, one of squares or those of the rule, come to lie where entries' do. */
+  #sumUp(
+    pass: GPUComputePassEncoder,
+    plan: Plan,
+    kind: 'squares' | 'first',
+    records: GPUBuffer,
+    sums: GPUBuffer,
+  ): void {
+    for (const d of plan.dispatches) if (d.kind === 'step') this.#dispatch(pass, d, kind, records, sums);
+    const each = kind === 'first' ? plan.width : 1;
+    this.#kernel(pass, 'join', records, sums, each * plan.entries.length);
   }
 
-  /** Of a rule in two; the second one finds the sums where they are joined. */
-  #firstPass(pass: GPUComputePassEncoder, plan: Plan, records: GPUBuffer, sums: GPUBuffer): void {
-    for (const d of plan.dispatches) if (d.kind === 'step') this.#dispatch(pass, d, 'first', records, sums);
-    this.#kernel(pass, 'join', records, sums, plan.entries.length * plan.width);
+  /** Norms become clip factors in the rows. */
+  #clip(pass: GPUComputePassEncoder, plan: Plan, records: GPUBuffer, sums: GPUBuffer): void {
+    if (plan.mode === 'global') this.#kernel(pass, 'total', records, sums, 1);
+    this.#kernel(pass, 'finish', records, sums, Math.ceil(this.#to.control.records / 256));
   }
 
   #kernel(
