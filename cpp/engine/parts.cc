@@ -137,6 +137,7 @@ bool Optimizer::next_pass() {
   for (uint32_t j = 0; j < count_; j++) {
     Row& r = rows_[list_[j].row];
     State& state = state_[list_[j].row];
+    if (!state.here) continue;  // whoever has it sums it up there, and finds what `plan` said
     const float* parts = state.sums.data();
     float sums[max_sums];
     add_up(r.n, state.part, terms_, parts, sums);

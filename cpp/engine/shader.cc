@@ -1,6 +1,10 @@
 #include "engine/shader.h"
 
+#include <algorithm>
+#include <vector>
+
 #include "engine/facts.h"
+#include "kernels/reduce.h"
 #include "simd/wgsl.h"
 
 namespace simdescent {
@@ -53,19 +57,23 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) all: vec3u,
   let row = row_of(group);
   let r = control.list[row];
   let start = (group - r.first) * chunk + thread;
-  var sum = T(0.0);
   for (var i = start; i < min(r.count, start + chunk); i += threads) {
     var e: Element;
 )";
 
-// Of the elements a thread has met, then of the threads by halves: an order that depends on the size alone.
-constexpr std::string_view sum_tail = R"(  }
-  shared_sums[thread] = dot(sum, ones);
+// Sums of terms, those of a row side by side: of the elements a thread has met, then of the threads by
+// halves, an order that depends on the size alone.
+constexpr std::string_view sum_functions = R"(
+var<private> sum: array<T, terms>;
+var<workgroup> shared_sums: array<f32, threads>;
+fn keep_sum(k: u32, place: u32, thread: u32) {
+  workgroupBarrier();
+  shared_sums[thread] = joined(sum[k]);
   for (var half = threads / 2u; half > 0u; half /= 2u) {
     workgroupBarrier();
     if (thread < half) { shared_sums[thread] += shared_sums[thread + half]; }
   }
-  if (thread == 0u) { sums[r.sums + group - r.first] = shared_sums[0]; }
+  if (thread == 0u) { sums[place][k] = shared_sums[0]; }
 }
 )";
 
@@ -83,82 +91,130 @@ T scalars(std::string_view place) {
 }
 Pipe<Wgsl> pipe() { return scalars<Pipe<Wgsl>>("pipe"); }
 
-// What becomes of an element, as text: which arrays are read, and what is written to them.
+// What becomes of an element, as text: which arrays are read, and what is written to them or summed. An array
+// is written where its value is another one than it was.
 class Program {
  public:
   explicit Program(uint32_t lanes) : lanes_(lanes) {
-    for (uint32_t a = 0; a < array_count; a++) value[a] = Wgsl("e." + std::string(names[a]));
+    for (uint32_t a = 0; a < array_count; a++) value_[a] = before_[a] = Wgsl("e." + std::string(names[a]));
   }
 
-  Wgsl value[array_count];
-  bool read[array_count] = {}, written[array_count] = {};
-  std::string_view coefs;
-
+  // The update; of a rule in two passes the second one, by the sums of the first.
   template <Rule R>
   void update(Stages s) {
-    const Pipe<Wgsl> k = pipe();
-    value[g] = prepare(s, k, value[g], value[w], value[acc]);
-    coefs = field_list<CoefOf<R, Wgsl>>();
-    Wgsl slot[slot_room<R>];
-    for (size_t k = 0; k < R::slots.size(); k++) slot[k] = value[s0 + k];
-    element<R, Wgsl>(s, k, scalars<CoefOf<R, Wgsl>>("coef"), value[w], value[g], slot, value[avg]);
-    for (size_t k = 0; k < R::slots.size(); k++) value[s0 + k] = slot[k];
+    auto c = coefficients<R>();
+    if constexpr (two_passes<R>) {
+      Wgsl found[R::sums];
+      for (size_t k = 0; k < R::sums; k++)
+        found[k] = Wgsl("T(sums[1u + r.entry][" + std::to_string(k) + "u])");
+      width_ = R::sums;
+      R::resolve(found, c);
+      through<R>({.average = s.average}, c, value_[g]);
+    } else {
+      through<R>(s, c, gradient(s));
+    }
+  }
+  template <Rule R>
+  void first(Stages s) {
+    const auto c = coefficients<R>();
+    through<FirstPass<R>>({.decay = s.decay}, c, gradient(s));
+    [&]<size_t... K>(std::index_sequence<K...>) {
+      terms_ = {R::template term<K>(c, value_[w], value_ + s0)...};
+    }
+    (std::make_index_sequence<R::sums>{});
+    width_ = R::sums;
   }
 
   void gather(Stages s) {
     const Pipe<Wgsl> k = pipe();
-    value[acc] = (s.exact ? value[g] * k.scale : value[g] / k.unscale) + value[acc];
+    read_[g] = read_[acc] = true;
+    value_[acc] = (s.exact ? value_[g] * k.scale : value_[g] / k.unscale) + value_[acc];
   }
-  void move_average() { value[avg] = average(pipe(), value[avg], value[w]); }
-  void gradient(Stages s) { value[g] = prologue(s, pipe(), value[g], value[acc]); }
+  void move_average() {
+    read_[w] = read_[avg] = true;
+    value_[avg] = average(pipe(), value_[avg], value_[w]);
+  }
+  // `width`: of the sums of a row.
+  void square(Stages s, size_t width) {
+    read_[g] = true, read_[acc] = s.gathers();
+    const Wgsl x = prologue(s, pipe(), value_[g], value_[acc]);
+    terms_ = {x * x};
+    width_ = width;
+  }
 
-  // The whole module: `tail` ends the loop and main.
-  std::string text(std::string_view more, std::string_view in_loop, std::string_view tail) const {
+  std::string text() const {
     std::string out = lanes_ == 4 ? "alias T = vec4f;\nalias U = vec4u;\nalias B = vec4<bool>;\n"
-                                    "const ones = vec4f(1.0);\n"
                                   : "alias T = f32;\nalias U = u32;\nalias B = bool;\n";
-    (out += structs(coefs)) += frame;
+    (out += structs(coefs_)) += frame;
     for (uint32_t a = 0; a < array_count; a++) {
-      if (!read[a]) continue;
+      if (!read_[a]) continue;
       (out += "@group(0) @binding(") += std::to_string(a + 1);
-      ((out += written[a] ? ") var<storage, read_write> a_" : ") var<storage, read> a_") += names[a]) +=
+      ((out += written(a) ? ") var<storage, read_write> a_" : ") var<storage, read> a_") += names[a]) +=
           ": array<T>;\n";
     }
-    ((out += wgsl_functions) += more) += main_head;
+    declare_sums(out);
+    (out += wgsl_functions) += main_head;
     for (uint32_t a = 0; a < array_count; a++) {
-      if (read[a]) ((((out += "  e.") += names[a]) += " = ") += place(a)) += ";\n";
+      if (read_[a]) ((((out += "  e.") += names[a]) += " = ") += place(a)) += ";\n";
     }
-    (out += Wgsl::Listing::current->text) += in_loop;
+    out += Wgsl::Listing::current->text;
     for (uint32_t a = 0; a < array_count; a++) {
-      if (written[a]) ((((out += "  ") += place(a)) += " = ") += value[a].name()) += ";\n";
+      if (written(a)) ((((out += "  ") += place(a)) += " = ") += value_[a].name()) += ";\n";
     }
-    return out += tail;
+    for (size_t k = 0; k < terms_.size(); k++) {
+      (((out += "  sum[") += std::to_string(k)) += "u] += select(T(0.0), ") += terms_[k].name();
+      out += ", places(i) < U(r.size));\n";
+    }
+    out += "  }\n";
+    for (size_t k = 0; k < terms_.size(); k++)
+      ((out += "  keep_sum(") += std::to_string(k)) += "u, r.sums + group - r.first, thread);\n";
+    return out += "}\n";
   }
 
  private:
+  bool written(uint32_t a) const { return value_[a].id != before_[a].id; }
+
+  template <class R>
+  CoefOf<R, Wgsl> coefficients() {
+    coefs_ = field_list<CoefOf<R, Wgsl>>();
+    return scalars<CoefOf<R, Wgsl>>("coef");
+  }
+  Wgsl gradient(Stages s) {
+    read_[g] = true, read_[acc] = s.gathers();
+    return prepare(s, pipe(), value_[g], value_[w], value_[acc]);
+  }
+  template <class R>
+  void through(Stages s, const CoefOf<R, Wgsl>& c, Wgsl x) {
+    read_[w] = true, read_[avg] = s.average;
+    for (size_t k = 0; k < R::slots.size(); k++) read_[s0 + k] = true;
+    element<R, Wgsl>(s, pipe(), c, value_[w], x, value_ + s0, value_[avg]);
+  }
+
+  void declare_sums(std::string& out) const {
+    if (!width_) return;
+    ((out += "@group(0) @binding(8) var<storage, ") += terms_.empty() ? "read" : "read_write") +=
+        "> sums: array<array<f32, " + std::to_string(width_) + ">>;\n";
+    if (terms_.empty()) return;
+    (out += "const terms = ") += std::to_string(terms_.size()) + "u;\n";
+    out += lanes_ == 4 ? "fn joined(x: T) -> f32 { return dot(x, vec4f(1.0)); }\n"
+                         "fn places(i: u32) -> U { return i * 4u + vec4u(0u, 1u, 2u, 3u); }"
+                       : "fn joined(x: T) -> f32 { return x; }\n"
+                         "fn places(i: u32) -> U { return i; }";
+    out += sum_functions;
+  }
+
   static std::string place(uint32_t a) {
     const std::string_view start = a == w ? "w" : a == g ? "g" : "state";
     std::string at = "a_";
     return (((at += names[a]) += "[r.") += start) += " + i]";
   }
-  uint32_t lanes_;
+  const uint32_t lanes_;
+  Wgsl value_[array_count], before_[array_count];
+  bool read_[array_count] = {};
+  std::string_view coefs_;
+  std::vector<Wgsl> terms_;  // to be summed over the row
+  size_t width_ = 0;         // how many sums a row has, where they are used
 };
-
-std::string squares(Program& program, Stages s, uint32_t lanes) {
-  program.gradient(s);
-  program.read[g] = true;
-  program.read[acc] = s.gathers();
-  std::string term = "  sum += select(T(0.0), ";
-  const std::string& x = program.value[g].name();
-  (((term += x) += " * ") += x) +=
-      lanes == 4 ? ", i * 4u + vec4u(0u, 1u, 2u, 3u) < U(r.size));\n" : ", i < r.size);\n";
-  std::string tail(sum_tail);
-  if (lanes == 1) tail.replace(tail.find("dot(sum, ones)"), 14, "sum");
-  return program.text(
-      "@group(0) @binding(8) var<storage, read_write> sums: array<f32>;\n"
-      "var<workgroup> shared_sums: array<f32, threads>;\n",
-      term, tail);
-}
 
 }  // namespace
 
@@ -166,27 +222,29 @@ std::string shader(Shader kind, uint32_t rule, uint32_t stages, uint32_t lanes) 
   const Stages s = Stages::of(stages);
   const Wgsl::Listing listing;
   Program program(lanes);
-  if (kind == Shader::squares) return squares(program, s, lanes);
-  bool* const read = program.read;
-  bool* const written = program.written;
-  read[w] = true;
-  if (kind == Shader::step) {
-    read[g] = true;
-    read[acc] = written[acc] = s.micro || s.gathers();
+  switch (kind) {
+    case Shader::squares:
+      program.square(s, std::max(1u, sums_of(rule)));
+      break;
+    case Shader::first:
+      with_rule(rule, [&]<Rule R> {
+        if constexpr (two_passes<R>) program.first<R>(s);
+      });
+      break;
+    case Shader::step:
+      if (!s.micro) {
+        with_rule(rule, [&]<Rule R> {
+          if constexpr (!whole<R>) program.update<R>(s);
+        });
+        break;
+      }
+      program.gather(s);
+      if (!s.average) break;
+      [[fallthrough]];
+    case Shader::average:
+      program.move_average();
   }
-  if (kind == Shader::step && !s.micro) {
-    with_rule(rule, [&]<Rule R> {
-      if constexpr (!whole<R>) program.update<R>(s);
-      for (size_t k = 0; k < R::slots.size(); k++) read[s0 + k] = written[s0 + k] = true;
-    });
-    written[w] = true;
-  } else if (kind == Shader::step) {
-    program.gather(s);
-    read[w] = s.average;
-  }
-  if (kind == Shader::average || s.average) read[avg] = written[avg] = true;
-  if (kind == Shader::average || (s.micro && s.average)) program.move_average();
-  return program.text("", "", "  }\n}\n");
+  return program.text();
 }
 
 }  // namespace simdescent

@@ -10,6 +10,7 @@ enum class Shader : uint32_t {
   step,     // one row through one step: rule and stages, or the gathering of a micro step
   average,  // the moving average of rows that are not stepped
   squares,  // partial sums of squares of the gradient that clipping sees
+  first,    // the first pass of a rule in two, with the partial sums of its terms; `step` is the second then
 };
 
 // `stages` is Stages::word(). `lanes` is 4, or 1 for arrays whose length or start is no multiple of 4.

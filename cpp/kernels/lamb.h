@@ -46,9 +46,10 @@ struct Lamb {
   }
 
   // The trust ratio, where both norms are above 0.
-  static void resolve(const float* squares, Coef<float>& k) {
-    const float weights = sqrtf(squares[0]), direction = sqrtf(squares[1]);
-    if (weights > 0 && direction > 0) k.learning_rate = (weights / direction) * k.learning_rate;
+  template <class V>
+  static void resolve(const V* squares, Coef<V>& k) {
+    const V weights = sqrt(squares[0]), direction = sqrt(squares[1]), rate = k.learning_rate;
+    k.learning_rate = if_positive(weights, if_positive(direction, (weights / direction) * rate, rate), rate);
   }
 
   template <class V>

@@ -127,9 +127,12 @@ struct ScalarsOf<R> {
 // alone. Between them stand `sums` sums over the variable of what `term<k>` gives for an element (weights
 // after decay, slots after `first`), in numpy's order, of which `resolve` makes coefficients.
 template <class R>
-inline constexpr bool two_passes = requires {
-  R::sums;
-};
+inline constexpr size_t sum_count = 0;
+template <class R>
+requires requires { R::sums; }
+inline constexpr size_t sum_count<R> = R::sums;
+template <class R>
+inline constexpr bool two_passes = sum_count<R> > 0;
 
 // A rule that is `whole` reads whole variables: `step` does all but the gradient, the decay (unless it decays
 // itself) and the average, in the memory of `room` floats that it is given.

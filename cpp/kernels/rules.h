@@ -87,9 +87,6 @@ static_assert(most([]<class R> { return R::slots.size(); }) <= max_slots, "Raise
 inline constexpr size_t max_coefs = most([]<class R> { return field_count<CoefOf<R, float>>; });
 inline constexpr size_t max_hypers = most([]<class R> { return field_count<typename R::Hyper>; });
 inline constexpr size_t max_scalars = most([]<class R> { return field_count<typename ScalarsOf<R>::type>; });
-inline constexpr size_t max_sums = most([]<class R> {
-  if constexpr (two_passes<R>) return R::sums;
-  return size_t(0);
-});
+inline constexpr size_t max_sums = most([]<class R> { return sum_count<R>; });
 
 }  // namespace simdescent

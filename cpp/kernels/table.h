@@ -127,16 +127,16 @@ inline void coefficients(uint32_t rule, const Hypers& hypers, const Step& at, co
 // How many sums a rule in two passes has; 0 for the others. And what becomes of its coefficients by them.
 inline uint32_t sums_of(uint32_t rule) {
   uint32_t count = 0;
-  with_rule(rule, [&]<Rule R> {
-    if constexpr (two_passes<R>) count = R::sums;
-  });
+  with_rule(rule, [&]<Rule R> { count = sum_count<R>; });
   return count;
 }
 inline void resolve(uint32_t rule, const float* sums, float* coef) {
   with_rule(rule, [&]<Rule R> {
     if constexpr (two_passes<R>) {
-      auto k = from_list<CoefOf<R, float>>(coef);
-      R::resolve(sums, k);
+      auto k = from_list<CoefOf<R, f32x1>>(coef);
+      f32x1 found[R::sums];
+      for (size_t i = 0; i < R::sums; i++) found[i] = sums[i];
+      R::template resolve<f32x1>(found, k);
       std::memcpy(coef, &k, field_count<CoefOf<R, float>> * sizeof(float));
     }
   });

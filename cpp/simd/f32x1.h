@@ -41,6 +41,9 @@ inline f32x1 max_magnitude(f32x1 a, f32x1 b) {
 // -1, 0 or 1; a NaN stays. A zero of either sign is +0, as numpy's.
 inline f32x1 sign(f32x1 a) { return a.v > 0 ? 1 : a.v < 0 ? -1 : a.v - a.v; }
 
+// `then` where a > 0, `otherwise` elsewhere and of NaN. Of what a variable has one of: no v128 needs it.
+inline f32x1 if_positive(f32x1 a, f32x1 then, f32x1 otherwise) { return a.v > 0 ? then : otherwise; }
+
 // a^b for a >= 0.
 inline f32x1 power(f32x1 a, f32x1 b) { return float(power_of(a.v, b.v)); }
 

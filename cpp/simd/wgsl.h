@@ -37,8 +37,9 @@ struct Wgsl {
   const std::string& name() const { return Listing::current->names[id]; }
 };
 
-// A new constant for `a op b`, or for the call op(a) or op(a, b).
-[[gnu::noinline]] inline Wgsl let(std::string_view op, Wgsl a, const Wgsl* b, bool infix) {
+// A new constant for `a op b`, or for the call op(a), op(a, b) or op(a, b, c).
+[[gnu::noinline]] inline Wgsl let(std::string_view op, Wgsl a, const Wgsl* b, bool infix,
+                                  const Wgsl* c = nullptr) {
   Wgsl::Listing& listing = *Wgsl::Listing::current;
   const Wgsl result("t" + std::to_string(listing.count++));
   std::string& text = listing.text;
@@ -55,6 +56,7 @@ struct Wgsl {
     }
     text += b->name();
   }
+  if (c) (text += ", ") += c->name();
   text += infix ? ";\n" : ");\n";
   return result;
 }
@@ -69,6 +71,9 @@ inline Wgsl sign(Wgsl a) { return let("sign_of", a, nullptr, false); }
 inline Wgsl power(Wgsl a, Wgsl b) { return let("pow", a, &b, false); }
 inline Wgsl at_least(Wgsl a, Wgsl b) { return let("at_least", a, &b, false); }
 inline Wgsl at_most(Wgsl a, Wgsl b) { return let("at_most", a, &b, false); }
+inline Wgsl if_positive(Wgsl a, Wgsl then, Wgsl otherwise) {
+  return let("if_positive", a, &then, false, &otherwise);
+}
 inline Wgsl max_magnitude(Wgsl a, Wgsl b) { return let("max_magnitude", a, &b, false); }
 
 // What WGSL does not have, as f32x1.h has it. A shader compiler may assume that there are no NaNs, so what a
@@ -78,6 +83,7 @@ fn is_nan(x: T) -> B { return (bitcast<U>(x) & U(0x7fffffffu)) > U(0x7f800000u);
 fn at_least(a: T, b: T) -> T { return select(a, b, (a < b) & !is_nan(a)); }
 fn at_most(a: T, b: T) -> T { return select(a, b, (b < a) & !is_nan(a)); }
 fn sign_of(x: T) -> T { return select(sign(x), x, is_nan(x)); }
+fn if_positive(a: T, x: T, y: T) -> T { return select(y, x, (a > T(0.0)) & !is_nan(a)); }
 fn max_magnitude(a: T, b: T) -> T {
   return bitcast<T>(max(bitcast<U>(a) & U(0x7fffffffu), bitcast<U>(b) & U(0x7fffffffu)));
 }

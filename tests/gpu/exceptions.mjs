@@ -10,7 +10,7 @@ export const exceptions = {
 };
 
 /** Optimizers that no GPU takes: they look at whole variables in the middle of an update, and there is no form for that. */
-const refused = ['Lamb', 'Adafactor', 'Muon'];
+const refused = ['Adafactor', 'Muon'];
 
 /** What a case says instead of numbers where it cannot run on a GPU; undefined where it can: also of what is within it. */
 export const refusalOf = ({ optimizer, config }) => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { Variable } from '../../dist/index.js';
 import { randomFloats } from '../node/helpers.mjs';
+import { entry } from './adapter.mjs';
 import { TOLERANCE } from './case.mjs';
 
 export const usage = { copySrc: 4, copyDst: 8, storage: 128 };
@@ -44,6 +45,15 @@ export function pair(gpu, make, sizes, options = () => ({})) {
       for (const each of [...optimizers, ...here, ...there]) each.dispose();
     },
   };
+}
+
+/** A device with the default limits, which says these. */
+export async function deviceSaying(limits) {
+  const adapter = await entry.requestAdapter();
+  const device = await adapter.requestDevice();
+  const said = new Proxy(device.limits, { get: (real, name) => limits[name] ?? real[name] });
+  Object.defineProperty(device, 'limits', { value: said });
+  return device;
 }
 
 /** Counts what is sent to a device: dispatches and submits. */

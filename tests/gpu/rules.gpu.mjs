@@ -2,7 +2,7 @@
 // training and come back, and state that begins with a hyperparameter or with the weights.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Lamb, Variable } from '../../dist/index.js';
+import { Muon, Variable } from '../../dist/index.js';
 import { every } from '../node/every.mjs';
 import { openGpu } from './adapter.mjs';
 import { refusalOf } from './exceptions.mjs';
@@ -68,16 +68,16 @@ describe('the rules on the GPU', () => {
     }
   });
 
-  test('Lamb is refused there, and stays what it was in the engine', async () => {
+  test('Muon is refused there, and stays what it was in the engine', async () => {
     const there = gpu.variable([1, 2], { name: 'there' });
-    assert.throws(() => new Lamb().build([there]), refusalOf({ optimizer: 'Lamb' }));
+    assert.throws(() => new Muon().build([there]), refusalOf({ optimizer: 'Muon' }));
     const here = new Variable([1, 2], { name: 'here' });
-    const lamb = new Lamb();
-    lamb.apply([new Float32Array(2).fill(1)], [here]);
-    await assert.rejects(lamb.offload(gpu, { minSize: 1 }), refusalOf({ optimizer: 'Lamb' }));
-    lamb.apply([new Float32Array(2).fill(1)]);
-    assert.equal(lamb.iterations, 2);
+    const muon = new Muon();
+    muon.apply([new Float32Array(2).fill(1)], [here]);
+    await assert.rejects(muon.offload(gpu, { minSize: 1 }), refusalOf({ optimizer: 'Muon' }));
+    muon.apply([new Float32Array(2).fill(1)]);
+    assert.equal(muon.iterations, 2);
     assert.equal(here.placement, 'wasm');
-    for (const each of [lamb, here, there]) each.dispose();
+    for (const each of [muon, here, there]) each.dispose();
   });
 });

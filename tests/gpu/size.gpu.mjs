@@ -5,16 +5,7 @@ import { describe, test } from 'node:test';
 import { Adam, AdamW, Variable } from '../../dist/index.js';
 import { randomFloats } from '../node/helpers.mjs';
 import { entry, openGpu } from './adapter.mjs';
-import { assertNear, bufferWith, counting, gradientsOf, pair } from './helpers.mjs';
-
-/** A device with the default limits, which says these. */
-async function deviceSaying(limits) {
-  const adapter = await entry.requestAdapter();
-  const device = await adapter.requestDevice();
-  const said = new Proxy(device.limits, { get: (real, name) => limits[name] ?? real[name] });
-  Object.defineProperty(device, 'limits', { value: said });
-  return device;
-}
+import { assertNear, bufferWith, counting, deviceSaying, gradientsOf, pair } from './helpers.mjs';
 
 describe('sizes', () => {
   test('all limits of the adapter are asked for and reported', async () => {

@@ -11,6 +11,7 @@ import {
   init,
   Lamb,
   LossScaleOptimizer,
+  Muon,
   Nadam,
   RMSprop,
   ScheduleFreeAdamW,
@@ -50,6 +51,7 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
     'an accumulator that begins with a value': () => new Adagrad({ initialAccumulatorValue: 0.5 }),
     'a slot that begins as the weights': () => new ScheduleFreeAdamW({ learningRate: 0.01 }),
     'a scalar beside the slots': () => new Nadam(),
+    'sums over whole variables': () => new Lamb({ clipnorm: 0.5, weightDecay: 0.1 }),
     'averages and accumulation': () =>
       new Adam({ useEma: true, emaOverwriteFrequency: 2, gradientAccumulationSteps: 2 }),
   }))
@@ -172,9 +174,9 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
       () => minimize(tfOptimizer(new LossScaleOptimizer(new Adam()), { gpu })),
       /lossScaleFactor/,
     );
-    const lamb = tfOptimizer(new Lamb(), { gpu });
-    for (let k = 0; k < 2; k++) assert.throws(() => minimize(lamb), /'lamb' looks at whole variables/);
-    for (let k = 0; k < 2; k++) assert.throws(() => lamb.build([w]), /'lamb' looks at whole variables/);
+    const muon = tfOptimizer(new Muon(), { gpu });
+    for (let k = 0; k < 2; k++) assert.throws(() => minimize(muon), /'muon' looks at whole variables/);
+    for (let k = 0; k < 2; k++) assert.throws(() => muon.build([w]), /'muon' looks at whole variables/);
     const optimizer = tfOptimizer(new Adam(), { gpu });
     minimize(optimizer);
     assert.throws(() => minimize(optimizer, later), /build\(variables\)/);

@@ -18,6 +18,8 @@ export interface RuleFacts {
   readonly slots: readonly SlotFacts[];
   /** Over the elements: 2 where sums over the variable stand between them. */
   readonly passes: number;
+  /** How many these are; 0 where there are none. */
+  readonly sums: number;
   /** Whether it reads whole variables, and knows matrices. */
   readonly whole: boolean;
   /** Whether an update depends on what the variable was, beyond adding to it. */
@@ -55,7 +57,7 @@ type Words<K extends string> = Readonly<Record<K, number>>;
 /** Places in a Row, an Entry of the step list and a record of the GPU's control buffer, in words of 4 bytes. */
 export const row: Words<'words' | 'pipe' | 'coef' | 'stages'> = facts.row;
 export const entry: Words<'words' | 'row' | 'gradient' | 'sumOfSquares' | 'clipped'> = facts.entry;
-export const record: Words<'words' | 'entry' | 'pipe' | 'coef'> = facts.record;
+export const record: Words<'words' | 'entry' | 'clips' | 'pipe' | 'coef'> = facts.record;
 
 /** The scalars of the stages, by number, and the most that a rule has of its own. */
 export const pipe: Words<'clip' | 'divide'> = facts.pipe;

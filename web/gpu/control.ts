@@ -1,5 +1,6 @@
-// The control buffer of a step: what the shaders know beside the arrays. Records: two of parameters for the norms, then for each dispatch a head (how many rows, how many workgroups) and its rows; last the table of
-// norms. The scalars of a row are the engine's words, uploaded as they are.
+// The control buffer of a step: what the shaders know beside the arrays. Records: two of parameters for the sums,
+// then for each dispatch a head (how many rows, how many workgroups) and its rows; last the table of entries, which
+// are the rows that have sums. The scalars of a row are the engine's words, uploaded as they are.
 import type { Core } from '../engine/core.js';
 import { coefWords, pipeWords, record, row as rowAt } from '../engine/facts.js';
 
@@ -15,9 +16,10 @@ export interface Span {
   readonly state: number;
   /** Elements, without padding. */
   readonly size: number;
-  /** Where its partial sums go, and the norm that clips it; `none` where there is none. */
-  sums: number;
-  entry: number;
+  /** Where its partial sums go, the entry that they belong to, `none` where there is none; whether its norm clips. */
+  readonly sums: number;
+  readonly entry: number;
+  readonly clips: boolean;
   /** Address of the engine's row, or of one whose scalars serve as well. */
   readonly words: number;
 }
@@ -51,8 +53,8 @@ export class Control {
     let first = 0;
     spans.forEach((span, k) => {
       const to = (head + 1 + k) * recordWords;
-      const { count, w, g, state, size, sums, entry } = span;
-      words.set([first, count, w, g, state, size, sums, entry], to); // cpp/engine/facts.h: RecordHead
+      const { count, w, g, state, size, sums, entry, clips } = span;
+      words.set([first, count, w, g, state, size, sums, entry, Number(clips)], to); // cpp/engine/facts.h: RecordHead
       const row = span.words / 4;
       const pipe = memory[row + rowAt.pipe] / 4;
       const coef = memory[row + rowAt.coef] / 4;
@@ -65,15 +67,23 @@ export class Control {
     return { offset: head * recordBytes, groups: first };
   }
 
-  /** The table of norms: for each the place and the count of its partial sums; and what to make of them. */
-  norms(mode: 'own' | 'global', limit: number, table: readonly (readonly [number, number])[]): void {
+  /**
+   * The table of entries: for each the place and the count of its partial sums, of which there are `width` side by
+   * side. And what to make of norms.
+   */
+  entries(
+    table: readonly (readonly [number, number])[],
+    width: number,
+    mode: 'own' | 'global' | null,
+    limit: number,
+  ): void {
     const records = this.#records;
     const place = this.#grow(Math.ceil((2 * table.length) / recordWords)) * recordWords;
     const words = this.#words;
     table.forEach((pair, k) => {
       words.set(pair, place + 2 * k);
     });
-    words.set([records, table.length, place, mode === 'own' ? 1 : 2, 0, 0, 0x7fc00000]);
+    words.set([records, table.length, place, mode === 'own' ? 1 : 2, 0, 0, 0x7fc00000, width]);
     new Float32Array(words.buffer).set([limit, 1 / limit], 4);
   }
 

@@ -4,7 +4,7 @@
 import { type Context, type Range, unshared, usage } from './context.js';
 import { type Control, recordBytes } from './control.js';
 import type { Dispatch, Plan, Upload } from './plan.js';
-import type { Bindings, Program, Programs } from './programs.js';
+import type { Bindings, Program, Programs, ShaderKind } from './programs.js';
 
 /** Buffers that live as long as the rows do, and grow. */
 export class Shared {
@@ -96,9 +96,13 @@ export class Encoder {
     if (!this.#recorded) this.#to.context.device.queue.writeBuffer(records, 0, words);
     const pass = this.#encoder.beginComputePass();
     for (const scatter of plan.scatters) this.#scatter(pass, scatter);
-    const sums = plan.mode ? this.#sums(plan.sums * 4) : null;
-    if (sums) this.#norms(pass, plan, records, sums, onlyNorms);
-    if (!onlyNorms) for (const d of plan.dispatches) this.#dispatch(pass, d, records, null);
+    const sums = plan.entries.length > 0 ? this.#sums(plan.sumBytes) : null;
+    if (sums && plan.mode) this.#sumUp(pass, plan, 'squares', records, sums);
+    if (!onlyNorms) {
+      if (sums && plan.mode) this.#clip(pass, plan, records, sums);
+      if (sums && plan.twoPasses) this.#sumUp(pass, plan, 'first', records, sums);
+      for (const d of plan.dispatches) this.#dispatch(pass, d, d.kind, records, sums);
+    }
     pass.end();
     if (!onlyNorms) this.#after(plan);
   }
@@ -108,27 +112,51 @@ export class Encoder {
     return this.#recorded ? context.buffer('recorded sums', bytes, usage.storage) : shared.get('sums', bytes);
   }
 
-  #norms(pass: GPUComputePassEncoder, plan: Plan, records: GPUBuffer, sums: GPUBuffer, only: boolean): void {
-    const { programs, control } = this.#to;
-    for (const d of plan.dispatches) if (d.kind === 'step') this.#dispatch(pass, d, records, sums);
+  /** A pass over the rows that are stepped; its sums, one of squares or those of the rule, come to lie where entries' do. */
+  #sumUp(
+    pass: GPUComputePassEncoder,
+    plan: Plan,
+    kind: 'squares' | 'first',
+    records: GPUBuffer,
+    sums: GPUBuffer,
+  ): void {
+    for (const d of plan.dispatches) if (d.kind === 'step') this.#dispatch(pass, d, kind, records, sums);
+    const each = kind === 'first' ? plan.width : 1;
+    this.#kernel(pass, 'join', records, sums, each * plan.entries.length);
+  }
+
+  /** Norms become clip factors in the rows. */
+  #clip(pass: GPUComputePassEncoder, plan: Plan, records: GPUBuffer, sums: GPUBuffer): void {
+    if (plan.mode === 'global') this.#kernel(pass, 'total', records, sums, 1);
+    this.#kernel(pass, 'finish', records, sums, Math.ceil(this.#to.control.records / 256));
+  }
+
+  #kernel(
+    pass: GPUComputePassEncoder,
+    name: 'join' | 'total' | 'finish',
+    records: GPUBuffer,
+    sums: GPUBuffer,
+    groups: number,
+  ): void {
+    const { programs } = this.#to;
+    const program = programs.kernel(name);
     const bindings: Bindings = [
       [0, whole(records)],
       [1, whole(sums)],
     ];
-    const run = (name: 'join' | 'total' | 'finish', groups: number) => {
-      const program = programs.kernel(name);
-      programs.dispatch(pass, program, programs.group(program, bindings, !this.#recorded), groups);
-    };
-    run('join', plan.norms.length);
-    if (only) return;
-    if (plan.mode === 'global') run('total', 1);
-    run('finish', Math.ceil(control.records / 256));
+    programs.dispatch(pass, program, programs.group(program, bindings, !this.#recorded), groups);
   }
 
-  #dispatch(pass: GPUComputePassEncoder, d: Dispatch, records: GPUBuffer, sums: GPUBuffer | null): void {
+  #dispatch(
+    pass: GPUComputePassEncoder,
+    d: Dispatch,
+    kind: ShaderKind,
+    records: GPUBuffer,
+    sums: GPUBuffer | null,
+  ): void {
     const { programs, rule } = this.#to;
     const { block, slice, unit, direct } = d;
-    const program: Program = programs.shader(sums ? 'squares' : d.kind, rule, d.stages, unit);
+    const program: Program = programs.shader(kind, rule, d.stages, unit);
     const padded = (count: number) => (unit === 4 ? Math.ceil(count / 4) * 16 : count * 4);
     const range = (buffer: GPUBuffer, offset: number): Range =>
       slice
@@ -137,7 +165,7 @@ export class Encoder {
     const bindings: [number, Range][] = [
       [0, { buffer: records, offset: d.region.offset, size: (1 + d.spans.length) * recordBytes }],
     ];
-    if (d.kind !== 'average')
+    if (kind !== 'average')
       bindings.push([
         2,
         direct
@@ -149,23 +177,20 @@ export class Encoder {
           : range(block.gradient, 0),
       ]);
     if (block.accumulator) bindings.push([6, range(block.accumulator, 0)]);
-    if (sums) {
-      bindings.push([8, whole(sums)]);
-    } else {
-      const { weights } = block;
-      bindings.push([
-        1,
-        slice
-          ? range(weights.buffer, weights.offset)
-          : { ...weights, size: unit === 4 ? padded(weights.size / 4) : weights.size },
-      ]);
-      block.slots.forEach((slot, k) => {
-        bindings.push([3 + k, range(slot, 0)]);
-      });
-      if (block.average) bindings.push([7, range(block.average, 0)]);
-    }
+    const { weights } = block;
+    bindings.push([
+      1,
+      slice
+        ? range(weights.buffer, weights.offset)
+        : { ...weights, size: unit === 4 ? padded(weights.size / 4) : weights.size },
+    ]);
+    block.slots.forEach((slot, k) => {
+      bindings.push([3 + k, range(slot, 0)]);
+    });
+    if (block.average) bindings.push([7, range(block.average, 0)]);
+    if (sums) bindings.push([8, whole(sums)]);
     // A gradient's buffer may come once and never again: no bind group is kept that would keep it alive.
-    const kept = !this.#recorded && !(direct && d.kind !== 'average');
+    const kept = !this.#recorded && !(direct && program.bindings.has(2));
     programs.dispatch(pass, program, programs.group(program, bindings, kept), d.region.groups);
   }
 

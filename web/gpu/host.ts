@@ -14,12 +14,6 @@ import { Plan, rangeOf } from './plan.js';
 import type { Programs } from './programs.js';
 import { Rows } from './rows.js';
 
-/** What becomes of a row's sum of squares: whether it is taken, and whether the row is clipped by it. */
-interface Normed {
-  readonly sums: boolean;
-  readonly clips: boolean;
-}
-
 export class Host implements Elsewhere {
   readonly #context: Context;
   readonly #programs: Programs;
@@ -119,17 +113,22 @@ export class Host implements Elsewhere {
         'record: globalClipnorm over variables in the engine and on the GPU must be waited for, and cannot be recorded; await apply() instead.',
       );
     this.#executor.planAhead(ours);
-    const plan = new Plan(this.#context, this.#rows.core, ours.length);
+    const plan = this.#newPlan(ours.length);
     plan.mode = 'own';
     listed.forEach((row, j) => {
-      if (this.has(row)) this.#add(plan, row, gradients[j], options, { sums: true, clips: false });
+      if (this.has(row)) this.#add(plan, row, gradients[j], options, false);
     });
     plan.write(this.#control, 1);
     this.#send(plan, undefined, true);
-    const sums = { buffer: this.#shared.get('sums', plan.sums * 4), offset: 4, size: ours.length * 4 };
+    const { width, sumBytes } = plan;
+    const sums = {
+      buffer: this.#shared.get('sums', sumBytes),
+      offset: 4 * width,
+      size: ours.length * 4 * width,
+    };
     return this.#context.read('apply', sums).then((found) => {
       ours.forEach((row, k) => {
-        this.#sums.set(row, found[k]);
+        this.#sums.set(row, found[k * width]);
       });
     });
   }
@@ -141,7 +140,7 @@ export class Host implements Elsewhere {
   step(rows: readonly number[], gradients: readonly Gradient[], count: number, options: StepOptions): void {
     const { native, averages, accumulates, targets } = this.#executor;
     const updating = native.updating();
-    const plan = new Plan(this.#context, this.#rows.core, count);
+    const plan = this.#newPlan(count);
     const own = (options.clipnorm ?? 0) > 0;
     const known = this.#sums.size > 0;
     if (updating && !known && (own || (options.globalClipnorm ?? 0) > 0)) plan.mode = own ? 'own' : 'global';
@@ -151,8 +150,7 @@ export class Host implements Elsewhere {
       if (!this.has(row)) continue;
       stepped.add(row);
       const g = gradients[j];
-      const clips = !clipsRows(g, options);
-      this.#add(plan, row, g, options, { sums: plan.mode !== null, clips });
+      this.#add(plan, row, g, options, !clipsRows(g, options));
     }
     for (const member of this.#rows.members.values()) {
       const { row } = member.target;
@@ -164,10 +162,10 @@ export class Host implements Elsewhere {
         continue;
       }
       // Every row's average moves with the same scalars, and one row at least was planned.
-      if (averages) plan.add('average', member, native.rowOf(rows[0]), null, { sums: false, clips: false });
+      if (averages) plan.add('average', member, native.rowOf(rows[0]), null, false);
       if (accumulates && updating) plan.resets.push(member);
     }
-    if (plan.norms.length === 0) plan.mode = null;
+    if (plan.entries.length === 0) plan.mode = null;
     plan.write(this.#control, (own ? options.clipnorm : options.globalClipnorm) ?? 0);
     this.#sums.clear();
     this.#plan = plan;
@@ -184,24 +182,29 @@ export class Host implements Elsewhere {
     this.#sums.clear();
   }
 
-  /** Adds a row with its gradient. */
-  #add(plan: Plan, row: number, g: Gradient, options: StepOptions, normed: Normed): void {
+  /** Of a step of the rows; of at most so many of them. */
+  #newPlan(entries: number, updating: boolean = this.#executor.native.updating()): Plan {
+    return new Plan(this.#context, this.#rows.core, entries, updating ? this.#rows.rule.sums : 0);
+  }
+
+  /** Adds a row with its gradient, and whether its norm clips it. */
+  #add(plan: Plan, row: number, g: Gradient, options: StepOptions, clips: boolean): void {
     const member = this.#rows.members.get(row) as Member;
     const words = this.#executor.native.rowOf(row);
     if (g instanceof SparseGradient) {
       const rows = clippedRows(g, member.target, options);
       const { width } = rows;
       plan.scatters.push({ member, rows, clears: !options.legacySparse });
-      if (!options.legacySparse) plan.add('step', member, words, null, normed);
+      if (!options.legacySparse) plan.add('step', member, words, null, clips);
       else
         for (const first of rows.rows)
-          plan.add('step', member, words, null, normed, { from: first * width, count: width });
+          plan.add('step', member, words, null, clips, { from: first * width, count: width });
       return;
     }
     let direct: Range | null = null;
     if (g instanceof Float32Array) plan.upload(member, g);
     else direct = plan.place(member, rangeOf(g as DeviceRange, member.target.size));
-    plan.add('step', member, words, direct, normed);
+    plan.add('step', member, words, direct, clips);
   }
 
   #send(plan: Plan, given?: object, onlyNorms = false): void {
@@ -237,15 +240,15 @@ export class Host implements Elsewhere {
 
   updateOnly({ row }: Target, g: Gradient, rate: number): void {
     this.#executor.native.planOnly(row, rate);
-    const plan = new Plan(this.#context, this.#rows.core, 0);
+    const plan = this.#newPlan(1, true);
     const none = { clipnorm: null, clipvalue: null, globalClipnorm: null };
-    this.#add(plan, row, g, none, { sums: false, clips: false });
+    this.#add(plan, row, g, none, false);
     plan.write(this.#control, 0);
     this.#send(plan);
   }
 
   overwrite(row: number): void {
-    const plan = new Plan(this.#context, this.#rows.core, 0);
+    const plan = this.#newPlan(0);
     plan.overwrites.push(this.#rows.members.get(row) as Member);
     plan.write(this.#control, 0);
     this.#send(plan);

@@ -1,5 +1,5 @@
-// The shaders that no update rule is part of: joining the partial sums of a norm and writing the clip factors,
-// testing gradients for what is not finite, spreading sparse rows, and weight constraints. The step itself comes
+// The shaders that no update rule is part of: joining the partial sums of rows, making clip factors of norms, testing
+// gradients for what is not finite, spreading sparse rows, and weight constraints. The step itself comes
 // from C++ (cpp/engine/shader.cc).
 
 import { pipe, record } from '../engine/facts.js';
@@ -24,34 +24,37 @@ const tree = `
 
 /** The words at the start of the control buffer; see control.ts. */
 const params = `
-struct Params { records: u32, entries: u32, table: u32, mode: u32, limit: f32, inverse: f32, nan: f32 }
+struct Params { records: u32, entries: u32, table: u32, mode: u32, limit: f32, inverse: f32, nan: f32, width: u32 }
 `;
 
-/** Partial sums of each entry, in the order of the table, into one sum an entry. */
+/** Partial sums of each entry into one: of all entries the first sum, then, if there are as many groups, the next. */
 const join = `${frame(256)}${params}
 @group(0) @binding(0) var<storage, read> words: array<u32>;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 var<workgroup> shared_sums: array<f32, threads>;
 ${main}
-  if (group >= words[1]) { return; }
-  let place = words[2] + 2u * group;
+  let entry = group % words[1];
+  let k = group / words[1];
+  let width = words[7];
+  if (k >= width) { return; }
+  let place = words[2] + 2u * entry;
   let start = words[place];
   let end = start + words[place + 1u];
   var sum = 0.0;
-  for (var i = start + thread; i < end; i += threads) { sum += sums[i]; }
+  for (var i = start + thread; i < end; i += threads) { sum += sums[i * width + k]; }
   shared_sums[thread] = sum;
   ${tree}
-  if (thread == 0u) { sums[1u + group] = shared_sums[0]; }
+  if (thread == 0u) { sums[(1u + entry) * width + k] = shared_sums[0]; }
 }`;
 
-/** The sums of all entries into one. */
+/** The first sums of all entries into one. */
 const total = `${frame(256)}
 @group(0) @binding(0) var<storage, read> words: array<u32>;
 @group(0) @binding(1) var<storage, read_write> sums: array<f32>;
 var<workgroup> shared_sums: array<f32, threads>;
 ${main}
   var sum = 0.0;
-  for (var i = thread; i < words[1]; i += threads) { sum += sums[1u + i]; }
+  for (var i = thread; i < words[1]; i += threads) { sum += sums[(1u + i) * words[7]]; }
   shared_sums[thread] = sum;
   ${tree}
   if (thread == 0u && group == 0u) { sums[0] = shared_sums[0]; }
@@ -68,13 +71,13 @@ ${main}
   let record = group * threads + thread;
   if (record >= words[0]) { return; }
   let row = record * ${record.words}u;
+  if (words[row + ${record.clips}u] != 1u) { return; }
   let entry = words[row + ${record.entry}u];
-  if (entry == 0xffffffffu) { return; }
   let limit = bitcast<f32>(words[4]);
   let inverse = bitcast<f32>(words[5]);
   let nan = words[6];
   let own = words[3] == 1u;
-  let sum = sums[select(0u, 1u + entry, own)];
+  let sum = sums[select(0u, 1u + entry, own) * words[7]];
   let norm = select(sum, sqrt(sum), sum > 0.0);
   if (own) {
     let divisor = bitcast<u32>(select(limit, norm, norm > limit));

@@ -48,25 +48,38 @@ export class Plan {
   readonly overwrites: Member[] = [];
   readonly resets: Member[] = [];
   readonly constraints: { member: Member; projection: Projection }[] = [];
-  /** Norms: each the place and count of its partial sums. */
-  readonly norms: [number, number][] = [];
+  /** Rows that have sums: each the place and count of its partial ones. */
+  readonly entries: [number, number][] = [];
+  /** The norms that clip. */
   mode: 'own' | 'global' | null = null;
   readonly #context: Context;
   readonly #memory: Uint32Array;
   readonly #byKey = new Map<string, Dispatch>();
   readonly #packed = new Set<Block>();
+  readonly #terms: number;
   #sums: number;
 
-  /** @param entries how many norms there will be at most */
-  constructor(context: Context, core: Core, entries: number) {
+  /**
+   * @param entries how many rows there will be at most
+   * @param terms what a rule in two passes sums between them; 0 if there is one pass
+   */
+  constructor(context: Context, core: Core, entries: number, terms: number) {
     this.#context = context;
     this.#memory = new Uint32Array(core.memory.buffer);
     this.#sums = 1 + entries;
+    this.#terms = terms;
   }
 
-  /** Floats of the buffer for sums. */
-  get sums(): number {
-    return this.#sums;
+  get twoPasses(): boolean {
+    return this.#terms > 0;
+  }
+  /** Sums lie side by side, as many as a row has of them. The buffer for them begins with the total, and the entries'. */
+  get width(): number {
+    return Math.max(1, this.#terms);
+  }
+  /** Bytes of that buffer. */
+  get sumBytes(): number {
+    return 4 * this.width * this.#sums;
   }
 
   stagesAt(words: number): number {
@@ -79,7 +92,7 @@ export class Plan {
     member: Member,
     words: number,
     direct: Range | null,
-    normed: { sums: boolean; clips: boolean },
+    clips: boolean,
     range?: Slice,
   ): void {
     const { block, target } = member;
@@ -89,7 +102,8 @@ export class Plan {
     const unit = from % block.unit === 0 && (whole || count % block.unit === 0) ? block.unit : 1;
     const most = this.#context.maxBindingSize / 4;
     const sliced = target.size > most;
-    const entry = normed.sums ? this.#entry(member, range) : none;
+    const summed = kind === 'step' && (this.mode !== null || this.twoPasses);
+    const entry = summed ? this.#entry(member, range) : none;
     for (let at = from; at < from + count; ) {
       const base = sliced ? Math.floor(at / most) * most : 0;
       const end = Math.min(from + count, sliced ? base + most : from + count);
@@ -104,13 +118,14 @@ export class Plan {
         state: inState / unit,
         size: end - at,
         sums: this.#sums,
-        entry: normed.clips ? entry : none,
+        entry,
+        clips,
         words,
       };
       dispatch.spans.push(span);
-      if (normed.sums) {
+      if (summed) {
         const partials = Math.ceil(span.count / chunk);
-        this.norms[entry][1] += partials;
+        this.entries[entry][1] += partials;
         this.#sums += partials;
       }
       at = end;
@@ -144,14 +159,14 @@ export class Plan {
   write(control: Control, limit: number): void {
     control.clear();
     for (const dispatch of this.dispatches) dispatch.region = control.region(dispatch.spans, chunk);
-    if (this.mode) control.norms(this.mode, limit, this.norms);
+    if (this.entries.length > 0) control.entries(this.entries, this.width, this.mode, limit);
   }
 
   #entry(member: Member, range: Slice | undefined): number {
-    // The parts of a row follow one another and have one norm.
-    if (range && range.from !== 0 && this.#last === member) return this.norms.length - 1;
+    // The parts of a row follow one another and have one entry.
+    if (range && range.from !== 0 && this.#last === member) return this.entries.length - 1;
     this.#last = member;
-    return this.norms.push([this.#sums, 0]) - 1;
+    return this.entries.push([this.#sums, 0]) - 1;
   }
   #last: Member | null = null;
 

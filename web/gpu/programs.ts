@@ -4,7 +4,7 @@ import { kernels } from './kernels.js';
 import { shaderText } from './shader-text.js';
 
 /** cpp/engine/shader.h */
-export const Shader = { step: 0, average: 1, squares: 2 } as const;
+export const Shader = { step: 0, average: 1, squares: 2, first: 3 } as const;
 export type ShaderKind = keyof typeof Shader;
 
 /** What a dispatch binds, by number. */

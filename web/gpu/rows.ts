@@ -22,7 +22,7 @@ export class Rows {
     this.#context = context;
     this.#executor = executor;
     this.rule = ruleFacts(executor.rule);
-    if (this.rule.passes > 1 || this.rule.whole)
+    if (this.rule.whole)
       throw new Error(`The rule '${executor.rule}' looks at whole variables, and has no form for a GPU yet.`);
   }
 

@@ -15,7 +15,7 @@ const lamb: Kind = {
 
 /**
  * Lamb (You et al. 2020), as keras.optimizers.Lamb: Adam's corrected step `r`, scaled per variable by
- * `|w| / |r|` where both norms are above 0. For large batches. Not on a GPU yet: placing it there throws.
+ * `|w| / |r|` where both norms are above 0. For large batches.
  */
 export class Lamb extends Optimizer {
   static override readonly name: string = 'Lamb';
