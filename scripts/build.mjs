@@ -13,6 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { nameClasses } from './class-names.mjs';
 import { writeFacts } from './facts.mjs';
 import { emscripten } from './setup/emscripten.mjs';
 import { withLock } from './setup/lock.mjs';
@@ -110,6 +111,7 @@ function packageInputs() {
     'package.json',
     'package-lock.json',
     'scripts/build.mjs',
+    'scripts/class-names.mjs',
   ];
   const made = ['simdescent.mjs', 'facts.mjs', 'shaders.wasm', ...shippedWasm].map((name) =>
     join('build', 'wasm', name),
@@ -155,10 +157,20 @@ async function bundle(outdir) {
     minify: true, // classes that a user sees carry their names (`static name`)
     lineLimit: 1000, // Node prints the line that an uncaught error was thrown in, and then the error
     sourcemap: true,
+    write: false,
     logLevel: 'warning',
   };
   // esbuild has told what is wrong by then.
-  await esbuild.build(options).catch(() => Promise.reject(new Problem('The package could not be bundled.')));
+  const { outputFiles } = await esbuild
+    .build(options)
+    .catch(() => Promise.reject(new Problem('The package could not be bundled.')));
+  const texts = new Map(outputFiles.map(({ path, text }) => [path, text]));
+  for (const [path, text] of texts) {
+    if (path.endsWith('.map')) continue;
+    const named = nameClasses(text, JSON.parse(texts.get(`${path}.map`)));
+    writeFileSync(path, named.text);
+    writeFileSync(`${path}.map`, JSON.stringify(named.map));
+  }
 }
 
 await entry(import.meta.url, build);

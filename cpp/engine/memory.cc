@@ -2,11 +2,28 @@
 
 #include <cstdlib>
 #include <cstring>
+#include <new>
+#include <utility>
 
 namespace simdescent {
 namespace {
 
+// For small things (rows, lists), whose memory nobody asks for beforehand and which cannot fail but by a
+// trap: when there is no more, they get this, and no array is made until it could be set aside again.
 constexpr uint32_t kept = 1 << 20;  // bytes
+void* reserve = nullptr;
+
+void spend() {
+  if (!reserve) std::set_new_handler(nullptr);  // and that was all
+  std::free(std::exchange(reserve, nullptr));
+}
+
+bool has_reserve() {
+  if (reserve) return true;
+  reserve = std::malloc(kept);
+  std::set_new_handler(spend);
+  return reserve != nullptr;
+}
 
 bool staggered(uint32_t n) { return n >= 4 * page / sizeof(float); }
 
@@ -31,15 +48,9 @@ bool has_room(uint32_t bytes) {
 float* allocate(uint32_t n, Role role) {
   const bool large = staggered(n);
   const uint64_t bytes = uint64_t(n) * sizeof(float);
-  if (bytes + 2 * page > UINT32_MAX) return nullptr;
+  if (bytes + 2 * page > UINT32_MAX || !has_reserve()) return nullptr;
   void* block = large ? std::malloc(size_t(bytes + 2 * page)) : nullptr;
   if (large ? !block : posix_memalign(&block, 16, size_t(bytes + (bytes == 0)))) return nullptr;
-  // Near the end of the memory an array leaves room for small things, which cannot fail but by a trap.
-  constexpr bool ends = UINTPTR_MAX == UINT32_MAX;
-  if (ends && reinterpret_cast<uintptr_t>(block) + bytes > UINT32_MAX - 64 * kept && !has_room(kept)) {
-    std::free(block);
-    return nullptr;
-  }
   char* array = static_cast<char*>(block);
   if (large) {
     const uintptr_t pages = (reinterpret_cast<uintptr_t>(block) + sizeof block + page - 1) / page;

@@ -25,26 +25,32 @@ const options = fc.record({
   clip: fc.constantFrom({}, {}, { clipnorm: 0.7 }, { globalClipnorm: 0.7 }, { clipvalue: 0.2 }),
 });
 
-export const worlds = fc.record({
-  variables: fc.array(
-    fc.record({
-      shape: fc.constantFrom(...shapes),
-      kind: fc.constantFrom('Variable', 'array', 'part'),
-      seed: fc.nat(999),
-    }),
-    { minLength: 1, maxLength: 4 },
-  ),
-  optimizers: fc.array(
-    fc.record({
-      rule: fc.constantFrom('adam', 'adamax'),
-      which: fc.nat(1),
-      options,
-      scaled: fc.boolean(),
-      excluded: fc.nat(15),
-    }),
-    { minLength: 1, maxLength: 3 },
-  ),
-});
+const variable = (...shapes) =>
+  fc.record({
+    shape: fc.constantFrom(...shapes),
+    kind: fc.constantFrom('Variable', 'array', 'part'),
+    seed: fc.nat(999),
+  });
+const small = (constraints) => fc.array(variable(...shapes), constraints);
+/** As large as a pool of threads takes notice of, and cut into parts of which the last is a shorter one. */
+const large = fc
+  .tuple(variable([530_001], [2, 270_000]), small({ maxLength: 2 }))
+  .map(([first, rest]) => [first, ...rest]);
+
+const worlds = (variables) =>
+  fc.record({
+    variables,
+    optimizers: fc.array(
+      fc.record({
+        rule: fc.constantFrom('adam', 'adamax'),
+        which: fc.nat(1),
+        options,
+        scaled: fc.boolean(),
+        excluded: fc.nat(15),
+      }),
+      { minLength: 1, maxLength: 3 },
+    ),
+  });
 
 const gradient = fc.record({
   kind: fc.constantFrom(
@@ -439,10 +445,14 @@ function assertSameState(got, expected) {
   });
 }
 
-/** @throws with what was found, shrunk, as code. @returns how many sequences and calls were run */
-export function runSequences({ runs, milliseconds, seed }) {
+/**
+ * @param isLarge whether each world has a variable that threads share, where there are any
+ * @throws with what was found, shrunk, as code. @returns how many sequences and calls were run
+ */
+export function runSequences({ runs, milliseconds, seed, isLarge = false }) {
   const told = { sequences: 0, calls: 0 };
-  const property = fc.property(worlds, calls, (setting, list) => {
+  const variables = isLarge ? large : small({ minLength: 1, maxLength: 4 });
+  const property = fc.property(worlds(variables), calls, (setting, list) => {
     const world = new World(setting);
     told.sequences++;
     try {

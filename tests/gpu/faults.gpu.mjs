@@ -163,6 +163,101 @@ describe('a device lost in mid-training', () => {
   });
 });
 
+/** Loses the device at the k-th call that is made to it; `calls` counts them. */
+function losing(gpu, k) {
+  const state = { calls: 0 };
+  const { device } = gpu;
+  const hook = (object, name) => {
+    const original = object[name].bind(object);
+    object[name] = (...args) => {
+      if (state.calls++ === k) device.destroy();
+      return original(...args);
+    };
+  };
+  for (const name of ['createBuffer', 'createBindGroup', 'createCommandEncoder', 'pushErrorScope'])
+    hook(device, name);
+  for (const name of ['writeBuffer', 'submit', 'onSubmittedWorkDone']) hook(device.queue, name);
+  return state;
+}
+
+describe('a device lost at any call that is made to it', () => {
+  const phases = {
+    'a step of arrays': ({ optimizer, grads }) => optimizer.apply(grads),
+    'a step of buffers': ({ optimizer, grads, buffer }) => optimizer.apply([grads[0], buffer]),
+    'a norm over both places': ({ optimizer, grads }) => {
+      optimizer.clipnorm = null;
+      optimizer.globalClipnorm = 0.5;
+      return optimizer.apply(grads);
+    },
+    'reading the state': ({ optimizer }) => optimizer.readState(),
+    'reading a variable': ({ large }) => large.read(),
+    offload: async ({ gpu, optimizer }) => optimizer.offload(gpu, { minSize: 0 }),
+    onload: ({ optimizer }) => optimizer.onload(),
+  };
+  const soon = (promise) => {
+    let timer;
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new Error('it never settled')), 10_000);
+    });
+    return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+  };
+  for (const [name, phase] of Object.entries(phases))
+    test(`${name}: refused or done, and the training goes on from what was saved`, async (t) => {
+      let isThrough = false;
+      let losses = 0;
+      for (let k = 0; !isThrough; k++) {
+        const gpu = await openGpu();
+        const small = new Variable(randomFloats(8, 1), { name: 'small' });
+        const large = new Variable(randomFloats(2000, 2), { name: 'large' });
+        const optimizer = new Adam({ learningRate: 0.1, clipnorm: 1 });
+        optimizer.build([small, large]);
+        await optimizer.offload(gpu, { minSize: 1000 });
+        const grads = [randomFloats(8, 3), randomFloats(2000, 3)];
+        await optimizer.apply(grads);
+        const saved = [await optimizer.readState(), small.value.slice(), await large.read()];
+        const buffer = bufferWith(gpu, grads[1]);
+        const state = losing(gpu, k);
+        let error = null;
+        try {
+          await soon(phase({ gpu, optimizer, large, grads, buffer }));
+          await soon(gpu.sync());
+        } catch (thrown) {
+          error = thrown;
+          assert.match(error.message, /lost|destroyed|failed|no memory/i, error.stack);
+        }
+        isThrough = state.calls <= k;
+        if (isThrough) assert.equal(error, null, error?.stack);
+        else {
+          losses++;
+          await gpu.lost;
+          await soon(optimizer.onload()).catch(({ message }) => assert.match(message, /'large'.*zero now/s));
+          assert.deepEqual([small.placement, large.placement], ['wasm', 'wasm']);
+          optimizer.globalClipnorm = null;
+          optimizer.clipnorm = 1;
+          small.assign(saved[1]);
+          large.assign(saved[2]);
+          optimizer.loadState(saved[0]);
+          optimizer.apply(grads);
+          const expected = [
+            new Variable(saved[1], { name: 'small' }),
+            new Variable(saved[2], { name: 'large' }),
+          ];
+          const other = new Adam({ learningRate: 0.1, clipnorm: 1 });
+          other.build(expected);
+          other.loadState(saved[0]);
+          other.apply(grads);
+          assertSameBits(small.value, expected[0].value);
+          assertSameBits(large.value, expected[1].value);
+          for (const each of [other, ...expected]) each.dispose();
+        }
+        for (const each of [optimizer, small, large]) each.dispose();
+        gpu.dispose();
+      }
+      t.diagnostic(`${losses} losses`);
+      assert.ok(losses > 0);
+    });
+});
+
 describe('buffers that cannot be used', () => {
   test('are refused before anything is enqueued', async () => {
     const gpu = await openGpu();

@@ -155,6 +155,35 @@ test('options that changed are written into the config as Python writes them', a
   );
 });
 
+test('what is excluded from weight decay is saved beside the config, and comes back', async () => {
+  for (const name of ['adam.keras', 'adam-small.h5', 'loss-scale-adam.keras']) {
+    const file = await openKeras(read(name));
+    const inner = file.optimizer.innerOptimizer ?? file.optimizer;
+    const variables = variablesOf(file);
+    inner.weightDecay = 0.5;
+    inner.excludeFromWeightDecay({ varNames: ['bias'], varList: [variables[0]] });
+    file.build(variables);
+    const saved = await saveKeras(read(name), file.optimizer, variables);
+    const again = await opened(saved);
+    const step = () => variables.map(({ size }) => new Float32Array(size).fill(0.25));
+    for (const optimizer of [file.optimizer, again.optimizer]) optimizer.apply(step());
+    variables.forEach((variable, k) => {
+      assertSameBits(again.variables[k].value, variable.value, `${name}: ${variable.path}`);
+    });
+    const twice = await saveKeras(saved, again.optimizer, again.variables);
+    if (!name.endsWith('.keras')) continue;
+    const beside =
+      ', "simdescent": {"exclude_from_weight_decay": {"var_paths": ["sequential/hidden/kernel"], "var_names": ["bias"]}}';
+    const { text } = unpack(twice);
+    assert.equal(text.split(beside).length, 2);
+    assert.equal(text, unpack(saved).text);
+    assert.equal(
+      text.replace(beside, '').replace(/("weight_decay": )0.5/, '$1null'),
+      unpack(read(name)).text,
+    );
+  }
+});
+
 test('what Python allows in JSON is read and kept', async () => {
   const strange = (text) =>
     text.replace('"loss_weights": null', '"loss_weights": [NaN, -Infinity, 1.0, "\\u00e4\\""]');

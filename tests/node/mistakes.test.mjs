@@ -1,8 +1,11 @@
 // Mistakes are never silent: what a call does not know, or cannot mean, it refuses, in words that name the call, the
 // argument, and what is near. Many of the cases are generated.
 import assert from 'node:assert/strict';
+import { readdirSync, readFileSync } from 'node:fs';
+import { SourceMap } from 'node:module';
 import { before, describe, test } from 'node:test';
 import { runInNewContext } from 'node:vm';
+import * as simdescent from '../../dist/index.js';
 import {
   Adam,
   Adamax,
@@ -576,4 +579,34 @@ test('nothing is left of a build that fails, however it fails', () => {
   for (let k = 0; k < 20; k++) for (const attempt of attempts) assert.throws(attempt);
   assert.equal(bytes(), before);
   assertSameBits(variables[7].value, new Float32Array(20_000));
+});
+
+test('a class that is called without `new` is named, and so is what is missing', () => {
+  const classes = Object.entries({ ...simdescent, ...schedules, ...constraints });
+  const named = classes.filter(([name]) => /^[A-Z]/.test(name));
+  assert.ok(named.length > 30);
+  for (const [name, type] of named)
+    assert.throws(type, { name: 'TypeError', message: new RegExp(`\\b${name}\\b.*'new'`) });
+});
+
+test('the names that classes have in the minified text leave its source map right', () => {
+  const dist = new URL('../../dist/', import.meta.url);
+  let found = 0;
+  for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) {
+    const map = JSON.parse(readFileSync(new URL(`${file}.map`, dist), 'utf8'));
+    const where = new SourceMap(map);
+    for (const [row, line] of readFileSync(new URL(file, dist), 'utf8').split('\n').entries())
+      for (const { index, 1: name } of line.matchAll(/class (\w+)(?: extends [\w$]+)?\{(?=static)/g)) {
+        const at = (column) => {
+          const { originalSource, originalLine, originalColumn } = where.findEntry(row, column);
+          const text = map.sourcesContent[map.sources.indexOf(originalSource)].split('\n')[originalLine];
+          return text.slice(originalColumn);
+        };
+        if (name.length < 3) continue; // named by the minifier
+        const rest = line.slice(index).indexOf('static name') + index + 'static '.length;
+        assert.match(at(rest), new RegExp(`^name.*'${name}'`), `${file}:${row}:${rest}`);
+        found++;
+      }
+  }
+  assert.ok(found > 30, `${found} classes`);
 });

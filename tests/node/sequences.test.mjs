@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { init } from '../../dist/index.js';
 import { runSequences } from '../fuzz/sequences.mjs';
+import { runModule } from './helpers.mjs';
 
 before(() => init());
 
@@ -16,4 +17,19 @@ test('random sequences of calls against a plain float32 model, every bit compare
   } finally {
     console.warn = warn;
   }
+});
+
+test('the same over variables that two threads share', (t) => {
+  const program = `
+    import { init } from './dist/index.js';
+    import { runSequences } from './tests/fuzz/sequences.mjs';
+    const { threads } = await init({ threads: 2 });
+    console.warn = () => {};
+    const told = runSequences({ runs: 12, milliseconds: 6_000, seed: 20_240_229, isLarge: true });
+    console.log(threads, told.sequences, told.calls);
+    process.exit();`;
+  const [threads, sequences, calls] = runModule(program).split(' ').map(Number);
+  t.diagnostic(`${sequences} sequences, ${calls} calls`);
+  assert.equal(threads, 2);
+  assert.ok(calls > 10, `only ${calls} calls`);
 });

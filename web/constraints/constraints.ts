@@ -9,7 +9,7 @@ import { snakeCase } from '../optimizers/options.js';
 /** Extend it for a constraint of your own: `apply` gets a copy of the values and returns what they shall be. */
 export abstract class Constraint {
   static {
-    markOurs(Constraint);
+    markOurs(this);
   }
   static readonly name: string = 'Constraint';
   /** @param values a copy, row-major; @returns as many values. Throwing leaves the optimizer as it was. */

@@ -22,8 +22,22 @@ export function optimizerEdits(
     );
   const config = node.members?.get('config');
   const edits = memberEdits(what, now.class_name, config, base.config ?? {}, now.config ?? {});
+  edits.push(...besideEdits(node, base.simdescent, now.simdescent));
   if (config?.members || edits.length === 0) return edits;
   return [{ start: node.start, end: node.end, text: pythonJson(now) }];
+}
+
+/** What is excluded from weight decay: beside the config, where Keras does not look. In it Keras refuses unknown keys. */
+function besideEdits(
+  node: JsonNode,
+  base: SerializedOptimizer['simdescent'],
+  now: SerializedOptimizer['simdescent'],
+): Edit[] {
+  if (JSON.stringify(base) === JSON.stringify(now)) return [];
+  const old = node.members?.get('simdescent');
+  const text = pythonJson(now ?? null);
+  if (old) return [{ start: old.start, end: old.end, text }];
+  return [{ start: node.end - 1, end: node.end - 1, text: `, "simdescent": ${text}` }];
 }
 
 function memberEdits(

@@ -182,8 +182,8 @@ function readWeight(what: string, file: Hdf5File, { path, dataset, type }: Weigh
 /**
  * The optimizer of a model saved by Keras, deserialized, and the trainable weights. The bytes tell what it is: a
  * `.keras` file (of Keras 3, or 2.12 on), a whole-model `.h5` (Keras 2.2 on), a `.weights.h5`; or give the files of a
- * folder saved with `zipped=False`, by name. Weight-decay exclusions are not in such a file: call
- * `excludeFromWeightDecay` before `build`.
+ * folder saved with `zipped=False`, by name. Keras does not save what it excludes from weight decay, and a `.weights.h5`
+ * has no place for it: call `excludeFromWeightDecay` before `build`. What `saveKeras` saved with a config comes back.
  *
  * The order of the weights is that of the layers in the config; nested models and the composite layers of Keras
  * (RNNs, Bidirectional, attention, wrappers) are followed, frozen layers and BatchNormalization's moving statistics

@@ -168,7 +168,7 @@ export class LossScaleOptimizer extends Optimizer {
 
   /** @throws TypeError if `inner` is no optimizer; TypeError, RangeError for wrong options. */
   constructor(inner: Optimizer, options: LossScaleOptions = {}) {
-    if (!(inner instanceof Optimizer) || inner instanceof LossScaleOptimizer)
+    if (!(inner instanceof Optimizer) || scales(inner))
       throw new TypeError(
         `LossScaleOptimizer: inner must be an optimizer to wrap, such as new Adam(), got ${describe(inner)}.`,
       );
@@ -313,3 +313,6 @@ export class LossScaleOptimizer extends Optimizer {
     super.dispose();
   }
 }
+
+/** A class that named itself within itself would lose its own name to the minifier: scripts/class-names.mjs. */
+const scales = (inner: Optimizer) => inner instanceof LossScaleOptimizer;

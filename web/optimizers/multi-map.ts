@@ -37,7 +37,7 @@ function fullPattern(source: string): RegExp {
  */
 export class OptimizerMap {
   static {
-    markOurs(OptimizerMap);
+    markOurs(this);
   }
   static readonly name: string = 'OptimizerMap';
   /** The `class_name` of Keras' configs. */

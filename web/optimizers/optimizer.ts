@@ -28,8 +28,8 @@ import { refuseUnknownProperties } from './unknown.js';
 
 export abstract class Optimizer {
   static {
-    markOurs(Optimizer);
-    refuseUnknownProperties(Optimizer.prototype, isBuiltIn);
+    markOurs(this);
+    refuseUnknownProperties(this.prototype, isBuiltIn);
   }
   static readonly name: string = 'Optimizer';
   /** The `class_name` of Keras' configs. */
@@ -128,7 +128,6 @@ export abstract class Optimizer {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    // biome-ignore lint/complexity/noThisInStatic: the class that it is called on
     const { className, hasDecay } = this as unknown as typeof Optimizer;
     return new this(readConfig(className, config, customObjects, hasDecay) as never);
   }

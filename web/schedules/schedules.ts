@@ -14,7 +14,7 @@ type Arguments = Record<string, unknown>;
 /** Extend it: implement `at` and `getConfig`, and register the class by `customObjects` to read it back. */
 export abstract class LearningRateSchedule {
   static {
-    markOurs(LearningRateSchedule);
+    markOurs(this);
   }
   static readonly name: string = 'LearningRateSchedule';
   /** The learning rate at iteration `step`, counted from 0 in calls of `apply`. */

@@ -17,7 +17,7 @@ export interface SparseGradientOptions {
 
 export class SparseGradient {
   static {
-    markOurs(SparseGradient);
+    markOurs(this);
   }
   static readonly name: string = 'SparseGradient';
   readonly indices: Int32Array;

@@ -53,7 +53,7 @@ function readValues(values: unknown): Float32Array | null {
 
 export class Variable {
   static {
-    markOurs(Variable);
+    markOurs(this);
   }
   static readonly name: string = 'Variable';
   readonly name: string;
