@@ -143,6 +143,12 @@ export async function startDigits(): Promise<DigitsPanel> {
         showWeights();
         showTexts('digits', { steps: String(steps), epoch: String(batches.epoch) });
         for (const [id, each] of trainings) showFigures(id, each, shareRight(predictions.get(id), test));
+        const lost = [...trainings].filter(([, { loss }]) => steps > 0 && !Number.isFinite(loss));
+        showTexts('digits', {
+          lost: lost
+            .map(([id]) => `${nameOf(id)} is lost: its weights grew beyond numbers; a smaller rate may help.`)
+            .join(' '),
+        });
       },
       stepsPerFrame: () => Number(speed.value),
       onState: (state) => showTexts('digits', { state: stateText(state, steps) }),

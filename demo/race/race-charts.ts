@@ -7,7 +7,7 @@ import { element, fromTemplate } from '../page/dom.ts';
 import { formatCoordinate, formatLoss, formatShort } from '../page/format.ts';
 import { History } from '../page/history.ts';
 import { LineChart, plottable } from '../page/line-chart.ts';
-import type { Effect, Racer } from './racer.ts';
+import type { Racer } from './racer.ts';
 
 type Racers = ReadonlyMap<RunnerId, Racer>;
 const axes = ['x', 'y'] as const;
@@ -68,7 +68,7 @@ export class RaceCharts {
     this.#effects.forEach((history, axis) => {
       history.push(
         steps,
-        effects.map((effect) => finiteOrGap(effect?.[axis].step)),
+        effects.map((effect) => finiteOrGap(effect?.[axis])),
       );
     });
   }
@@ -93,17 +93,15 @@ function showRunner(id: RunnerId, racer: Racer): void {
     [`${id}-arrival`]: racer.lost ? 'lost' : racer.arrivedAt === null ? 'not yet' : `step ${racer.arrivedAt}`,
   });
   const effects = racer.effects();
+  const kept = racer.kept();
   for (const [index, axis] of axes.entries()) {
-    const effect = effects?.[index];
+    const texts = kept.map(([name, values]) => `${name.replaceAll('_', ' ')} ${formatShort(values[index])}`);
     showTexts('race', {
-      [`${id}-${axis}-kept`]: effect ? keptText(effect) : '',
-      [`${id}-${axis}-effect`]: effect ? formatStep(effect.step) : '',
+      [`${id}-${axis}-kept`]: texts.join(', ') || 'nothing',
+      [`${id}-${axis}-effect`]: effects ? formatStep(effects[index]) : '',
     });
   }
 }
-
-const keptText = ({ kept }: Effect) =>
-  kept.map(([name, value]) => `${name.replaceAll('_', ' ')} ${formatShort(value)}`).join(', ') || 'nothing';
 
 /** What rounds to zero has no sign; without a learning rate there is no quotient. */
 const formatStep = (step: number) =>

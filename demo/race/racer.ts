@@ -11,13 +11,6 @@ export const ARRIVAL_DISTANCE = 0.01;
 /** A racer that is nearer than this has nothing left to show. */
 const DONE_DISTANCE = 1e-4;
 
-/** What an optimizer keeps of one coordinate, by the library's names, and what it has made of that. */
-export interface Effect {
-  readonly kept: readonly (readonly [name: string, value: number])[];
-  /** The last step, without weight decay, in units of its learning rate; NaN where that was 0. */
-  readonly step: number;
-}
-
 export class Racer {
   /** x0, y0, x1, y1, …: the start and every position since. */
   readonly trail: number[] = [];
@@ -67,23 +60,26 @@ export class Racer {
     this.#look();
   }
 
-  /** What the last step made of x and of y; before the first step, nothing. */
-  effects(): [x: Effect, y: Effect] | null {
+  /**
+   * The last step in x and in y, without weight decay, in units of its learning rate; NaN where that was 0. Before the
+   * first step, nothing.
+   */
+  effects(): Point | null {
     if (this.steps === 0) return null;
-    const slots = this.#optimizer.variables.filter(({ value }) => (value as Float32Array).length === 2);
     const decay = (this.#optimizer.weightDecay ?? 0) * this.#rate;
-    const effect = (axis: 0 | 1): Effect => {
+    const position = this.position;
+    const effect = (axis: 0 | 1) => {
       const before = this.trail[this.trail.length - 4 + axis];
-      const moved = before - decay * before - this.position[axis];
-      return {
-        kept: slots.map(({ path, value }) => [
-          path.replace(/^.*position_/, ''),
-          (value as Float32Array)[axis],
-        ]),
-        step: this.#rate === 0 ? Number.NaN : moved / this.#rate,
-      };
+      return this.#rate === 0 ? Number.NaN : (before - decay * before - position[axis]) / this.#rate;
     };
     return [effect(0), effect(1)];
+  }
+
+  /** What the optimizer keeps of x and of y, by the library's names. */
+  kept(): (readonly [name: string, values: Float32Array])[] {
+    return this.#optimizer.variables
+      .filter(({ path }) => path.includes('/position_'))
+      .map(({ path, value }) => [path.replace(/^.*position_/, ''), value as Float32Array]);
   }
 
   dispose(): void {
@@ -104,6 +100,7 @@ export class Racer {
   #whyLost(position: Point): string | null {
     if (position.every(Number.isFinite))
       return Number.isNaN(this.loss) ? `the loss has no value at ${formatPoint(position)}` : null;
+    if (this.#rate === 0) return 'its formula divides by the learning rate, which was 0';
     const [x, y] = this.trail.slice(-4, -2);
     return this.#gradient.every((slope) => Number.isFinite(Math.fround(slope)))
       ? `the step from ${formatPoint([x, y])} led beyond what float32 holds; a smaller learning rate may help`

@@ -16,7 +16,7 @@ const cells = ['x', 'y', 'loss'].flatMap((what) =>
   ['adam', 'adamax', 'amsgrad', 'adamw'].map((id) => `#race-${id}-${what}`),
 );
 /** Those whose options are of other kinds. */
-const more = ['nesterov', 'ftrl', 'lion', 'schedulefreeadamw'];
+const more = ['nesterov', 'adadelta', 'lion', 'schedulefreeadamw'];
 const figures = (page: Page) => Promise.all(cells.map((cell) => page.locator(cell).innerText()));
 
 async function setUp(page: Page): Promise<void> {

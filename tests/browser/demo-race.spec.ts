@@ -182,6 +182,10 @@ test('who leaves the numbers says why', async ({ page }) => {
   await expect(page.locator('#race-lost')).toContainText('SGD is lost: at (');
   await expect(page.locator('#race-lost')).toContainText('a smaller learning rate may help');
   await expect(page.locator('#race-adam-arrival')).toHaveText('not yet');
+  // Ftrl divides by its rate, and a warm-up begins at 0.
+  await openPage(page, '#race-runners=ftrl&race-schedule=warmup');
+  await pressStep(page, 1);
+  await expect(page.locator('#race-lost')).toHaveText(/^Ftrl is lost: .*learning rate, which was 0\.$/);
 });
 
 test('the race rests out of sight and while speed is measured', async ({ page }) => {
