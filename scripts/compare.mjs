@@ -61,7 +61,8 @@ function figures(demo) {
 
   return `Steps until a runner is within 0.01 of a minimum, for ${STAY} steps or more, from the demo's start, and in brackets the
 learning rate at which that came soonest, of ${rates.length} rates from ${rates[0]} to ${rates.at(-1)}; – where it took more than ${STEPS} at each of
-them. Everything else is the default. Sparse gradients and spikes are the demo's, at its own amounts.
+them. Everything else is the default, and the momentum of Momentum and Nesterov 0.9. Sparse gradients and spikes are the demo's, at its own
+amounts.
 
 ${table(['', ...courses.map(({ label }) => label)], arrivals)}
 
