@@ -44,17 +44,18 @@ const variants: readonly Pick<Runner, 'id' | 'name' | 'className' | 'extra'>[] =
   { id: 'amsgrad', name: 'AMSGrad', className: 'Adam', extra: { amsgrad: true } },
 ];
 
-/** Where the usual ones would diverge, or hardly move. */
+/** Others, where the usual ones would diverge, or hardly move: near the best of docs/optimizers.md. */
 const usualRates = { race: 0.02, maps: 0.2, digits: 0.005 };
 const ownRates: Record<RunnerId, Partial<Runner['rates']>> = {
-  sgd: { race: 0.001, maps: 0.01, digits: 0.2 },
-  momentum: { race: 0.0002, maps: 0.002, digits: 0.05 },
-  nesterov: { race: 0.0002, maps: 0.002, digits: 0.05 },
-  adagrad: { race: 0.2, maps: 0.5, digits: 0.05 },
-  adadelta: { race: 5, maps: 10, digits: 5 },
-  ftrl: { race: 0.2, maps: 0.5, digits: 0.05 },
-  lion: { race: 0.005, maps: 0.05, digits: 0.001 },
-  lamb: { digits: 0.02 },
+  sgd: { race: 0.001, maps: 0.01, digits: 0.5 },
+  momentum: { race: 0.002, maps: 0.01, digits: 0.15 },
+  nesterov: { race: 0.0007, maps: 0.007, digits: 0.3 },
+  adagrad: { race: 0.2, maps: 0.7, digits: 0.3 },
+  adadelta: { race: 5, maps: 10, digits: 10 },
+  ftrl: { race: 0.2, maps: 0.7, digits: 0.3 },
+  lion: { race: 0.002, maps: 0.01, digits: 0.005 },
+  radam: { race: 0.001, maps: 0.05 },
+  lamb: { digits: 0.015 },
 };
 const firstLooks: readonly RunnerId[] = [
   'adam',
