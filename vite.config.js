@@ -19,13 +19,13 @@ const headers = {
 };
 
 // The page is written in parts: `<!-- include PATH name="value" … -->` stands for the file PATH in demo/, with
-// {name} replaced by the value; `checked=""` means unchecked. What the browser gets is one static page.
+// {name} replaced by the value. What the browser gets is one static page.
 const include = (html) =>
   html.replace(/<!-- include (\S+)(.*?) -->/g, (_, path, values) => {
     const part = readFileSync(here(`demo/${path}`), 'utf8').trimEnd();
     const named = [...values.matchAll(/(\w+)="([^"]*)"/g)];
     const filled = named.reduce((text, [, name, value]) => text.replaceAll(`{${name}}`, value), part);
-    return include(filled.replaceAll(' checked=""', ''));
+    return include(filled);
   });
 const includes = { name: 'includes', transformIndexHtml: { order: 'pre', handler: include } };
 

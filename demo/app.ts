@@ -1,7 +1,8 @@
 // Brings the page to life once the library is there: says what engine is running, starts its parts, and
 // puts the library on the console for the curious.
 import * as simdescent from 'simdescent';
-import { startDigits } from './digits/digits-panel.ts';
+import { type DigitsPanel, startDigits } from './digits/digits-panel.ts';
+import { defineKeys } from './looks.ts';
 import { startMaps } from './maps/maps-panel.ts';
 import { element } from './page/dom.ts';
 import { followLinks } from './page/link.ts';
@@ -15,7 +16,13 @@ export async function start(): Promise<void> {
     `${engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   Object.assign(globalThis, { simdescent });
   followLinks();
-  startMaps(startRace());
-  startSpeed();
-  await startDigits();
+  defineKeys(element('keys', SVGSVGElement));
+  const race = startRace();
+  startMaps(race);
+  let digits: DigitsPanel | null = null;
+  startSpeed((measuring) => {
+    race.rest(measuring);
+    digits?.rest(measuring);
+  });
+  digits = await startDigits();
 }

@@ -1,13 +1,14 @@
-// Test digits that somebody takes for another: the picture, and what each network takes it for. Right and wrong
-// differ by a mark, not only by colour. It draws and labels; the predictions come from the trainings.
+// Test digits that somebody takes for another: the picture, what it is, and what each network takes it for. Right and
+// wrong differ by a mark, not only by colour. It draws and labels; the predictions come from the trainings.
 import { type Digits, PIXELS, SIDE } from './digits.ts';
-import { looks, type TrainingId, trainingIds } from './training.ts';
+import { type TrainingId, trainingIds } from './training.ts';
 
 const SHOWN = 20;
 
 interface Cell {
   readonly item: HTMLLIElement;
   readonly picture: HTMLCanvasElement;
+  readonly truth: HTMLElement;
   readonly verdicts: Record<TrainingId, HTMLElement>;
 }
 
@@ -22,18 +23,23 @@ export class DigitGallery {
   }
 
   /** Shows the first that anybody gets wrong, or simply the first. Returns how many anybody gets wrong. */
-  show(predictions: ReadonlyMap<TrainingId, Uint8Array>, onlyMistakes: boolean): number {
+  show(
+    predictions: ReadonlyMap<TrainingId, Uint8Array>,
+    nameOf: (id: TrainingId) => string,
+    onlyMistakes: boolean,
+  ): number {
     const { labels, count } = this.#digits;
     const all = Array.from({ length: count }, (_, index) => index);
     const mistaken = all.filter((index) =>
       [...predictions.values()].some((labelsGiven) => labelsGiven[index] !== labels[index]),
     );
     const shown = onlyMistakes ? mistaken : all;
-    this.#cells.forEach(({ item, picture, verdicts }, place) => {
+    this.#cells.forEach(({ item, picture, truth, verdicts }, place) => {
       const index = shown[place];
       item.classList.toggle('empty', index === undefined);
       if (index === undefined) return;
       const label = labels[index];
+      truth.textContent = `is ${label}`;
       if (picture.dataset.index !== String(index)) {
         picture.dataset.index = String(index);
         paint(picture, this.#digits.images.subarray(index * PIXELS, (index + 1) * PIXELS), label);
@@ -41,7 +47,9 @@ export class DigitGallery {
       for (const id of trainingIds) {
         const taken = predictions.get(id)?.[index];
         const right = taken === label;
-        verdicts[id].textContent = taken === undefined ? '' : `${taken} ${right ? '✓' : '✗'}`;
+        verdicts[id].hidden = taken === undefined;
+        verdicts[id].title = nameOf(id);
+        verdicts[id].textContent = `${taken} ${right ? '✓' : '✗'}`;
         verdicts[id].classList.toggle('wrong', taken !== undefined && !right);
       }
     });
@@ -55,16 +63,17 @@ function makeCell(): Cell {
   picture.width = SIDE;
   picture.height = SIDE;
   picture.setAttribute('role', 'img');
-  item.append(picture);
+  const truth = document.createElement('span');
+  truth.className = 'truth';
+  item.append(picture, truth);
   const verdict = (id: TrainingId) => {
     const place = document.createElement('span');
     place.className = `verdict ${id}`;
-    place.title = looks[id].name;
     item.append(place);
     return place;
   };
   const verdicts = Object.fromEntries(trainingIds.map((id) => [id, verdict(id)])) as Cell['verdicts'];
-  return { item, picture, verdicts };
+  return { item, picture, truth, verdicts };
 }
 
 /** Black ink of varying opacity; the style sheet inverts it on dark ground. */

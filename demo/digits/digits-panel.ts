@@ -1,21 +1,23 @@
-// The third part of the page: equal networks learn the digits from the same weights and the same batches, one
-// with Adam, one with Adamax and, if asked for, two in TensorFlow.js with its own Adam and with ours. It joins the
-// trainings, the charts, the controls and the figures.
-import { optimizerIds, perOptimizer } from '../optimizers.ts';
+// The third part of the page: equal networks learn the digits from the same weights and the same batches, with two
+// optimizers and, if asked for, two more in TensorFlow.js with its own Adam and with ours. It joins the trainings, the
+// charts, the controls and the figures.
+import { looks } from '../looks.ts';
+import { runners } from '../optimizers.ts';
 import { playbackButtons, showTexts } from '../page/controls.ts';
-import { element, onThemeChange } from '../page/dom.ts';
-import { formatLoss, formatMilliseconds, formatPercent } from '../page/format.ts';
+import { element, onThemeChange, whileOutOfSight } from '../page/dom.ts';
+import { formatDuration, formatLoss, formatPercent } from '../page/format.ts';
 import { History } from '../page/history.ts';
-import { LineChart, type LineChartOptions, plottable } from '../page/line-chart.ts';
+import { type Curve, LineChart, type LineChartOptions, plottable } from '../page/line-chart.ts';
 import { linkChoice } from '../page/link.ts';
 import { NumberField, rate } from '../page/number-field.ts';
 import { Playback, type PlaybackState } from '../page/playback.ts';
+import { perSide, SidesChoice, sides } from '../sides.ts';
 import { BatchStream } from './batches.ts';
 import { DigitGallery } from './digit-gallery.ts';
 import { type Digits, loadDigits } from './digits.ts';
 import { initialTensors } from './network.ts';
 import { Trainer } from './trainer.ts';
-import { looks, type Training, type TrainingId, trainingIds } from './training.ts';
+import { type Training, type TrainingId, tfjsIds } from './training.ts';
 import { drawWeights } from './weight-picture.ts';
 
 const BATCH = 64;
@@ -23,38 +25,67 @@ const MOST_STEPS = 1150;
 /** Testing costs about as much as four training steps: not after every one. */
 const STEPS_BETWEEN_TESTS = 5;
 const SEED = 1;
-const tfjsIds = ['tfjs', 'tfours'] as const;
+const TFJS_RATE = 0.005;
+const tfjsLooks = [
+  { color: '--tfjs', dash: [2, 4] },
+  { color: '--tfours', dash: [10, 3, 2, 3] },
+] as const;
 
-export async function startDigits(): Promise<void> {
+/** What the rest of the page may ask of the digits. */
+export interface DigitsPanel {
+  /** Stands still while somebody else needs the machine. */
+  rest(resting: boolean): void;
+}
+
+export async function startDigits(): Promise<DigitsPanel> {
   const { training, test } = await loadDigits();
   const trainings = new Map<TrainingId, Training>();
   const predictions = new Map<TrainingId, Uint8Array>();
-  const rates = perOptimizer(
-    (id) =>
-      new NumberField(`digits-${id}-rate`, rate, (value) => {
-        for (const [each, training] of trainings) {
-          if (each === id || (id === 'adam' && each !== 'adamax')) training.learningRate = value;
-        }
-      }),
-  );
+  const rates = perSide((side) => new NumberField(`digits-${side}-rate`, rate, takeRates));
+  function takeRates(): void {
+    for (const [id, each] of trainings) each.learningRate = rateOf(id);
+  }
+  const choice = new SidesChoice('digits', [...runners.values()], (side) => {
+    rates[side].value = choice.who[side].rates.digits;
+    playback.restart();
+  });
+  /** TensorFlow.js has the rate of the Adam beside it, where there is one. */
+  const rateOf = (id: TrainingId) => {
+    const side = id === 'left' || id === 'right' ? id : sides.find((each) => choice.who[each].id === 'adam');
+    return side ? rates[side].value : TFJS_RATE;
+  };
+  const nameOf = (id: TrainingId) =>
+    id === 'tfjs' ? 'tfjs’ Adam' : id === 'tfours' ? 'ours in tfjs' : choice.who[id].name;
   let makeTfjs: ((id: 'tfjs' | 'tfours', rate: number) => Training) | null = null;
   let batches = new BatchStream(training, BATCH, SEED);
   let steps = 0;
   let mistaken = 0;
 
-  const losses = new History(trainingIds.length);
-  const accuracies = new History(trainingIds.length);
-  const lossChart = chart('loss', 'Training loss', 'logarithmic', formatLoss);
-  const accuracyChart = chart('accuracy', 'Test accuracy', 'fraction', formatPercent);
+  // A curve belongs to a look; whose look that is may change.
+  const lines = [...looks, ...tfjsLooks];
+  const holders = (): (TrainingId | undefined)[] => [
+    ...looks.map(({ color }) => sides.find((side) => choice.looks[side].color === color)),
+    ...tfjsIds,
+  ];
+  const curves: Curve[] = lines.map((line, place) => ({
+    ...line,
+    name: () => nameOf(holders()[place] as TrainingId),
+  }));
+  const byCurve = (figureOf: (id: TrainingId) => number | null) =>
+    holders().map((id) => (id ? figureOf(id) : null));
+  const losses = new History(curves.length);
+  const accuracies = new History(curves.length);
+  const lossChart = chart('loss', 'Training loss', 'logarithmic', formatLoss, curves);
+  const accuracyChart = chart('accuracy', 'Test accuracy', 'fraction', formatPercent, curves);
   const gallery = new DigitGallery(element('digits-gallery', HTMLElement), test);
-  const choice = element('digits-show', HTMLSelectElement);
+  const shown = element('digits-show', HTMLSelectElement);
   const showGallery = () => {
-    mistaken = gallery.show(predictions, choice.value === 'mistakes');
+    mistaken = gallery.show(predictions, nameOf, shown.value === 'mistakes');
     showTexts('digits', {
       mistaken: `${mistaken} of ${test.count} are taken for another digit by one of them`,
     });
   };
-  linkChoice(choice, showGallery);
+  linkChoice(shown, showGallery);
   const speed = element('digits-speed', HTMLSelectElement);
   linkChoice(speed, () => {});
 
@@ -62,7 +93,7 @@ export async function startDigits(): Promise<void> {
     for (const [id, each] of trainings) predictions.set(id, each.predict(test));
     accuracies.push(
       steps,
-      trainingIds.map((id) => shareRight(predictions.get(id), test)),
+      byCurve((id) => shareRight(predictions.get(id), test)),
     );
   };
   const [untrained] = initialTensors(SEED);
@@ -83,7 +114,7 @@ export async function startDigits(): Promise<void> {
         steps += 1;
         losses.push(
           steps,
-          trainingIds.map((id) => plottable(trainings.get(id)?.loss ?? Number.NaN)),
+          byCurve((id) => plottable(trainings.get(id)?.loss ?? Number.NaN)),
         );
         if (steps % STEPS_BETWEEN_TESTS === 0) testAll();
         return steps < MOST_STEPS;
@@ -94,11 +125,12 @@ export async function startDigits(): Promise<void> {
         for (const each of trainings.values()) each.dispose();
         trainings.clear();
         predictions.clear();
-        for (const id of optimizerIds) {
-          trainings.set(id, new Trainer(id, initialTensors(SEED), rates[id].value, test.count));
+        for (const side of sides) {
+          const { id } = choice.who[side];
+          trainings.set(side, new Trainer(id, initialTensors(SEED), rateOf(side), test.count));
         }
         if (makeTfjs) {
-          for (const id of tfjsIds) trainings.set(id, makeTfjs(id, rates.adam.value));
+          for (const id of tfjsIds) trainings.set(id, makeTfjs(id, rateOf(id)));
         }
         losses.clear();
         accuracies.clear();
@@ -111,6 +143,12 @@ export async function startDigits(): Promise<void> {
         showWeights();
         showTexts('digits', { steps: String(steps), epoch: String(batches.epoch) });
         for (const [id, each] of trainings) showFigures(id, each, shareRight(predictions.get(id), test));
+        const lost = [...trainings].filter(([, { loss }]) => steps > 0 && !Number.isFinite(loss));
+        showTexts('digits', {
+          lost: lost
+            .map(([id]) => `${nameOf(id)} is lost: its weights grew beyond numbers; a smaller rate may help.`)
+            .join(' '),
+        });
       },
       stepsPerFrame: () => Number(speed.value),
       onState: (state) => showTexts('digits', { state: stateText(state, steps) }),
@@ -137,11 +175,14 @@ export async function startDigits(): Promise<void> {
   showTfjs(false);
   onThemeChange(showWeights);
   playback.restart();
+  whileOutOfSight(element('digits', HTMLElement), (out) => playback.rest('out of sight', out));
   element('digits-controls', HTMLFieldSetElement).disabled = false;
+  return { rest: (resting) => playback.rest('measuring', resting) };
 }
 
 function showTfjs(shown: boolean): void {
   for (const id of tfjsIds) element(`digits-${id}-figure`, HTMLElement).hidden = !shown;
+  for (const cell of document.querySelectorAll<HTMLElement>('.of-tfjs')) cell.hidden = !shown;
 }
 
 function chart(
@@ -149,12 +190,13 @@ function chart(
   title: string,
   scale: LineChartOptions['scale'],
   format: (value: number) => string,
+  curves: readonly Curve[],
 ): LineChart {
   return new LineChart({
     host: element(`digits-${what}-chart`, HTMLElement),
     reading: element(`digits-${what}-reading`, HTMLElement),
     title: `${title} of each network over steps`,
-    curves: trainingIds.map((id) => looks[id]),
+    curves,
     scale,
     format,
   });
@@ -168,8 +210,8 @@ function showFigures(
   showTexts('digits', {
     [`${id}-loss`]: Number.isNaN(loss) ? '–' : formatLoss(loss),
     [`${id}-accuracy`]: accuracy === null ? '–' : formatPercent(accuracy),
-    [`${id}-optimizer-time`]: formatMilliseconds(optimizerTimer.median),
-    [`${id}-training-time`]: formatMilliseconds(trainingTimer.median),
+    [`${id}-optimizer-time`]: formatDuration(optimizerTimer.median),
+    [`${id}-training-time`]: formatDuration(trainingTimer.median),
   });
 }
 

@@ -1,7 +1,7 @@
 // One network trained by one optimizer: every tensor is an engine-resident Variable, gradients are written
 // where the engine reads them, and a training step ends with the library's step(). It keeps time of both.
 import { type Optimizer, Variable } from 'simdescent';
-import { makeOptimizer, type OptimizerId } from '../optimizers.ts';
+import { makeOptimizer, type RunnerId } from '../optimizers.ts';
 import { StepTimer } from '../page/step-timer.ts';
 import type { Digits } from './digits.ts';
 import { Network, type Tensors, tensors } from './network.ts';
@@ -15,7 +15,7 @@ export class Trainer implements Training {
   readonly #optimizer: Optimizer;
   readonly #network: Network;
 
-  constructor(id: OptimizerId, start: Tensors, learningRate: number, largestBatch: number) {
+  constructor(id: RunnerId, start: Tensors, learningRate: number, largestBatch: number) {
     this.#network = new Network(largestBatch);
     this.#variables = tensors.map(
       ({ name, path, shape }, index) => new Variable(start[index], { name, path, shape: [...shape] }),

@@ -1,12 +1,12 @@
-// What the page's networks have in common, whoever trains them: ours with Adam, ours with Adamax, and the same
-// network in TensorFlow.js with its own Adam and with ours.
-import { runners } from '../optimizers.ts';
-import type { Curve } from '../page/line-chart.ts';
+// What the page's networks have in common, whoever trains them: ours with one optimizer and with another, and the
+// same network in TensorFlow.js with its own Adam and with ours.
 import type { StepTimer } from '../page/step-timer.ts';
+import { type Side, sides } from '../sides.ts';
 import type { Digits } from './digits.ts';
 
-export type TrainingId = 'adam' | 'adamax' | 'tfjs' | 'tfours';
-export const trainingIds: readonly TrainingId[] = ['adam', 'adamax', 'tfjs', 'tfours'];
+export const tfjsIds = ['tfjs', 'tfours'] as const;
+export type TrainingId = Side | (typeof tfjsIds)[number];
+export const trainingIds: readonly TrainingId[] = [...sides, ...tfjsIds];
 
 export interface Training {
   /** Of the batch before the last step; NaN before the first. */
@@ -21,10 +21,3 @@ export interface Training {
   kernel(): Float32Array;
   dispose(): void;
 }
-
-export const looks: Record<TrainingId, Curve> = {
-  adam: runners.adam,
-  adamax: runners.adamax,
-  tfjs: { name: 'tfjs’ Adam', color: '--tfjs', dash: [2, 4] },
-  tfours: { name: 'ours in tfjs', color: '--tfours', dash: [10, 3, 2, 3] },
-};

@@ -1,10 +1,10 @@
-// The basin maps: what becomes of every start of the window, Adam beside Adamax. Choosing a place makes it the
+// The basin maps: what becomes of every start of the window, one optimizer beside another. Choosing a place makes it the
 // start of the race.
-import { type OptimizerId, optimizerIds, type PerOptimizer, perOptimizer } from '../optimizers.ts';
 import { showTexts } from '../page/controls.ts';
 import { element } from '../page/dom.ts';
-import { formatCoordinate, formatPercent } from '../page/format.ts';
+import { formatPercent, formatPoint } from '../page/format.ts';
 import type { Race } from '../race/race-panel.ts';
+import { type PerSide, perSide, type Side, sides } from '../sides.ts';
 import type { Point, Range, Surface } from '../surfaces/surfaces.ts';
 import { type BasinJob, type BasinPicture, NEVER } from './job.ts';
 import { type Changing, MapPair } from './map-pair.ts';
@@ -12,38 +12,28 @@ import { OutcomeMap, type Tick } from './outcome-map.ts';
 import { paintBasin } from './paint.ts';
 import { tones } from './tones.ts';
 
-export function startBasins(
-  race: Race,
-  surface: () => Surface,
-  job: (id: OptimizerId) => BasinJob,
-): Changing {
-  const pictures: PerOptimizer<{ picture: BasinPicture; surface: Surface } | null> = {
-    adam: null,
-    adamax: null,
-  };
+export function startBasins(race: Race, surface: () => Surface, job: (side: Side) => BasinJob): Changing {
+  const pictures: PerSide<{ picture: BasinPicture; surface: Surface } | null> = perSide(() => null);
   const inWindow = (x: number, y: number): Point => [along(surface().x, x), along(surface().y, y)];
-  const maps = perOptimizer(
-    (id) =>
+  const maps = perSide(
+    (side) =>
       new OutcomeMap({
-        host: element(`basin-${id}`, HTMLElement),
-        reading: element(`basin-${id}-reading`, HTMLElement),
+        host: element(`basin-${side}`, HTMLElement),
+        reading: element(`basin-${side}-reading`, HTMLElement),
         ticks: () => ({ x: plainTicks(surface().x), y: plainTicks(surface().y) }),
         mark: () =>
           race.surface === surface()
             ? [share(race.surface.x, race.start[0]), share(race.surface.y, race.start[1])]
             : null,
         describe: (x, y) => {
-          const shown = pictures[id];
-          if (!shown) return `(${inWindow(x, y).map(formatCoordinate).join(', ')})`;
+          const shown = pictures[side];
+          if (!shown) return formatPoint(inWindow(x, y));
           const { picture, surface: ground } = shown;
           const { index, middle } = cell(picture, x, y);
-          const place = `(${inWindow(...middle)
-            .map(formatCoordinate)
-            .join(', ')})`;
+          const place = formatPoint(inWindow(...middle));
           const arrival = picture.arrivals[index];
           if (arrival === NEVER) return `${place}: does not arrive`;
-          const [mx, my] = ground.minima[picture.reached[index]].map(formatCoordinate);
-          return `${place}: step ${arrival}, at (${mx}, ${my})`;
+          return `${place}: step ${arrival}, at ${formatPoint(ground.minima[picture.reached[index]])}`;
         },
         onChoose: (x, y) => {
           const [startX, startY] = inWindow(x, y);
@@ -54,31 +44,31 @@ export function startBasins(
   );
   const paint = () => {
     // One scale for both, so that they can be compared: up to when nearly all have arrived.
-    const latest = Math.max(1, ...optimizerIds.map((id) => nearlyLast(pictures[id]?.picture)));
-    for (const id of optimizerIds) {
-      const shown = pictures[id];
-      if (shown) maps[id].show(paintBasin(shown.picture, latest, shown.surface.minima.length, tones()));
+    const latest = Math.max(1, ...sides.map((side) => nearlyLast(pictures[side]?.picture)));
+    for (const side of sides) {
+      const shown = pictures[side];
+      if (shown) maps[side].show(paintBasin(shown.picture, latest, shown.surface.minima.length, tones()));
     }
     showTexts('basin', { legend: `darkest: step ${latest} or later` });
   };
   // What was asked for: the page may show another surface by the time the picture comes.
-  const asked = perOptimizer(surface);
+  const asked = perSide(surface);
   const pair = new MapPair({
     prefix: 'basin',
-    job: (id) => {
-      const order = job(id);
-      asked[id] = surface();
+    job: (side) => {
+      const order = job(side);
+      asked[side] = surface();
       return order;
     },
-    onPicture: (id, { basin, rough }) => {
+    onPicture: (side, { basin, rough }) => {
       if (!basin) return;
-      pictures[id] = { picture: basin, surface: asked[id] };
+      pictures[side] = { picture: basin, surface: asked[side] };
       paint();
-      if (!rough) showTexts('basin', { [`${id}-summary`]: summary(basin) });
+      if (!rough) showTexts('basin', { [`${side}-summary`]: summary(basin) });
     },
     repaint: paint,
   });
-  return { change: () => pair.change(), redraw: () => optimizerIds.forEach((id) => void maps[id].draw()) };
+  return { change: () => pair.change(), redraw: () => sides.forEach((side) => void maps[side].draw()) };
 }
 
 /** The step by which 98 % of those that arrive have arrived. */

@@ -20,12 +20,12 @@ export class Basin {
   #left: number;
 
   constructor(job: BasinJob) {
-    const { side, ground, optimizer, options } = job;
+    const { side, ground, optimizer, learningRate, options } = job;
     const starts = side * side;
     this.#job = job;
     this.#formula = new Formula(ground.text);
     this.#points = new Variable(gridOf(job), { name: 'starts' });
-    this.#optimizer = makeOptimizer(optimizer, options);
+    this.#optimizer = makeOptimizer(optimizer, { learningRate, options });
     this.#optimizer.build([this.#points]);
     this.#arrivals = new Uint16Array(starts).fill(NEVER);
     this.#reached = new Uint8Array(starts);

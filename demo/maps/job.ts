@@ -1,5 +1,5 @@
 // What the page and a map's worker say to each other.
-import type { OptimizerId } from '../optimizers.ts';
+import type { RunnerId } from '../optimizers.ts';
 import type { Point, Range } from '../surfaces/surfaces.ts';
 
 /** A surface as it travels: its formula is read again over there. */
@@ -11,16 +11,14 @@ export interface Ground {
   readonly floor: number;
 }
 
-export interface Options {
-  readonly learningRate: number;
-  readonly beta1: number;
-  readonly beta2: number;
-}
+/** Hyperparameters by their names. */
+export type Options = Readonly<Record<string, number>>;
 
 export interface BasinJob {
   readonly kind: 'basin';
-  readonly optimizer: OptimizerId;
+  readonly optimizer: RunnerId;
   readonly ground: Ground;
+  readonly learningRate: number;
   readonly options: Options;
   readonly steps: number;
   /** Starts along each side. */
@@ -29,14 +27,15 @@ export interface BasinJob {
 
 export interface RatesJob {
   readonly kind: 'rates';
-  readonly optimizer: OptimizerId;
+  readonly optimizer: RunnerId;
   readonly ground: Ground;
   readonly start: Point;
-  readonly beta1: number;
+  readonly options: Options;
   readonly steps: number;
-  /** One column per rate, one row per decay rate. */
+  /** One column per rate, one row per value of the other hyperparameter. */
   readonly rates: readonly number[];
-  readonly beta2s: readonly number[];
+  readonly option: string;
+  readonly values: readonly number[];
 }
 
 export type Job = BasinJob | RatesJob;

@@ -1,10 +1,10 @@
-// Two maps side by side, Adam's and Adamax's, with their progress: what the basin map and the map of the rates
+// Two maps side by side, of two optimizers, with their progress: what the basin map and the map of the rates
 // have in common. It starts when it comes into view, and anew when its settings have changed.
 
-import { type OptimizerId, optimizerIds, type PerOptimizer, perOptimizer } from '../optimizers.ts';
 import { showTexts } from '../page/controls.ts';
 import { element, onThemeChange, prefersReducedMotion } from '../page/dom.ts';
-import { formatCount } from '../page/format.ts';
+import { formatCount, formatDuration } from '../page/format.ts';
+import { type PerSide, perSide, type Side, sides } from '../sides.ts';
 import { MapComputer } from './computer.ts';
 import type { Effort, FromWorker, Job } from './job.ts';
 
@@ -18,17 +18,17 @@ export interface Changing {
 
 export interface MapPairOptions {
   readonly prefix: 'basin' | 'rates';
-  job(id: OptimizerId): Job;
+  job(side: Side): Job;
   /** A picture came: keep it and paint it. */
-  onPicture(id: OptimizerId, news: FromWorker): void;
+  onPicture(side: Side, news: FromWorker): void;
   /** Paint the last pictures again: the theme has changed. */
   repaint(): void;
 }
 
 export class MapPair {
   readonly #options: MapPairOptions;
-  readonly #computers: PerOptimizer<MapComputer>;
-  readonly #news: PerOptimizer<FromWorker | null> = { adam: null, adamax: null };
+  readonly #computers: PerSide<MapComputer>;
+  readonly #news: PerSide<FromWorker | null> = perSide(() => null);
   readonly #bar: HTMLProgressElement;
   readonly #button: HTMLButtonElement;
   #visible = false;
@@ -41,7 +41,7 @@ export class MapPair {
     this.#options = options;
     this.#bar = element(`${prefix}-progress`, HTMLProgressElement);
     this.#button = element(`${prefix}-run`, HTMLButtonElement);
-    this.#computers = perOptimizer((id) => new MapComputer((news) => this.#onNews(id, news)));
+    this.#computers = perSide((side) => new MapComputer((news) => this.#onNews(side, news)));
     this.#button.addEventListener('click', () => {
       if (this.#running) this.#stop();
       else this.#start('full');
@@ -59,6 +59,10 @@ export class MapPair {
   /** The settings have changed. Many changes in one frame are one. */
   change(): void {
     this.#wanted = 'quick';
+    // What is written beside a map is about the settings that were.
+    for (const side of sides) {
+      showTexts(this.#options.prefix, { [`${side}-effort`]: '', [`${side}-summary`]: '' });
+    }
     cancelAnimationFrame(this.#order);
     this.#order = requestAnimationFrame(() => {
       if (this.#visible) this.#start('quick');
@@ -69,34 +73,34 @@ export class MapPair {
     this.#wanted = 'nothing';
     this.#running = true;
     const quick = how === 'quick' || prefersReducedMotion();
-    for (const id of optimizerIds) {
-      this.#news[id] = null;
-      this.#computers[id].start(this.#options.job(id), quick);
+    for (const side of sides) {
+      this.#news[side] = null;
+      this.#computers[side].start(this.#options.job(side), quick);
     }
     this.#show();
   }
 
   #stop(): void {
     this.#running = false;
-    for (const id of optimizerIds) this.#computers[id].stop();
+    for (const side of sides) this.#computers[side].stop();
     this.#show();
   }
 
-  #onNews(id: OptimizerId, news: FromWorker): void {
-    if (news.basin || news.rates) this.#options.onPicture(id, news);
-    if (!news.rough) this.#news[id] = news;
-    this.#running = !optimizerIds.every((each) => this.#news[each]?.progress === 1);
+  #onNews(side: Side, news: FromWorker): void {
+    if (news.basin || news.rates) this.#options.onPicture(side, news);
+    if (!news.rough) this.#news[side] = news;
+    this.#running = !sides.every((each) => this.#news[each]?.progress === 1);
     this.#show();
   }
 
   #show(): void {
     const { prefix } = this.#options;
-    const shares = optimizerIds.map((id) => this.#news[id]?.progress ?? 0);
+    const shares = sides.map((side) => this.#news[side]?.progress ?? 0);
     this.#bar.value = (shares[0] + shares[1]) / 2;
     this.#button.textContent = this.#running ? 'Stop' : 'Run again';
-    for (const id of optimizerIds) {
-      const effort = this.#news[id]?.effort;
-      showTexts(prefix, { [`${id}-effort`]: effort ? describeEffort(effort) : '–' });
+    for (const side of sides) {
+      const effort = this.#news[side]?.effort;
+      showTexts(prefix, { [`${side}-effort`]: effort ? describeEffort(effort) : '' });
     }
     if (!this.#running) {
       const finished = shares.every((share) => share === 1);
@@ -107,10 +111,10 @@ export class MapPair {
 
 /** Updates of parameters per second: inside the optimizer, and with gradients and bookkeeping. */
 function describeEffort({ updates, engine, total }: Effort): string {
-  if (total === 0) return '–';
+  if (total === 0) return '';
   const perSecond = (milliseconds: number) => formatCount((1000 * updates) / Math.max(milliseconds, 0.1));
   return (
-    `${formatCount(updates)} updates in ${(total / 1000).toFixed(2)} s: ${perSecond(total)}/s with gradients, ` +
+    `${formatCount(updates)} updates in ${formatDuration(total)}: ${perSecond(total)}/s with gradients, ` +
     `${perSecond(engine)}/s in the optimizer`
   );
 }

@@ -1,88 +1,99 @@
-// The maps of the settings: the loss that one start ends at, over the learning rate and β₂, Adam beside Adamax.
-// Choosing a place gives these settings to the runner of the race.
-import { type OptimizerId, optimizerIds, type PerOptimizer, perOptimizer } from '../optimizers.ts';
+// The maps of the settings: the loss that one start ends at, over the learning rate and another hyperparameter, one
+// optimizer beside another. Choosing a place gives these settings to the runner of the race.
+import { axisOf, type MapAxis } from '../hyperparameters.ts';
+import { type Runner, symbolOf } from '../optimizers.ts';
 import { showTexts } from '../page/controls.ts';
 import { element } from '../page/dom.ts';
 import { formatShort } from '../page/format.ts';
 import type { Race } from '../race/race-panel.ts';
-import { lossAt, type Range } from '../surfaces/surfaces.ts';
+import { type PerSide, perSide, type Side, sides } from '../sides.ts';
+import { lossAt } from '../surfaces/surfaces.ts';
 import type { RatesJob, RatesPicture } from './job.ts';
 import { type Changing, MapPair } from './map-pair.ts';
-import { OutcomeMap, type Tick } from './outcome-map.ts';
+import { OutcomeMap } from './outcome-map.ts';
 import { paintRates } from './paint.ts';
 import { tones } from './tones.ts';
 
-/** The grid of settings: powers of ten of the rate, and of the distance of β₂ to 1. */
-const RATES: Range = [-4, 0.5];
-const BETAS: Range = [0.3, 4.3];
 const COLUMNS = 144;
 const ROWS = 96;
-const rates = gridOf(RATES, COLUMNS);
-/** From the top down. */
-const beta2s = gridOf([-BETAS[1], -BETAS[0]], ROWS).map((distance) => Number((1 - distance).toPrecision(8)));
+const rateAxis = axisOf('learningRate') as MapAxis;
+const rates = rateAxis.values(COLUMNS);
+const NO_LOSS = 'lost: its steps grew beyond numbers';
 
-type RatesOrder = Pick<RatesJob, 'ground' | 'start' | 'beta1' | 'steps'>;
+/** `option`: what the map goes over besides the rate. */
+type RatesOrder = Pick<RatesJob, 'ground' | 'start' | 'options' | 'option' | 'steps'>;
 
-export function startRates(race: Race, orderOf: (id: OptimizerId) => RatesOrder): Changing {
-  const job = (id: OptimizerId): RatesJob => ({
-    ...orderOf(id),
-    kind: 'rates',
-    optimizer: id,
-    rates,
-    beta2s,
-  });
-  const pictures: PerOptimizer<RatesPicture | null> = { adam: null, adamax: null };
-  const settingsAt = (x: number, y: number) => {
+export function startRates(
+  race: Race,
+  who: () => PerSide<Runner>,
+  orderOf: (side: Side) => RatesOrder,
+): Changing {
+  const job = (side: Side): RatesJob => {
+    const order = orderOf(side);
+    // From the top down.
+    const values = (axisOf(order.option) as MapAxis).values(ROWS).reverse();
+    return { ...order, kind: 'rates', optimizer: who()[side].id, rates, values };
+  };
+  const pictures: PerSide<RatesPicture | null> = perSide(() => null);
+  // What was asked for: the page may show another choice by the time the picture comes.
+  const asked = perSide(job);
+  const settingsAt = (side: Side, x: number, y: number) => {
     const column = Math.min(COLUMNS - 1, Math.floor(x * COLUMNS));
     const row = Math.min(ROWS - 1, Math.floor((1 - y) * ROWS));
-    return { learningRate: rates[column], beta2: beta2s[row], index: row * COLUMNS + column };
+    const { option, values } = asked[side];
+    return { learningRate: rates[column], option, value: values[row], index: row * COLUMNS + column };
   };
-  const maps = perOptimizer(
-    (id) =>
+  const maps = perSide(
+    (side) =>
       new OutcomeMap({
-        host: element(`rates-${id}`, HTMLElement),
-        reading: element(`rates-${id}-reading`, HTMLElement),
-        ticks: () => ({ x: powerTicks, y: betaTicks }),
+        host: element(`rates-${side}`, HTMLElement),
+        reading: element(`rates-${side}-reading`, HTMLElement),
+        ticks: () => ({ x: rateAxis.ticks, y: (axisOf(asked[side].option) as MapAxis).ticks }),
         mark: () => null,
         describe: (x, y) => {
-          const { learningRate, beta2, index } = settingsAt(x, y);
-          const loss = pictures[id]?.losses[index];
+          const { learningRate, option, value, index } = settingsAt(side, x, y);
+          const loss = pictures[side]?.losses[index];
           const end =
-            loss === undefined ? '' : `: loss ${Number.isFinite(loss) ? formatShort(loss) : 'lost'}`;
-          return `rate ${learningRate}, β₂ ${beta2}${end}`;
+            loss === undefined ? '' : `: ${Number.isFinite(loss) ? `loss ${formatShort(loss)}` : NO_LOSS}`;
+          return `rate ${learningRate}, ${symbolOf(option)} ${value}${end}`;
         },
         onChoose: (x, y) => {
-          const { learningRate, beta2 } = settingsAt(x, y);
-          race.adopt(id, learningRate, beta2);
+          const { learningRate, option, value } = settingsAt(side, x, y);
+          race.adopt(asked[side].optimizer, learningRate, option, value);
         },
       }),
   );
   const paint = () => {
     // One scale for both, so that they can be compared: from the best few of either to above where they began.
     const range = [
-      Math.min(...optimizerIds.map((id) => bestFew(pictures[id]))),
+      Math.min(...sides.map((side) => bestFew(pictures[side]))),
       10 * lossAt(race.surface, race.start),
     ] as const;
-    for (const id of optimizerIds) {
-      const picture = pictures[id];
+    for (const side of sides) {
+      const picture = pictures[side];
       if (!picture) continue;
-      maps[id].show(paintRates(picture, range, tones()));
+      maps[side].show(paintRates(picture, range, tones()));
       const best = lowestAt(picture.losses);
-      const where = `rate ${rates[best % COLUMNS]}, β₂ ${beta2s[Math.floor(best / COLUMNS)]}`;
-      showTexts('rates', { [`${id}-summary`]: `lowest: ${formatShort(picture.losses[best])} at ${where}` });
+      const { option, values } = asked[side];
+      const where = `rate ${rates[best % COLUMNS]}, ${symbolOf(option)} ${values[Math.floor(best / COLUMNS)]}`;
+      showTexts('rates', { [`${side}-summary`]: `lowest: ${formatShort(picture.losses[best])} at ${where}` });
     }
   };
   const pair = new MapPair({
     prefix: 'rates',
-    job,
-    onPicture: (id, { rates: picture }) => {
+    job: (side) => {
+      asked[side] = job(side);
+      pictures[side] = null;
+      return asked[side];
+    },
+    onPicture: (side, { rates: picture }) => {
       if (!picture) return;
-      pictures[id] = picture;
+      pictures[side] = picture;
       paint();
     },
     repaint: paint,
   });
-  return { change: () => pair.change(), redraw: () => optimizerIds.forEach((id) => void maps[id].draw()) };
+  return { change: () => pair.change(), redraw: () => sides.forEach((side) => void maps[side].draw()) };
 }
 
 /** The loss that one cell in a hundred is below. */
@@ -98,19 +109,3 @@ function lowestAt(losses: Float64Array): number {
   });
   return best;
 }
-
-/** Powers of ten in the middles of equal cells, rounded so that what is said is what is computed. */
-function gridOf([from, to]: Range, count: number): number[] {
-  return Array.from({ length: count }, (_, index) =>
-    Number((10 ** (from + ((index + 0.5) / count) * (to - from))).toPrecision(3)),
-  );
-}
-
-const powerTicks: Tick[] = ['0.0001', '0.001', '0.01', '0.1', '1'].map((label) => ({
-  at: (Math.log10(Number(label)) - RATES[0]) / (RATES[1] - RATES[0]),
-  label,
-}));
-const betaTicks: Tick[] = ['0.9', '0.99', '0.999', '0.9999'].map((label) => ({
-  at: (-Math.log10(1 - Number(label)) - BETAS[0]) / (BETAS[1] - BETAS[0]),
-  label,
-}));

@@ -7,6 +7,16 @@ export function element<T extends Element>(id: string, type: abstract new () => 
   return found;
 }
 
+/** A copy of the one element in a template of the page, with every {key} replaced. */
+export function fromTemplate(id: string, values: Record<string, string>): HTMLElement {
+  const made = document.createElement('template');
+  made.innerHTML = Object.entries(values).reduce(
+    (html, [key, value]) => html.replaceAll(`{${key}}`, value),
+    element(`${id}-template`, HTMLTemplateElement).innerHTML,
+  );
+  return made.content.firstElementChild as HTMLElement;
+}
+
 /** A CSS custom property of the current theme, for what is drawn on a canvas. */
 export function themeColor(name: `--${string}`): string {
   return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
@@ -15,6 +25,11 @@ export function themeColor(name: `--${string}`): string {
 /** Calls back whenever the system switches between dark and light. */
 export function onThemeChange(redraw: () => void): void {
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', redraw);
+}
+
+/** Says whenever a part of the page leaves the window, and when it comes back. */
+export function whileOutOfSight(part: Element, say: (out: boolean) => void): void {
+  new IntersectionObserver((changes) => say(!changes.at(-1)?.isIntersecting)).observe(part);
 }
 
 export function prefersReducedMotion(): boolean {

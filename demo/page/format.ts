@@ -17,13 +17,29 @@ export function formatCount(count: number): string {
   return `${scaled >= 100 || unit === 0 ? Math.round(scaled) : scaled.toPrecision(2)}${units[unit]}`;
 }
 
-/** Four decimals; what rounds to zero has no sign. */
+/** Four decimals, as long as there is room for them; what rounds to zero has no sign. */
 export const formatCoordinate = (value: number): string =>
-  withMinus(value.toFixed(4).replace(/^-(?=[0.]*$)/, ''));
+  Math.abs(value) < 1000 ? withMinus(value.toFixed(4).replace(/^-(?=[0.]*$)/, '')) : formatShort(value);
+
+export const formatPoint = (point: readonly number[]): string =>
+  `(${point.map(formatCoordinate).join(', ')})`;
 
 export const formatPercent = (fraction: number): string => `${(100 * fraction).toFixed(1)} %`;
 
-export const formatMilliseconds = (ms: number | null): string => (ms === null ? '–' : `${ms.toFixed(3)} ms`);
+const timeUnits = [
+  ['s', 1e3],
+  ['ms', 1],
+  ['µs', 1e-3],
+  ['ns', 1e-6],
+] as const;
+
+/** Three digits in the unit that people would choose: 3.40 s, 21.5 µs. */
+export function formatDuration(milliseconds: number | null): string {
+  if (milliseconds === null) return '–';
+  const [unit, size] = timeUnits.find(([, size]) => milliseconds >= size * 0.9995) ?? timeUnits[3];
+  const digits = Math.max(0, 2 - Math.max(0, Math.floor(Math.log10(milliseconds / size))));
+  return `${(milliseconds / size).toFixed(digits)} ${unit}`;
+}
 
 const superscripts: Record<string, string> = { '-': '⁻' };
 for (const [digit, raised] of [...'⁰¹²³⁴⁵⁶⁷⁸⁹'].entries()) superscripts[String(digit)] = raised;

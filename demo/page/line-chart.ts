@@ -11,7 +11,8 @@ const MOST_LABELS = 6;
 const SHORTEST_AXIS = 10;
 
 export interface Curve {
-  readonly name: string;
+  /** Asked for whenever it is written: who draws in a colour may change. */
+  readonly name: () => string;
   readonly color: `--${string}`;
   readonly dash: readonly number[];
   /** Drawn as a ground behind the curves, on an axis of its own from 0 to 1 at the right. */
@@ -56,7 +57,7 @@ export class LineChart {
           { ...axisLook(), size: 24, space: 60 },
           { ...axisLook(), size: 44, ...yLabels[scale] },
           ...(grounded
-            ? [{ ...axisLook(), ...percentLabels, scale: 'ground', side: 1, size: 46, grid: { show: false } }]
+            ? [{ ...axisLook(), ...groundLabels, scale: 'ground', side: 1, size: 46, grid: { show: false } }]
             : []),
         ],
         series: [
@@ -79,7 +80,7 @@ export class LineChart {
               const values = curves.flatMap(({ name, ground }, curve) => {
                 const value = data[curve + 1][idx];
                 if (value === null || value === undefined) return [];
-                return `${name} ${ground ? `${Math.round(100 * value)} %` : format(value)}`;
+                return `${name()} ${ground ? `${Math.round(100 * value)} %` : format(value)}`;
               });
               reading.textContent = `step ${data[0][idx]}: ${values.join(', ')}`;
             },
@@ -119,6 +120,14 @@ function axisLook(): uPlot.Axis {
 
 const percentLabels: uPlot.Axis = {
   values: (_plot, splits) => splits.map((share) => `${Math.round(100 * share)} %`),
+};
+
+/** The ground's own, while there is a ground. */
+const groundLabels: uPlot.Axis = {
+  values: (plot, splits) =>
+    plot.data.at(-1)?.some((value) => value !== null)
+      ? splits.map((share) => `${Math.round(100 * share)} %`)
+      : splits.map(() => ''),
 };
 
 /** One label per decade or, where that is too many, per two, three … decades. */

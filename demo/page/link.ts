@@ -2,6 +2,18 @@
 // the page's own defaults is written there. What comes from an address is judged like what is typed.
 
 const written = new URLSearchParams(location.hash.slice(1));
+
+/** What older links call by other names. */
+const renamed: Record<string, readonly string[]> = {
+  'basin-rate': ['basin-left-rate', 'basin-right-rate'],
+  'digits-adam-rate': ['digits-left-rate'],
+  'digits-adamax-rate': ['digits-right-rate'],
+};
+for (const [old, names] of Object.entries(renamed)) {
+  const value = written.get(old);
+  written.delete(old);
+  for (const name of names) if (value !== null && !written.has(name)) written.set(name, value);
+}
 let pending: ReturnType<typeof setTimeout> | undefined;
 
 export function fromLink(key: string): string | null {

@@ -28,6 +28,7 @@ export class Playback {
   readonly #subject: PlaybackSubject;
   readonly #buttons: PlaybackButtons;
   #frame = 0;
+  readonly #rests = new Set<string>();
 
   constructor(subject: PlaybackSubject, buttons: PlaybackButtons) {
     this.#subject = subject;
@@ -48,7 +49,15 @@ export class Playback {
     if (this.#state === 'playing') return;
     if (this.#state === 'finished') this.#restart();
     this.#enter('playing');
-    this.#frame = requestAnimationFrame(this.#tick);
+    this.#next();
+  }
+
+  /** Makes no steps, for one reason or another, and goes on when all of them have ended. The state stays. */
+  rest(reason: string, resting: boolean): void {
+    const rested = this.#rests.size > 0;
+    if (resting) this.#rests.add(reason);
+    else this.#rests.delete(reason);
+    if (rested && this.#rests.size === 0 && this.#state === 'playing') this.#next();
   }
 
   toggle(): void {
@@ -91,7 +100,13 @@ export class Playback {
     this.#subject.onState(state);
   }
 
+  #next(): void {
+    cancelAnimationFrame(this.#frame);
+    if (this.#rests.size === 0) this.#frame = requestAnimationFrame(this.#tick);
+  }
+
   readonly #tick = (): void => {
+    if (this.#rests.size > 0) return;
     const deadline = performance.now() + FRAME_BUDGET;
     let left = this.#subject.stepsPerFrame();
     let going = true;
@@ -99,7 +114,7 @@ export class Playback {
       going = this.#subject.step();
       left -= 1;
     } while (going && left > 0 && performance.now() < deadline);
-    if (going) this.#frame = requestAnimationFrame(this.#tick);
+    if (going) this.#next();
     else this.#enter('finished');
     this.#subject.draw();
   };

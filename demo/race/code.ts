@@ -1,7 +1,6 @@
 // The race on the page as a program that anybody can run: the surface, its gradient, and a runner for each that
 // takes part. It makes the same steps with the same package.
-import type { RunnerId, Settings } from '../optimizers.ts';
-import { runners } from '../optimizers.ts';
+import { hyperparameters, type RunnerId, runner, type Settings } from '../optimizers.ts';
 import type { Point, Surface } from '../surfaces/surfaces.ts';
 import { type Disturbance, disturbances } from './gradients.ts';
 import { rateSource, type ScheduleId } from './rates.ts';
@@ -17,10 +16,10 @@ export interface Written {
 
 export function raceProgram({ surface, start, steps, schedule, disturbance, runners: who }: Written): string {
   const { shared, loss, dx, dy } = surface.formula.source;
-  const classes = new Set(who.map(([id]) => runners[id].className));
+  const classes = new Set(who.map(([id]) => runner(id).className));
   const names = ['init', 'Variable', ...classes, ...(schedule.id === 'constant' ? [] : ['schedules'])];
   const optimizers = who.map(
-    ([id, settings]) => `  ${runners[id].name}: ${constructorCall(id, settings, schedule)},`,
+    ([id, settings]) => `  ${runner(id).name}: ${constructorCall(id, settings, schedule)},`,
   );
   const exact = disturbance.kind === 'exact';
   return `import { ${names.join(', ')} } from 'simdescent';
@@ -53,14 +52,12 @@ function constructorCall(
   settings: Settings & { learningRate: number },
   schedule: Written['schedule'],
 ): string {
-  const { className, extra, decays } = runners[id];
+  const { className, extra } = runner(id);
+  const usual = hyperparameters(id);
+  const changed = Object.entries(settings.options).filter(([option, value]) => value !== usual[option]);
   const options = [
     `learningRate: ${rateSource(schedule.id, settings.learningRate, schedule.steps)}`,
-    ...(settings.beta1 === 0.9 ? [] : [`beta1: ${settings.beta1}`]),
-    ...(settings.beta2 === 0.999 ? [] : [`beta2: ${settings.beta2}`]),
-    ...(settings.epsilon === 1e-7 ? [] : [`epsilon: ${settings.epsilon}`]),
-    ...(decays ? [`weightDecay: ${settings.weightDecay}`] : []),
-    ...Object.entries(extra).map(([key, value]) => `${key}: ${value}`),
+    ...Object.entries({ ...extra, ...Object.fromEntries(changed) }).map(([key, value]) => `${key}: ${value}`),
   ];
   return `new ${className}({ ${options.join(', ')} })`;
 }

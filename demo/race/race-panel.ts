@@ -3,7 +3,7 @@
 
 import type { RunnerId } from '../optimizers.ts';
 import { copyText, playbackButtons, showTexts } from '../page/controls.ts';
-import { element, prefersReducedMotion } from '../page/dom.ts';
+import { element, prefersReducedMotion, whileOutOfSight } from '../page/dom.ts';
 import { formatCoordinate } from '../page/format.ts';
 import { currentLink, fromLink, linkChoice, toLink } from '../page/link.ts';
 import { NumberField, share } from '../page/number-field.ts';
@@ -26,7 +26,10 @@ export interface Race {
   readonly start: Point;
   chooseSurface(id: string): void;
   setStart(start: Point): void;
-  adopt(id: RunnerId, learningRate: number, beta2: number): void;
+  /** A learning rate and another hyperparameter for a runner, who comes if it is not there. */
+  adopt(id: RunnerId, learningRate: number, option: string, value: number): void;
+  /** Stands still while somebody else needs the machine. */
+  rest(resting: boolean): void;
   onChange(listener: () => void): void;
 }
 
@@ -48,7 +51,7 @@ export function startRace(): Race {
     tell();
   });
   const fields = new RunnerFields({
-    onSettings: (id) => {
+    onRate: (id) => {
       racers.get(id)?.change(fields.settings(id));
       repeatable &&= steps === 0;
       showCode();
@@ -85,7 +88,7 @@ export function startRace(): Race {
     map,
     element('race-ground', HTMLCanvasElement),
     element('race-front', HTMLCanvasElement),
-    () => ({ surface: choice.surface, start, racers }),
+    () => ({ surface: choice.surface, start, racers, looks: fields.looks }),
     setStart,
   );
   const charts = new RaceCharts();
@@ -113,7 +116,8 @@ export function startRace(): Race {
         steps = 0;
         repeatable = true;
         shareAt = rateShare(fields.schedule.id, fields.schedule.steps);
-        charts.clear();
+        charts.begin(fields.looks);
+        showTexts('race', { 'chart-title': shareAt(0) === null ? 'Loss' : 'Loss, over the schedule' });
         record();
         showCode();
       },
@@ -168,11 +172,14 @@ export function startRace(): Race {
     playback.toggle();
   });
 
+  const panel = element('race', HTMLElement);
+  whileOutOfSight(panel, (out) => playback.rest('out of sight', out));
+
   const at = Number(fromLink('race-at') ?? 0);
   showAmount();
   showSurface();
   playback.restart();
-  element('race-controls', HTMLFieldSetElement).disabled = false;
+  for (const id of ['race-controls', 'race-playback']) element(id, HTMLFieldSetElement).disabled = false;
   if (at > 0) playback.forward(Math.min(at, MOST_STEPS));
   else if (!prefersReducedMotion()) playback.play();
 
@@ -185,10 +192,11 @@ export function startRace(): Race {
     },
     chooseSurface: (id) => choice.choose(id),
     setStart,
-    adopt: (id, learningRate, beta2) => {
-      fields.adopt(id, learningRate, beta2);
+    adopt: (id, learningRate, option, value) => {
+      fields.adopt(id, learningRate, option, value);
       playback.restart();
     },
+    rest: (resting) => playback.rest('measuring', resting),
     onChange: (listener) => listeners.push(listener),
   };
 }

@@ -56,10 +56,10 @@ export function makeRate(id: ScheduleId, rate: number, steps: number): Rate {
   return new schedules[className](config as never);
 }
 
-/** The rate at a step, as a share of the runner's own. */
-export function rateShare(id: ScheduleId, steps: number): (step: number) => number {
+/** The rate at a step, as a share of the runner's own; null where it is always the same. */
+export function rateShare(id: ScheduleId, steps: number): (step: number) => number | null {
   const schedule = makeRate(id, 1, steps);
-  return typeof schedule === 'object' && 'at' in schedule ? (step) => schedule.at(step) : () => 1;
+  return typeof schedule === 'object' && 'at' in schedule ? (step) => schedule.at(step) : () => null;
 }
 
 /** The same as a piece of a program. */

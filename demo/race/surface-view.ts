@@ -2,7 +2,8 @@
 // moves (start, trails, racers). It also turns clicks, drags and arrow keys into a new start. It knows no
 // optimizer.
 import { scaleLinear } from 'd3-scale';
-import { type PerRunner, type RunnerId, runners } from '../optimizers.ts';
+import type { Look } from '../looks.ts';
+import type { RunnerId } from '../optimizers.ts';
 import { onThemeChange, sizedContext, themeColor } from '../page/dom.ts';
 import { type Frame, paintGround } from '../surfaces/heat-map.ts';
 import type { Point, Surface } from '../surfaces/surfaces.ts';
@@ -16,14 +17,12 @@ const START_DECIMALS = 2;
 /** Trail points nearer than this many pixels to the last drawn one are skipped. */
 const TRAIL_RESOLUTION = 0.6;
 
-type Marker = (context: CanvasRenderingContext2D, x: number, y: number, radius: number) => void;
-const markers: PerRunner<Marker> = { adam: circle, adamax: diamond, amsgrad: square, adamw: triangle };
-
 export interface Scene {
   surface: Surface;
   start: Point;
   /** Those that take part. */
   racers: ReadonlyMap<RunnerId, Racer>;
+  looks: ReadonlyMap<RunnerId, Look>;
 }
 
 export class SurfaceView {
@@ -70,7 +69,7 @@ export class SurfaceView {
 
   /** Only what moves. */
   draw(): void {
-    const { start, racers } = this.#scene();
+    const { start, racers, looks } = this.#scene();
     const context = this.#context;
     const { x, y } = this.#frame;
     context.clearRect(0, 0, this.#front.clientWidth, this.#front.clientHeight);
@@ -80,11 +79,13 @@ export class SurfaceView {
     context.clip();
     // Every halo lies below every trail: where several went the same way, one shows in the other's gaps. The
     // solid one is drawn first for the same reason.
-    const trails = [...racers].map(([id, racer]) => [id, this.#trailPath(racer.trail)] as const);
+    const trails = [...racers].map(
+      ([id, racer]) => [looks.get(id) as Look, this.#trailPath(racer.trail)] as const,
+    );
     for (const [, trail] of trails) this.#stroke(trail, '--halo', 5, []);
-    for (const [id, trail] of trails) this.#stroke(trail, runners[id].color, 2.25, runners[id].dash);
+    for (const [{ color, dash }, trail] of trails) this.#stroke(trail, color, 2.25, dash);
     this.#drawStart(start);
-    for (const [id, racer] of racers) this.#drawRacer(id, racer.position);
+    for (const [id, racer] of racers) this.#drawRacer(looks.get(id) as Look, racer.position);
     context.restore();
   }
 
@@ -157,7 +158,7 @@ export class SurfaceView {
   #drawStart(at: Point): void {
     const context = this.#context;
     context.beginPath();
-    circle(context, ...this.#place(at), 9);
+    context.arc(...this.#place(at), 9, 0, 2 * Math.PI);
     context.lineWidth = 3.5;
     context.strokeStyle = themeColor('--paper');
     context.stroke();
@@ -191,51 +192,26 @@ export class SurfaceView {
   }
 
   /** A racer that has left the window waits, hollow, at its edge. */
-  #drawRacer(id: RunnerId, position: Point): void {
+  #drawRacer({ color, mark }: Look, position: Point): void {
     if (!position.every(Number.isFinite)) return;
     const { surface } = this.#scene();
     const inside: Point = [clamp(position[0], surface.x), clamp(position[1], surface.y)];
     const away = inside[0] !== position[0] || inside[1] !== position[1];
     const context = this.#context;
-    context.beginPath();
-    markers[id](context, ...this.#place(inside), 6);
-    context.fillStyle = themeColor(away ? '--paper' : runners[id].color);
-    context.fill();
+    const path = new Path2D(mark);
+    context.save();
+    context.translate(...this.#place(inside));
+    context.fillStyle = themeColor(away ? '--paper' : color);
+    context.fill(path);
     context.lineWidth = 1.75;
-    context.strokeStyle = themeColor(away ? runners[id].color : '--paper');
-    context.stroke();
+    context.strokeStyle = themeColor(away ? color : '--paper');
+    context.stroke(path);
+    context.restore();
   }
 
   #place([x, y]: Point): [number, number] {
     return [this.#frame.x(x), this.#frame.y(y)];
   }
-}
-
-function circle(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
-  context.moveTo(x + radius, y);
-  context.arc(x, y, radius, 0, 2 * Math.PI);
-}
-
-function diamond(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
-  const reach = radius * 1.25;
-  context.moveTo(x, y - reach);
-  context.lineTo(x + reach, y);
-  context.lineTo(x, y + reach);
-  context.lineTo(x - reach, y);
-  context.closePath();
-}
-
-function square(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
-  const reach = radius * 0.9;
-  context.rect(x - reach, y - reach, 2 * reach, 2 * reach);
-}
-
-function triangle(context: CanvasRenderingContext2D, x: number, y: number, radius: number): void {
-  const reach = radius * 1.2;
-  context.moveTo(x, y - reach);
-  context.lineTo(x + reach, y + 0.8 * reach);
-  context.lineTo(x - reach, y + 0.8 * reach);
-  context.closePath();
 }
 
 const clamp = (value: number, [low, high]: readonly [number, number]) => Math.min(high, Math.max(low, value));

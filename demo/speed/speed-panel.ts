@@ -3,6 +3,7 @@
 import { showTexts } from '../page/controls.ts';
 import { element } from '../page/dom.ts';
 import { showError } from '../page/error-box.ts';
+import { formatDuration } from '../page/format.ts';
 import { linkCheck, linkChoice } from '../page/link.ts';
 import {
   BYTES_PER_PARAMETER,
@@ -22,15 +23,30 @@ const ids: readonly ContestantId[] = [
   'tfjs-cpu',
 ];
 
-export function startSpeed(): void {
+/** `onMeasuring`: while it measures, the rest of the page had better stand still. */
+export function startSpeed(onMeasuring: (measuring: boolean) => void): void {
   const size = element('speed-size', HTMLSelectElement);
   const rule = element('speed-rule', HTMLSelectElement);
   const withTensorflow = element('speed-tfjs', HTMLInputElement);
   const button = element('speed-run', HTMLButtonElement);
   const bar = element('speed-progress', HTMLProgressElement);
-  linkChoice(size, () => {});
-  linkChoice(rule, () => {});
-  linkCheck(withTensorflow, () => {});
+  const isTensorflow = (id: ContestantId) => id.startsWith('tfjs');
+  const showTensorflow = () => {
+    for (const id of ids.filter(isTensorflow)) {
+      const row = element(`speed-${id}-time`, HTMLElement).closest('tr') as HTMLElement;
+      row.hidden = !withTensorflow.checked;
+    }
+  };
+  // The figures are about what was measured: another choice takes them away.
+  const forget = () => {
+    if (worker) end('Stopped');
+    else showTexts('speed', { state: 'Not measured yet' });
+    ids.forEach(clearResult);
+  };
+  linkChoice(size, () => forget());
+  linkChoice(rule, () => forget());
+  linkCheck(withTensorflow, showTensorflow);
+  showTensorflow();
   let worker: Worker | null = null;
   let bandwidth = 0;
   let plain = 0;
@@ -39,7 +55,9 @@ export function startSpeed(): void {
     worker?.terminate();
     worker = null;
     button.textContent = 'Measure';
+    bar.value = 0;
     showTexts('speed', { state });
+    onMeasuring(false);
   };
   /** Measures with one worker after the other. */
   const measure = (jobs: readonly SpeedJob[]): void => {
@@ -77,7 +95,8 @@ export function startSpeed(): void {
   };
   button.addEventListener('click', () => {
     if (worker) return end('Stopped');
-    const chosen = ids.filter((id) => withTensorflow.checked || !id.startsWith('tfjs'));
+    const chosen = ids.filter((id) => withTensorflow.checked || !isTensorflow(id));
+    onMeasuring(true);
     ids.forEach(clearResult);
     bar.max = chosen.length;
     bar.value = 0;
@@ -102,8 +121,8 @@ function showResult(
   const gigabytes = (BYTES_PER_PARAMETER * size) / milliseconds / 1e6;
   element(`speed-${id}-bar`, HTMLProgressElement).value = Math.min(1, gigabytes / memory);
   showTexts('speed', {
-    [`${id}-time`]: `${milliseconds.toPrecision(3)} ms`,
-    [`${id}-each`]: `${((1e6 * milliseconds) / size).toFixed(2)} ns`,
+    [`${id}-time`]: formatDuration(milliseconds),
+    [`${id}-each`]: formatDuration(milliseconds / size),
     [`${id}-times`]: `${(plain / milliseconds).toPrecision(2)} ×`,
     [`${id}-memory`]: `${gigabytes.toFixed(1)} GB/s`,
   });

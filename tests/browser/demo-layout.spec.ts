@@ -54,6 +54,41 @@ for (const width of [360, 390, 820, 1440]) {
   });
 }
 
+test('nothing scrolls sideways at any width, with everything open and eight runners', async ({ page }) => {
+  await openPage(page, '#race-runners=adam,adamax,amsgrad,adamw,momentum,ftrl,lion,schedulefreeadamw');
+  await pressStep(page, 2);
+  for (const summary of await page.locator('summary').all()) await summary.click();
+  const wide: string[] = [];
+  for (let width = 320; width <= 1920; width += 20) {
+    await page.setViewportSize({ width, height: 800 });
+    const overlaps = await page.evaluate(() => {
+      const edge = (id: string) => document.querySelector(id)?.getBoundingClientRect() as DOMRect;
+      const [code, side] = [edge('#race-program-box'), edge('.race .side')];
+      return {
+        overflow: document.documentElement.scrollWidth - innerWidth,
+        covered: code.right > side.left + 1 && code.top < side.bottom && code.bottom > side.top,
+      };
+    });
+    if (overlaps.overflow > 0 || overlaps.covered) wide.push(`${width}: ${JSON.stringify(overlaps)}`);
+  }
+  expect(wide).toEqual([]);
+});
+
+for (const [width, height] of [
+  [1366, 657],
+  [390, 844],
+]) {
+  test(`map and Play share one screen of ${width} by ${height}`, async ({ page }) => {
+    await page.setViewportSize({ width, height });
+    await openPage(page);
+    for (const part of ['#race-map', '#race-play']) {
+      await expect(page.locator(part)).toBeInViewport({ ratio: 1 });
+    }
+    const { width: side } = (await page.locator('#race-map').boundingBox()) ?? { width: 0 };
+    expect(side).toBeGreaterThan(300);
+  });
+}
+
 test('the map follows the system from light to dark', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
   await openPage(page);

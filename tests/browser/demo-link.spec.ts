@@ -15,13 +15,14 @@ const clipboard = (page: Page) => page.evaluate(() => navigator.clipboard.readTe
 const cells = ['x', 'y', 'loss'].flatMap((what) =>
   ['adam', 'adamax', 'amsgrad', 'adamw'].map((id) => `#race-${id}-${what}`),
 );
+/** Those whose options are of other kinds. */
+const more = ['nesterov', 'adadelta', 'lion', 'schedulefreeadamw'];
 const figures = (page: Page) => Promise.all(cells.map((cell) => page.locator(cell).innerText()));
 
 async function setUp(page: Page): Promise<void> {
   await page.locator('#race-surface').selectOption('beale');
   await page.locator('#race-map').press('ArrowLeft');
-  await page.locator('#race-amsgrad-on').check();
-  await page.locator('#race-adamw-on').check();
+  for (const id of ['amsgrad', 'adamw']) await page.locator('#race-add').selectOption(id);
   await page.locator('#race-adam-rate').fill('0.03');
   await page.locator('.more summary').click();
   await page.locator('#race-adamax-beta2').fill('0.97');
@@ -38,7 +39,7 @@ test('a link brings back the race at its step, and nothing else stands in it', a
   await page.locator('#race-gradients').selectOption('spikes');
   await page.locator('#race-amount').fill('0.1');
   await page.locator('#basin-beta1').fill('0.8');
-  await page.locator('#digits-adamax-rate').fill('0.02');
+  await page.locator('#digits-right-rate').fill('0.02');
   await pressStep(page, 25);
   const before = await figures(page);
   await page.locator('#race-copy-link').click();
@@ -52,7 +53,7 @@ test('a link brings back the race at its step, and nothing else stands in it', a
   await expect(page.locator('#race-state')).toHaveText('Paused at step 25');
   expect(await figures(page)).toEqual(before);
   expect(await page.locator('#basin-beta1').inputValue()).toBe('0.8');
-  expect(await page.locator('#digits-adamax-rate').inputValue()).toBe('0.02');
+  expect(await page.locator('#digits-right-rate').inputValue()).toBe('0.02');
   // Gradients with spikes make a difference, and the same one for everybody.
   await page.locator('#race-gradients').selectOption('exact');
   await pressStep(page, 25);
@@ -64,6 +65,21 @@ test('a link brings back the race at its step, and nothing else stands in it', a
   await expect(page).toHaveURL(/race-adam-rate=0\.04/);
   await expect(page).not.toHaveURL(/race-at/);
   expect(problems).toEqual([]);
+});
+
+test('links from before any optimizer could race still say the same', async ({ page }) => {
+  const older =
+    '#race-adamax-on=0&race-amsgrad-on=1&race-amsgrad-rate=0.05&basin-rate=0.1&digits-adam-rate=0.01&race-at=3';
+  await openPage(page, older);
+  await expect(page.locator('#race-standing th')).toHaveText(['Adam', 'AMSGrad']);
+  await expect(page.locator('#race-amsgrad-rate')).toHaveValue('0.05');
+  for (const side of ['left', 'right']) await expect(page.locator(`#basin-${side}-rate`)).toHaveValue('0.1');
+  await expect(page.locator('#digits-left-rate')).toHaveValue('0.01');
+  await expect(page.locator('#race-steps')).toHaveText('3');
+  await page.locator('#race-copy-link').click();
+  const link = await clipboard(page);
+  expect(link).toContain('race-runners=adam,amsgrad');
+  expect(link).not.toContain('-on=');
 });
 
 test('an own formula travels in the link; nonsense in a link is ignored', async ({ page }) => {
@@ -97,6 +113,7 @@ test('an own formula travels in the link; nonsense in a link is ignored', async 
 test('the copied program makes the same steps', async ({ page }) => {
   await openPage(page);
   await setUp(page);
+  for (const id of more) await page.locator('#race-add').selectOption(id);
   await pressStep(page, 40);
   await page.locator('#race-copy-code').click();
   const program = await clipboard(page);
@@ -110,8 +127,8 @@ test('the copied program makes the same steps', async ({ page }) => {
     const lines = execFileSync(process.execPath, [file], { encoding: 'utf8', env: plainEnv })
       .trim()
       .split('\n');
-    expect(lines).toHaveLength(4);
-    for (const [index, id] of ['adam', 'adamax', 'amsgrad', 'adamw'].entries()) {
+    expect(lines).toHaveLength(8);
+    for (const [index, id] of ['adam', 'adamax', 'amsgrad', 'adamw', ...more].entries()) {
       const [x, y, loss] = lines[index].split(' ').slice(1).map(Number);
       expect(await figure(page.locator(`#race-${id}-x`))).toBeCloseTo(x, 4);
       expect(await figure(page.locator(`#race-${id}-y`))).toBeCloseTo(y, 4);

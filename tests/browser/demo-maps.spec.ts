@@ -53,10 +53,10 @@ const arrival = (page: Page, optimizer: 'Adam' | 'Adamax', start: number[]) =>
   );
 
 test('each pixel of the basin map is a run of the library', async ({ page }) => {
-  await openMap(page, 'basin', '#basin-rate=0.1&basin-side=128');
+  await openMap(page, 'basin', '#basin-left-rate=0.1&basin-right-rate=0.1&basin-side=128');
   for (const [id, name] of [
-    ['adam', 'Adam'],
-    ['adamax', 'Adamax'],
+    ['left', 'Adam'],
+    ['right', 'Adamax'],
   ] as const) {
     for (const [x, y] of [
       [0.3, 0.3],
@@ -90,16 +90,16 @@ test('other settings make another map; a click on it makes its place the start o
   page,
 }) => {
   await openMap(page, 'basin', '#basin-side=128');
-  const summary = page.locator('#basin-adam-summary');
+  const summary = page.locator('#basin-left-summary');
   const before = await summary.innerText();
-  await page.locator('#basin-rate').fill('0.02');
-  await expect(summary).not.toHaveText(before, { timeout: 20_000 });
-  const slow = await summary.innerText();
-  await page.locator('#basin-rate-slider').press('Home');
-  await expect(summary).not.toHaveText(slow, { timeout: 20_000 });
+  await page.locator('#basin-left-rate').fill('0.02');
+  // What stood there was about the other rate.
+  await expect(summary).not.toHaveText(before, { timeout: 1000 });
+  await expect(summary).toHaveText(/arrive/, { timeout: 20_000 });
+  await page.locator('#basin-left-rate-slider').press('Home');
   await expect(summary).toHaveText(/^0\.\d % arrive/);
 
-  const map = page.locator('#basin-adamax');
+  const map = page.locator('#basin-right');
   const { width, height } = (await map.boundingBox()) ?? { width: 0, height: 0 };
   await map.click({ position: { x: 0.999 * width, y: 0.001 * height } });
   expect(await startPoint(page)).toEqual([5, 5]);
@@ -145,8 +145,8 @@ test('long work can be stopped, and run again', async ({ page }) => {
 test('each cell of the map of the rates is a run of the library; a click races with it', async ({ page }) => {
   await openMap(page, 'rates', '#basin-steps=250');
   for (const [id, name] of [
-    ['adam', 'Adam'],
-    ['adamax', 'Adamax'],
+    ['left', 'Adam'],
+    ['right', 'Adamax'],
   ] as const) {
     for (const [x, y] of [
       [0.3, 0.3],
@@ -179,9 +179,48 @@ test('each cell of the map of the rates is a run of the library; a click races w
     const [rate, beta2] = numbersIn(
       (await page.locator(`#rates-${id}-reading`).innerText()).replace('β₂', ''),
     );
-    expect(await page.locator(`#race-${id}-rate`).inputValue()).toBe(String(rate));
-    expect(await page.locator(`#race-${id}-beta2`).inputValue()).toBe(String(beta2));
+    expect(await page.locator(`#race-${name.toLowerCase()}-rate`).inputValue()).toBe(String(rate));
+    expect(await page.locator(`#race-${name.toLowerCase()}-beta2`).inputValue()).toBe(String(beta2));
     expect(await figure(page.locator('#race-steps'))).toBe(0);
   }
+  expect(problems).toEqual([]);
+});
+
+test('any optimizer has maps, over any of its hyperparameters, also where steps depend on the place', async ({
+  page,
+}) => {
+  const hash =
+    '#maps-left-who=sgd&maps-right-who=ftrl&basin-left-rate=0.01&basin-right-rate=0.5&basin-side=128&basin-steps=100&race-surface=ravine';
+  await openMap(page, 'basin', hash);
+  await expect(page.locator('#basin-left-summary')).toHaveText(/^\d+\.\d % arrive/);
+  await page.locator('#rates-maps').scrollIntoViewIfNeeded();
+  await expect(page.locator('#rates-state')).toHaveText('Complete', { timeout: 30_000 });
+  for (const [side, name, option] of [
+    ['left', 'SGD', 'momentum'],
+    ['right', 'Ftrl', 'initialAccumulatorValue'],
+  ] as const) {
+    const [rate, value, loss] = numbersIn(
+      (await readAt(page, `rates-${side}`, 0.6, 0.6)).replace(/rate|momentum|initial sum/g, ''),
+    );
+    const expected = await page.evaluate(
+      ([name, learningRate, option, value]) => {
+        const { SGD, Ftrl, Variable } = globalThis.simdescent;
+        const variable = new Variable(new Float32Array([-1.7, -0.6]), { name: 'point' });
+        const runner = new { SGD, Ftrl }[name]({ learningRate, [option]: value });
+        runner.build([variable]);
+        for (let step = 0; step < 100; step++) {
+          const [x, y] = variable.value;
+          variable.gradient.set([0.1 * (x + y) + 10 * (x - y), 0.1 * (x + y) - 10 * (x - y)]);
+          runner.step();
+        }
+        const [x, y] = variable.value;
+        return 0.05 * (x + y) ** 2 + 5 * (x - y) ** 2;
+      },
+      [name, rate, option, value] as const,
+    );
+    expect(loss / expected, name).toBeCloseTo(1, 1.9);
+  }
+  await page.locator('#rates-right').click({ position: { x: 150, y: 60 } });
+  await expect(page.locator('#race-ftrl-rate')).toBeVisible();
   expect(problems).toEqual([]);
 });

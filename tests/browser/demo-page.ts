@@ -36,6 +36,14 @@ export async function figure(cell: Locator): Promise<number> {
   return Number.parseFloat(text.replace('−', '-').replace('e−', 'e-'));
 }
 
+const units: Record<string, number> = { s: 1000, ms: 1, µs: 1e-3, ns: 1e-6 };
+
+/** A duration of the page in milliseconds. */
+export async function duration(cell: Locator): Promise<number> {
+  const [size, unit] = (await cell.innerText()).split(' ');
+  return Number(size) * units[unit];
+}
+
 export async function startPoint(page: Page): Promise<number[]> {
   const text = (await page.locator('#race-start').innerText()).replaceAll('−', '-');
   return JSON.parse(text.replace('(', '[').replace(')', ']'));
