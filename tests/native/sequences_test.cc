@@ -94,7 +94,7 @@ class Sequences : public ::testing::TestWithParam<Place> {};
 
 TEST_P(Sequences, HaveTheBitsOfTheReference) {
   Random random(2027);
-  for (uint32_t k = 0; k < 100 && !HasFatalFailure(); k++) run(random, GetParam());
+  for (uint32_t k = 0; k < 80 && !HasFatalFailure(); k++) run(random, GetParam());
 }
 
 INSTANTIATE_TEST_SUITE_P(Places, Sequences,
