@@ -10,7 +10,8 @@ namespace {
 
 // For small things (rows, lists), whose memory nobody asks for beforehand and which cannot fail but by a
 // trap: when there is no more, they get this, and no array is made until it could be set aside again.
-constexpr uint32_t kept = 1 << 20;  // bytes
+constexpr uint32_t kept = 1 << 20;          // bytes
+constexpr uint32_t small_memory = 4 << 20;  // so far no machine is short of it, and nothing is set aside
 void* reserve = nullptr;
 
 void spend() {
@@ -48,9 +49,13 @@ bool has_room(uint32_t bytes) {
 float* allocate(uint32_t n, Role role) {
   const bool large = staggered(n);
   const uint64_t bytes = uint64_t(n) * sizeof(float);
-  if (bytes + 2 * page > UINT32_MAX || !has_reserve()) return nullptr;
+  if (bytes + 2 * page > UINT32_MAX) return nullptr;
   void* block = large ? std::malloc(size_t(bytes + 2 * page)) : nullptr;
   if (large ? !block : posix_memalign(&block, 16, size_t(bytes + (bytes == 0)))) return nullptr;
+  if (reinterpret_cast<uintptr_t>(block) + bytes > small_memory && !has_reserve()) {
+    std::free(block);
+    return nullptr;
+  }
   char* array = static_cast<char*>(block);
   if (large) {
     const uintptr_t pages = (reinterpret_cast<uintptr_t>(block) + sizeof block + page - 1) / page;

@@ -317,10 +317,7 @@ void Optimizer::end() {
   if (updating()) advance(rule_, hypers, {groups_[0].rate, updates() + 1, dialect}, scalars);
   const bool reset = updating() && accumulation_steps;
   const bool averages = !state_.empty() && state_[0].averages;  // all rows have one somewhere, or none
-  if (!reset && !averages) {
-    iterations++;
-    return;
-  }
+  if (!reset && !averages) return count();
   step_++;
   for (uint32_t j = 0; j < count_; j++) state_[list_[j].row].last = step_;
   for (uint32_t i = 0; i < rows_.size(); i++) {
@@ -333,7 +330,16 @@ void Optimizer::end() {
     }
     if (r.avg && r.w && overwriting()) std::memcpy(r.w, r.avg, r.n * sizeof(float));
   }
-  iterations++;
+  count();
+}
+
+// Where the counter ends it goes back by half, in whole periods of what is counted in it: what comes next
+// comes when it would have come, and no power of a decay is anything but 0 so far out.
+void Optimizer::count() {
+  if (++iterations != UINT32_MAX) return;
+  const uint64_t period = uint64_t(std::max(accumulation_steps, 1u)) * std::max(overwrite_frequency, 1u);
+  const uint32_t half = uint32_t(1) << 31;
+  iterations -= uint32_t(half / period * period);
 }
 
 void Optimizer::plan_only(uint32_t row, double rate) {

@@ -159,6 +159,7 @@ class Optimizer {
   float* next_sums(State& state, uint32_t part);
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);
   void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at);
+  void count();
   void choose_stages();
   void arrange();
   void clip_by_global_norm();

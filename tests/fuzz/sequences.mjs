@@ -471,7 +471,7 @@ export function runSequences({ runs, milliseconds, seed, isLarge = false }) {
 }
 
 /** A failing sequence as a program. */
-function asCode({ counterexample: [setting, list], errorInstance, seed }) {
+export function asCode({ counterexample: [setting, list], errorInstance, seed }) {
   return [
     `${errorInstance?.message}, after ${list.length} calls (seed ${seed}):`,
     `const world = new World(${JSON.stringify(setting)});`,

@@ -77,6 +77,23 @@ TEST(Optimizer, CountsCallsAndUpdates) {
   }
 }
 
+TEST(Optimizer, TheCounterEndsWithoutLosingItsPhase) {
+  for (const uint32_t steps : {0u, 3u, 7u}) {
+    Options o;
+    o.averages = true, o.accumulation_steps = steps, o.overwrite_frequency = 5;
+    Driver driver(0, o, {{1}});
+    driver.optimizer.set_rate(0, 0.1);
+    driver.optimizer.iterations = 0xfffffffeu;
+    for (uint64_t call = 0xfffffffeu; call < 0x100000040u; call++) {
+      const uint64_t updates = steps ? call / steps : call;
+      EXPECT_EQ(driver.optimizer.updating(), steps == 0 || (call + 1) % steps == 0) << call;
+      EXPECT_EQ(driver.optimizer.overwriting(), (updates + 1) % 5 == 0) << call;
+      EXPECT_GT(driver.optimizer.iterations, 0x7fffffffu);
+      driver.step({Floats{1}});
+    }
+  }
+}
+
 TEST(Optimizer, IterationsMayBeSet) {
   Driver d(adam, {}, {{0}});
   d.optimizer.set_rate(0, 1);

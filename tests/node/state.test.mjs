@@ -28,6 +28,32 @@ test('a count of calls beyond 2³¹ is saved as the largest that Keras has, and 
   }
 });
 
+test('a count of calls beyond 2³¹ is saved with the phase of accumulation and overwriting', () => {
+  const options = { gradientAccumulationSteps: 3, useEma: true, emaOverwriteFrequency: 2 };
+  const make = (values) => {
+    const variable = new Variable(values);
+    const optimizer = new Adam({ learningRate: 0.1, ...options });
+    optimizer.build([variable]);
+    return { variable, optimizer };
+  };
+  const one = make([1, 2]);
+  const step = ({ optimizer }, k) => optimizer.apply([Float32Array.of(k, -1)]);
+  one.optimizer.iterations = Math.floor((2 ** 31 - 1) / 3);
+  for (let k = 0; k < 9; k++) {
+    const other = make(one.variable.value.slice());
+    other.optimizer.loadState(one.optimizer.serializeState());
+    for (let j = 0; j < 7; j++) {
+      const twin = make(one.variable.value.slice());
+      twin.optimizer.loadState(one.optimizer.serializeState());
+      step(one, j);
+      step(other, j);
+      step(twin, j);
+      assertSameBits(other.variable.value, one.variable.value, `${k}, ${j}`);
+      assertSameBits(twin.variable.value, one.variable.value, `${k}, ${j}`);
+    }
+  }
+});
+
 const PATHS = ['emb/table', 'dense/kernel', 'dense/bias'];
 const SIZES = [12, 17000, 3];
 

@@ -29,6 +29,11 @@ export interface Member {
 const flags = usage.storage | usage.copySrc | usage.copyDst;
 let made = 0;
 
+const written = new WeakSet<GPUBuffer>();
+
+/** Whether the weights of some variable are in it, so that a step may write where it reads a gradient. */
+export const holdsWeights = (buffer: GPUBuffer): boolean => written.has(buffer);
+
 export class Block {
   readonly id = made++;
   /** What a shader sees as the weights. */
@@ -50,6 +55,7 @@ export class Block {
     this.#context = context;
     const [{ weights }] = parts;
     const { shared, padded } = weights;
+    written.add(weights.buffer);
     this.unit = weights.size % 16 === 0 || padded ? 4 : 1;
     this.weights = shared ? { buffer: weights.buffer, offset: 0, size: weights.buffer.size } : weights;
     let length = 0;

@@ -253,9 +253,9 @@ export class Encoder {
     let uniform = bounds.get(target.row);
     if (!uniform) {
       const [least, most, share, unit] = range;
-      const rate = Number.isNaN(share) ? 1 : share;
-      const words = new Uint32Array([...split, Number(unit), 0, 0, 0, 0]);
-      new Float32Array(words.buffer).set([least, most, rate, 1 - rate], 4);
+      const kind = unit ? 1 : Number.isNaN(share) ? 0 : 2; // UnitNorm, MaxNorm, MinMaxNorm
+      const words = new Uint32Array([...split, kind, 0, 0, 0, 0]);
+      new Float32Array(words.buffer).set([least, most, share, 1 - share], 4);
       uniform = frozen(context, 'a constraint', words, usage.uniform);
       bounds.set(target.row, uniform);
     }

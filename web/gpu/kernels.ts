@@ -116,7 +116,7 @@ ${main}
 
 /** cpp/kernels/constrain.h: one workgroup for each norm over the axis of [outer, axis, inner]. */
 const constrain = `${frame(64)}
-struct Bounds { outer: u32, axis: u32, inner: u32, unit: u32, least: f32, most: f32, rate: f32, rest: f32 }
+struct Bounds { outer: u32, axis: u32, inner: u32, kind: u32, least: f32, most: f32, rate: f32, rest: f32 }
 @group(0) @binding(0) var<storage, read_write> w: array<f32>;
 @group(0) @binding(1) var<uniform> bounds: Bounds;
 var<workgroup> shared_sums: array<f32, threads>;
@@ -133,11 +133,11 @@ ${main}
   workgroupBarrier();
   let norm = sqrt(shared_sums[0]);
   let bounded = min(max(norm, bounds.least), bounds.most);
-  let desired = select(bounded, bounds.rate * bounded + bounds.rest * norm, bounds.rate != 1.0);
+  let desired = select(bounded, bounds.rate * bounded + bounds.rest * norm, bounds.kind == 2u);
   let divisor = 1e-7 + norm;
   for (var a = thread; a < bounds.axis; a += threads) {
     let i = first + a * bounds.inner;
-    w[i] = select(w[i] * (desired / divisor), w[i] / divisor, bounds.unit == 1u);
+    w[i] = select(w[i] * (desired / divisor), w[i] / divisor, bounds.kind == 1u);
   }
 }`;
 

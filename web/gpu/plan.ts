@@ -5,7 +5,7 @@ import type { Core } from '../engine/core.js';
 import { row } from '../engine/facts.js';
 import type { DeviceRange } from '../step/remote.js';
 import type { Rows } from '../step/sparse.js';
-import type { Block, Member } from './blocks.js';
+import { type Block, holdsWeights, type Member } from './blocks.js';
 import type { Context, Range } from './context.js';
 import { type Control, none, type Span } from './control.js';
 import type { ShaderKind } from './programs.js';
@@ -190,11 +190,12 @@ export class Plan {
   }
 }
 
-/** Whether a shader can read a gradient where it is: alone in its block, aligned, and in fours if need be. */
+/** Whether a shader can read a gradient where it is: no weights, alone in its block, aligned, in fours if need be. */
 export function readsInPlace(context: Context, { block, target }: Member, from: Range): boolean {
   const storage = 128;
   return (
     block.members.length === 1 &&
+    !holdsWeights(from.buffer) &&
     (from.buffer.usage & storage) !== 0 &&
     from.offset % context.alignment === 0 &&
     target.size % block.unit === 0

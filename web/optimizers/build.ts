@@ -138,12 +138,20 @@ export class Build implements Building {
     const iteration = scalarEntry(
       `${name}/iteration`,
       'int32',
-      () => Math.min(this.iterations, 2 ** 31 - 1), // Keras' type; nothing depends on the count so far out
+      () => this.#saved(),
       (x) => {
         this.iterations = x;
       },
     );
     return [iteration, ...rateEntries(name, options), ...(executor ? builtEntries(name, executor) : [])];
+  }
+
+  /** The count in Keras' type: so far out nothing depends on it but when the next accumulation, or overwrite, is due. */
+  #saved(): number {
+    const { gradientAccumulationSteps, emaOverwriteFrequency } = this.#options.values;
+    const period = (gradientAccumulationSteps || 1) * ((emaOverwriteFrequency as number | null) || 1);
+    const beyond = Math.max(0, this.iterations - (2 ** 31 - 1));
+    return this.iterations - Math.ceil(beyond / period) * period;
   }
 
   /** Whether weight decay leaves it alone, by `exclude` or by its group. */
