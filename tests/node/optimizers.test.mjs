@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { init, LossScaleOptimizer, optimizers, Variable } from '../../dist/index.js';
+import { AdamW, init, LossScaleOptimizer, optimizers, Variable } from '../../dist/index.js';
 import { every as elementWise, whole } from './every.mjs';
 import { assertSameBits, assertSameSnapshot, randomFloats, root, snapshot } from './helpers.mjs';
 import { again, assertSameArrays, mix, outcome, places, sparseAndDense } from './mixes.mjs';
