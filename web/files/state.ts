@@ -294,15 +294,6 @@ export function writings(
     make,
     weights.map(({ shape }) => shape.length),
   );
-  if (
-    partsOf(optimizer)
-      .state.whole()
-      .some(({ apart }) => apart?.())
-  )
-    throw new RangeError(
-      `${what}: with compat: 'torch' the variables have made different numbers of updates, for which Keras has no place; ` +
-        'use saveTorch or serializeState().',
-    );
   const state = optimizer.variables;
   const fits =
     state.length === layout.length &&
