@@ -43,7 +43,8 @@ type States = ReadonlyMap<number, ReadonlyMap<string, string>>;
  * parameter goes on with its own count of steps; one without a state, which never had a gradient, starts at zero.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
- *   optimizer, other options that differ between groups, and another count or shape of variables; Error before `init()`. Then nothing has changed.
+ *   optimizer, other options that differ between groups, and another count or shape of variables; Error before
+ *   `init()`. Then nothing has changed.
  */
 export function openTorch(
   safetensorsBytes: Uint8Array | ArrayBuffer,
@@ -95,7 +96,7 @@ export function openTorch(
   return optimizer;
 }
 
-/** What parameters have for themselves, who have not the most steps. */
+/** What parameters have for themselves that have not made the most steps. */
 function countApart(
   optimizer: Optimizer,
   steps: readonly number[],
