@@ -22,6 +22,7 @@ void set_hyper(Optimizer& o, uint32_t k, double x) { o.hypers[k] = x; }
 float scalar(const Optimizer& o, uint32_t k) { return o.scalars[k]; }
 void set_scalar(Optimizer& o, uint32_t k, float x) { o.scalars[k] = x; }
 uint32_t dialect(const Optimizer& o) { return uint32_t(o.dialect); }
+uint32_t iterations(const Optimizer& o) { return o.iterations; }
 void set_dialect(Optimizer& o, uint32_t x) { o.dialect = Dialect(x); }
 
 void add(Optimizer& o, uint32_t n, uint32_t weights, bool averages, bool accumulates) {
@@ -98,7 +99,12 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .property("accumulationSteps", &Optimizer::accumulation_steps)
       .property("overwriteFrequency", &Optimizer::overwrite_frequency)
       .property("emaMomentum", &Optimizer::ema_momentum)
-      .property("iterations", &Optimizer::iterations)
+      .property("iterations", &iterations, &Optimizer::count_from)
+      .function("apart", &Optimizer::apart)
+      .function("updatesOf", &Optimizer::updates_of)
+      .function("setUpdates", &Optimizer::set_updates)
+      .function("scalarOf", &Optimizer::scalar_of)
+      .function("setScalarOf", &Optimizer::set_scalar_of)
       .function("setHyper", &set_hyper)
       .function("scalar", &scalar)
       .function("setScalar", &set_scalar)

@@ -131,6 +131,46 @@ void Optimizer::set_rate(uint32_t group, double rate) {
   if (group < groups_.size()) groups_[group].rate = rate;  // a group may have no variable
 }
 
+void Optimizer::count_from(uint32_t calls) {
+  iterations = calls;
+  if (!std::exchange(apart_, false)) return;
+  for (State& state : state_) state.apart = false;
+  arranged_ = none;
+}
+
+// With the count and the scalars of all, as they are before this update.
+void Optimizer::set_apart(State& state) {
+  if (state.apart) return;
+  state.apart = apart_ = true;
+  state.updates = updates();
+  state.scalars = scalars;
+  arranged_ = none;
+}
+
+void Optimizer::set_updates(uint32_t row, uint32_t count) {
+  if (count == updates_of(row)) return;
+  set_apart(state_[row]);
+  state_[row].updates = count;
+}
+
+void Optimizer::set_scalar_of(uint32_t row, uint32_t k, float x) {
+  if (x == scalar_of(row, k)) return;
+  set_apart(state_[row]);
+  state_[row].scalars[k] = x;
+}
+
+// Of an update: rows without a gradient stay where they are, and those that already did count on.
+void Optimizer::count_apart() {
+  for (State& state : state_) {
+    if (state.last != step_) {
+      set_apart(state);
+    } else if (state.apart) {
+      advance(rule_, hypers, next(state, groups_[state.group].rate), state.scalars);
+      state.updates++;
+    }
+  }
+}
+
 Entry* Optimizer::reserve(uint32_t count) {
   if (list_.size() < count) list_.resize(count), sums_.resize(count), runs_.resize(count);
   return list_.data();
@@ -179,9 +219,13 @@ void Optimizer::choose_stages() {
   stages_.decay = decays;
 
   for (Group& group : groups_) {
-    coefficients(rule_, hypers, {group.rate, updates() + 1, dialect}, scalars, group.coef);
+    coefficients(rule_, hypers, next(group.rate), scalars, group.coef);
     group.pipe = pipe;
     group.pipe.rate = float(group.rate);
+    if (dialect == Dialect::torch) {  // w * fl(1 - rate * decay), and -0 is what nothing changes by
+      group.pipe.keep = float(1 - group.rate * weight_decay);
+      group.pipe.decay = -0.f;
+    }
   }
 }
 
@@ -197,7 +241,7 @@ void Optimizer::arrange() {
     if (state.excluded) stages.decay = stages.l2 = false;
     stages.average = state.averages;
     r.g = e.g;
-    r.coef = group.coef;
+    r.coef = state.apart ? state.coef : group.coef;
     r.pipe = &group.pipe;
     r.stages = stages.word();
     if (whole_) r.sums = room_;
@@ -213,10 +257,16 @@ void Optimizer::arrange() {
 }
 
 void Optimizer::begin(uint32_t count, bool changed) {
+  if (apart_ && dialect != Dialect::torch) count_from(iterations);
   choose_stages();
   if (changed || count != count_ || arranged_ != stages_.word()) {
     count_ = count;
     arrange();
+  }
+  for (uint32_t j = 0; apart_ && j < count_; j++) {
+    State& state = state_[list_[j].row];
+    if (!state.apart) continue;
+    coefficients(rule_, hypers, next(state, groups_[state.group].rate), state.scalars, state.coef);
   }
   if (!updating() || !(clipnorm > 0 || global_clipnorm > 0)) return;
   for (uint32_t j = 0; j < count; j++) {
@@ -314,12 +364,16 @@ void Optimizer::average_chunk(uint32_t row, uint32_t from, uint32_t count) {
 }
 
 void Optimizer::end() {
-  if (updating()) advance(rule_, hypers, {groups_[0].rate, updates() + 1, dialect}, scalars);
   const bool reset = updating() && accumulation_steps;
   const bool averages = !state_.empty() && state_[0].averages;  // all rows have one somewhere, or none
+  const bool counts = updating() && dialect == Dialect::torch && (apart_ || count_ < rows_.size());
+  if (reset || averages || counts) {
+    step_++;
+    for (uint32_t j = 0; j < count_; j++) state_[list_[j].row].last = step_;
+  }
+  if (counts) count_apart();
+  if (updating()) advance(rule_, hypers, next(groups_[0].rate), scalars);
   if (!reset && !averages) return count();
-  step_++;
-  for (uint32_t j = 0; j < count_; j++) state_[list_[j].row].last = step_;
   for (uint32_t i = 0; i < rows_.size(); i++) {
     Row& r = rows_[i];
     if (!state_[i].here) continue;
@@ -345,7 +399,8 @@ void Optimizer::count() {
 void Optimizer::plan_only(uint32_t row, double rate) {
   static float coef[max_coefs];
   static const Pipe<float> identity;
-  coefficients(rule_, hypers, {rate, updates() + 1, dialect}, scalars, coef);
+  const State& state = state_[row];
+  coefficients(rule_, hypers, next(state, rate), scalars_of(state), coef);
   rows_[row].coef = coef;
   rows_[row].pipe = &identity;
   rows_[row].stages = Stages{}.word();

@@ -39,7 +39,7 @@ class Optimizer {
   double loss_scale = 1;
   uint32_t accumulation_steps = 0, overwrite_frequency = 0;  // 0: off
   double ema_momentum = 0.99;
-  uint32_t iterations = 0;  // calls, also those that only accumulate
+  uint32_t iterations = 0;  // calls, also those that only accumulate; to be set: `count_from`
   Scalars scalars;          // the rule's, in its order
 
   // A row to be built. Null `weights`: they live in a foreign heap.
@@ -63,6 +63,16 @@ class Optimizer {
   void exclude_from_decay(uint32_t row) { state_[row].excluded = true, arranged_ = none; }
   void set_group(uint32_t row, uint32_t group);
   const Row& row(uint32_t i) const { return rows_[i]; }
+
+  // From here on all variables have made so many calls.
+  void count_from(uint32_t calls);
+  // PyTorch counts the updates of each variable: one that had no gradient stays behind, with coefficients of
+  // its own and the rule's scalars as they are at its count. Whether there is one:
+  bool apart() const { return apart_; }
+  uint32_t updates_of(uint32_t row) const { return state_[row].apart ? state_[row].updates : updates(); }
+  void set_updates(uint32_t row, uint32_t count);
+  float scalar_of(uint32_t row, uint32_t k) const { return scalars_of(state_[row])[k]; }
+  void set_scalar_of(uint32_t row, uint32_t k, float x);
 
   // Learning rates: group 0 is the optimizer's own.
   void set_rate(uint32_t group, double rate);
@@ -129,10 +139,12 @@ class Optimizer {
     bool averages = false, accumulates = false;
     bool excluded = false;
     uint32_t group = 0, last = 0;  // `last`: the step it last took part in
-    Pipe<float> clipped;           // the group's pipe with this variable's own norm
-    // Of a rule in two passes: its own coefficients, its sums or those of its parts, and how long these are
-    // at most.
-    float coef[max_coefs];
+    bool apart = false;            // it counts by itself, from the first update that it has missed on:
+    uint32_t updates = 0;
+    Scalars scalars{};
+    Pipe<float> clipped;    // the group's pipe with this variable's own norm
+    float coef[max_coefs];  // of one that counts by itself, or of a rule in two passes
+    // Of a rule in two passes: its sums or those of its parts, and how long these are at most.
     std::vector<float> sums;
     uint32_t summed = 0, part = 0;
   };
@@ -151,6 +163,15 @@ class Optimizer {
   struct Run {
     uint32_t first, count;
   };
+
+  // The update that comes next, of all variables or of one.
+  Step next(double rate) const { return {rate, updates() + 1, dialect}; }
+  Step next(const State& s, double rate) const {
+    return {rate, (s.apart ? s.updates : updates()) + 1, dialect};
+  }
+  const Scalars& scalars_of(const State& s) const { return s.apart ? s.scalars : scalars; }
+  void set_apart(State& state);
+  void count_apart();
 
   bool make(uint32_t first, uint32_t last);
   bool make_room();
@@ -183,6 +204,7 @@ class Optimizer {
   float *whole_weights_ = nullptr, *whole_gradient_ = nullptr, *room_ = nullptr;
   const uint32_t terms_;  // how many sums the first pass has; 0 where there is one pass
   bool first_pass_ = false;
+  bool apart_ = false;
   uint32_t count_ = 0, run_count_ = 0, step_ = 0;
   Stages stages_;                        // of this step, of a row that decays and has no average
   static constexpr uint32_t none = ~0u;  // no Stages::word()

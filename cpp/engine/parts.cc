@@ -141,7 +141,7 @@ bool Optimizer::next_pass() {
     const float* parts = state.sums.data();
     float sums[max_sums];
     add_up(r.n, state.part, terms_, parts, sums);
-    std::memcpy(state.coef, groups_[state.group].coef, sizeof state.coef);
+    if (!state.apart) std::memcpy(state.coef, groups_[state.group].coef, sizeof state.coef);
     resolve(rule_, sums, state.coef);
     r.coef = state.coef;
     const Stages before = Stages::of(r.stages);

@@ -32,6 +32,14 @@ struct Adagrad {
 struct TorchAdagrad : Adagrad {
   static constexpr std::string_view name = "torch_adagrad";
 
+  struct Hyper {
+    FIELDS(double, initial_accumulator_value = 0.1, epsilon = 1e-7, lr_decay = 0);
+  };
+
+  static Coef<float> coef(const Hyper& h, const Step& at) {
+    return {float(at.rate / (1 + h.lr_decay * (at.t - 1))), float(h.epsilon)};
+  }
+
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
     s[0] = s[0] + g * g;

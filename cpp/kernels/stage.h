@@ -66,8 +66,9 @@ struct Pipe {
          mean = 1,              // 1 / accumulation steps, where that is exact
          clip = 1, divide = 1,  // clipnorm c and max(norm, c); or the global factor k and 1
          lo = -__builtin_inff(), hi = __builtin_inff(),  // clipvalue
-         decay = 0, rate = 0,                            // decoupled weight decay, times the learning rate
-         momentum = 0, complement = 1,                   // of the moving average
+         decay = 0, rate = 0,
+         keep = 1,  // decoupled weight decay, times the learning rate; PyTorch's is in `keep`
+         momentum = 0, complement = 1,     // of the moving average
          unscale = 1, steps = 1, l2 = 0);  // general only: loss scale, accumulation steps, L2 factor
 };
 
@@ -110,8 +111,12 @@ template <class V>
 }
 
 template <class V>
+[[gnu::always_inline]] inline V pull(const Pipe<V>& k, V w) {
+  return (w * k.decay) * k.rate;
+}
+template <class V>
 [[gnu::always_inline]] inline V decay(const Pipe<V>& k, V w) {
-  return w - (w * k.decay) * k.rate;
+  return w * k.keep - pull(k, w);
 }
 
 template <class V>

@@ -182,13 +182,22 @@ template <class R, class V>
   (std::make_index_sequence<R::slots.size()>{});
 }
 
-// The passes of a rule's loop that does not have them itself.
+// The passes of a rule's loop that does not have them itself. Of the decay only what is needed: here nothing
+// hides a multiplication by 1.
 [[gnu::noinline]] inline void decay(const Row& r, uint32_t from, uint32_t count) {
   float* const w = r.w + from;
-  each(
-      *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-        decay(k, V::load(w + i)).store(w + i);
-      });
+  if (r.pipe->keep == 1) {
+    each(
+        *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+          const V x = V::load(w + i);
+          (x - pull(k, x)).store(w + i);
+        });
+  } else {
+    each(
+        *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+          decay(k, V::load(w + i)).store(w + i);
+        });
+  }
 }
 [[gnu::noinline]] inline void average(const Row& r, uint32_t from, uint32_t count) {
   average(r.part(from, count, nullptr, r.w + from));

@@ -114,6 +114,7 @@ TEST_P(Pipeline, EveryDialect) {
   for (const Dialect dialect : {Dialect::keras, Dialect::optimizer_v2, Dialect::torch}) {
     for (const bool adaptive : {false, true}) {
       Options o;
+      o.accumulation_steps = adaptive ? 2 : 0;
       o.hypers = {{"beta_1", 0.8}, {"beta_2", 0.9}, {"epsilon", 1e-3}, {"adaptive_epsilon", adaptive}};
       o.dialect = dialect;
       o.decays = true, o.weight_decay = 0.1;

@@ -64,11 +64,12 @@ Floats first_slot(uint32_t rule, size_t k, const HyperMap& given, const Floats& 
 }
 
 Reference::Reference(uint32_t rule, const Options& options, const std::vector<Floats>& weights)
-    : options(options), scalars(first_scalars(rule)), rule_(rule) {
+    : options(options), rule_(rule) {
   for (const Floats& w : weights) {
     ReferenceVariable v;
     v.w = w;
     v.acc = v.avg = Floats(w.size());
+    v.scalars = first_scalars(rule);
     for (size_t k = 0; k < slots(rule).size(); k++) v.slots.push_back(first_slot(rule, k, options.hypers, w));
     variables.push_back(v);
   }
@@ -96,12 +97,19 @@ void Reference::step(const Gradients& gradients) {
     for (auto& [v, g] : present) {
       for (size_t i = 0; o.l2 != 0 && !v->excluded && i < g.size(); i++) g[i] = g[i] + v->w[i] * float(o.l2);
       if (o.decays && !v->excluded) {
-        for (float& w : v->w) w = w - (w * float(o.weight_decay)) * float(v->rate);
+        const float kept = float(1 - v->rate * o.weight_decay);
+        for (float& w : v->w)
+          w = o.dialect == Dialect::torch ? w * kept : w - (w * float(o.weight_decay)) * float(v->rate);
       }
-      apply_rule(*v, g, updates + 1);
+      apply_rule(*v, g);
     }
-    for (ReferenceVariable& v : variables) v.acc.assign(v.acc.size(), 0);
-    advance(rule_, hypers_of(rule_, o.hypers), {0, updates + 1, o.dialect}, scalars);
+    for (size_t k = 0; k < variables.size(); k++) {
+      ReferenceVariable& v = variables[k];
+      v.acc.assign(v.acc.size(), 0);
+      if (o.dialect == Dialect::torch && !gradients[k]) continue;
+      v.updates++;
+      advance(rule_, hypers_of(rule_, o.hypers), {0, v.updates, o.dialect}, v.scalars);
+    }
   }
   if (o.averages) {
     const float momentum = updates ? float(o.ema_momentum) : 0;
@@ -143,10 +151,10 @@ void Reference::clip(Present& present) const {
   }
 }
 
-void Reference::apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) const {
+void Reference::apply_rule(ReferenceVariable& v, const Floats& g) const {
   float coef[max_coefs];
   const auto hypers = hypers_of(rule_, options.hypers);
-  coefficients(rule_, hypers, {v.rate, t, options.dialect}, scalars, coef);
+  coefficients(rule_, hypers, {v.rate, v.updates + 1, options.dialect}, v.scalars, coef);
   const auto elements = [&](size_t i, float*(&at)[max_slots]) {
     for (size_t k = 0; k < v.slots.size(); k++) at[k] = &v.slots[k][i];
   };

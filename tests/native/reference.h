@@ -53,6 +53,8 @@ struct ReferenceVariable {
   std::vector<Floats> slots;
   bool excluded = false;
   double rate = 0;
+  uint32_t updates = 0;  // of Dialect::torch: those that it had a gradient for
+  Scalars scalars{};
 };
 
 class Reference {
@@ -64,13 +66,12 @@ class Reference {
   Options options;
   std::vector<ReferenceVariable> variables;
   uint32_t calls = 0;
-  Scalars scalars;
 
  private:
   using Present = std::vector<std::pair<ReferenceVariable*, Floats>>;
 
   void clip(Present& present) const;
-  void apply_rule(ReferenceVariable& v, const Floats& g, uint32_t t) const;
+  void apply_rule(ReferenceVariable& v, const Floats& g) const;
 
   uint32_t rule_;
 };

@@ -234,7 +234,7 @@ TEST(Shader, SpellsOutTheFormula) {
                     v = "(e.s1 + (((e.g * e.g) - e.s1) * T(r.coef.one_minus_beta2)))";
   EXPECT_EQ(adam.at("s0"), m);
   EXPECT_EQ(adam.at("s1"), v);
-  EXPECT_EQ(adam.at("w"), "((e.w - ((e.w * T(r.pipe.decay)) * T(r.pipe.rate))) - ((" + m +
+  EXPECT_EQ(adam.at("w"), "(((e.w * T(r.pipe.keep)) - ((e.w * T(r.pipe.decay)) * T(r.pipe.rate))) - ((" + m +
                               " * T(r.coef.alpha)) / (sqrt(" + v + ") + T(r.coef.epsilon))))");
   EXPECT_EQ(adam.size(), 3u);
 

@@ -5,9 +5,9 @@ import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
 import { promisify } from 'node:util';
-import { init, LossScaleOptimizer, optimizers, Variable } from '../../dist/index.js';
+import { AdamW, init, LossScaleOptimizer, optimizers, Variable } from '../../dist/index.js';
 import { every as elementWise, whole } from './every.mjs';
-import { assertSameSnapshot, randomFloats, root, snapshot } from './helpers.mjs';
+import { assertSameBits, assertSameSnapshot, randomFloats, root, snapshot } from './helpers.mjs';
 import { again, assertSameArrays, mix, outcome, places, sparseAndDense } from './mixes.mjs';
 
 before(() => init());
@@ -447,4 +447,16 @@ test('a state that does not fit is refused, and changes nothing', () => {
     assertSameSnapshot(snapshot(optimizer, [array]), kept);
   }
   for (const { optimizer } of made) optimizer.dispose();
+});
+
+test("compat: 'torch': decoupled decay is one multiplication, w * fl(1 - rate * decay)", () => {
+  const [learningRate, weightDecay] = [0.0625, 0.3];
+  const kept = Math.fround(1 - learningRate * weightDecay);
+  const before = Float32Array.of(...randomFloats(9, 4), -0, 0);
+  const array = before.slice();
+  new AdamW({ compat: 'torch', learningRate, weightDecay }).apply([new Float32Array(11)], [array]);
+  assertSameBits(
+    array,
+    before.map((w) => Math.fround(w * kept)),
+  );
 });

@@ -258,3 +258,13 @@ test('the averages can be taken at the end', async () => {
     w.dispose();
   }
 });
+
+test("with compat: 'torch' the updates of each variable have no place in tfjs' weights, and are not lost silently", async () => {
+  const optimizer = tfOptimizer(new Adam({ compat: 'torch' }));
+  const [a, b] = [1, 2].map((x, k) => tf.variable(tf.tensor1d([x, x]), true, `counted/${k}`));
+  const given = [a, b].map(({ name }) => ({ name, tensor: tf.tensor1d([1, -1]) }));
+  optimizer.applyGradients(given);
+  await optimizer.getWeights();
+  optimizer.applyGradients(given.slice(1));
+  await assert.rejects(optimizer.getWeights(), /made different numbers of updates/);
+});

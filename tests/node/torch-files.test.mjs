@@ -213,11 +213,7 @@ test('states that do not belong together are refused', () => {
   const { 'state.1.step': step } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
   const at = 8 + length + step.data_offsets[0];
   new DataView(bytes.buffer).setFloat32(at, 6, true);
-  assertRefused(
-    () => openTorch(bytes, variables),
-    RangeError,
-    /different numbers of steps, 5 \(parameter 0\) and 6 \(parameter 1\)/,
-  );
+  assert.equal(openTorch(bytes, variables).iterations, 6); // each counts by itself
   new DataView(bytes.buffer).setFloat32(at, 4.5, true);
   assertRefused(
     () => openTorch(bytes, variables),

@@ -78,6 +78,10 @@ export async function readWeights(optimizer: Optimizer, saved: SavedWeights | nu
   const waiting = saved?.waiting() ?? new Map<string, NamedValues[]>();
   const { targets } = partsOf(optimizer).lifetime.executor ?? { targets: [] };
   const kinds = targets.length ? arrayKinds(optimizer) : [];
+  if (targets.length && executorOf(optimizer).native.apart())
+    throw new Error(
+      "getWeights: with compat: 'torch' the variables have made different numbers of updates, for which TensorFlow.js' weights have no place.",
+    );
   for (const suffix of new Set([...kinds.map((kind) => kind.suffix), ...waiting.keys()])) {
     const kind = kinds.find((kind) => kind.suffix === suffix);
     if (kind)

@@ -10,6 +10,12 @@ export interface EngineOptimizer {
   setHyper(k: number, value: number): void;
   scalar(k: number): number;
   setScalar(k: number, value: number): void;
+  /** PyTorch's count of updates of each row: whether there is one that is not the optimizer's; see cpp/engine/optimizer.h. */
+  apart(): boolean;
+  updatesOf(row: number): number;
+  setUpdates(row: number, count: number): void;
+  scalarOf(row: number, k: number): number;
+  setScalarOf(row: number, k: number, value: number): void;
   dialect: number;
   clipnorm: number;
   globalClipnorm: number;
@@ -22,6 +28,7 @@ export interface EngineOptimizer {
   accumulationSteps: number;
   overwriteFrequency: number;
   emaMomentum: number;
+  /** Set, it is the count of all rows. */
   iterations: number;
   add(size: number, weights: number, averages: boolean, accumulates: boolean): void;
   /** A row whose arrays are in another memory; see cpp/engine/optimizer.h. */

@@ -23,8 +23,8 @@ export interface TorchKind {
   /** Our slots, and numbers of the optimizer's own, as torch calls them. */
   readonly slots: Readonly<Record<string, string>>;
   readonly scalars?: Readonly<Record<string, string>>;
-  /** Whether each parameter counts its steps, and whether the count matters to the numbers. */
-  readonly counts: 'always' | 'idly' | 'not';
+  /** Whether each parameter has its count of steps with its state. */
+  readonly counts: boolean;
   /** Whether weight decay is AdamW's: then the class here has no `decoupledWeightDecay`. */
   readonly isDecoupled?: boolean;
   /** Without a state, such groups may be another's. */
@@ -47,7 +47,7 @@ const adam = {
   config: (group: TorchGroup) => ({ ...betas(group), amsgrad: Boolean(group.amsgrad) }),
   group: (config: Readonly<Config>) => ({ ...betasBack(config), amsgrad: config.amsgrad }),
   slots: { ...moments, velocity_hat: 'max_exp_avg_sq' },
-  counts: 'always',
+  counts: true,
 } as const;
 
 export const torchKinds: readonly TorchKind[] = [
@@ -61,7 +61,7 @@ export const torchKinds: readonly TorchKind[] = [
     config: betas,
     group: betasBack,
     slots: { momentum: 'exp_avg', norm: 'exp_inf' },
-    counts: 'always',
+    counts: true,
   },
   {
     name: 'NAdam',
@@ -81,7 +81,7 @@ export const torchKinds: readonly TorchKind[] = [
     }),
     slots: moments,
     scalars: { variable: 'mu_product' },
-    counts: 'always',
+    counts: true,
     needsState: true,
   },
   {
@@ -96,7 +96,7 @@ export const torchKinds: readonly TorchKind[] = [
       decoupled_weight_decay: config.decoupled_weight_decay ?? false,
     }),
     slots: moments,
-    counts: 'always',
+    counts: true,
     needsState: true,
   },
   {
@@ -107,7 +107,7 @@ export const torchKinds: readonly TorchKind[] = [
     config: ({ momentum, dampening, nesterov }) => ({ momentum, dampening, nesterov: Boolean(nesterov) }),
     group: ({ momentum, dampening, nesterov }) => ({ momentum, dampening: dampening ?? 0, nesterov }),
     slots: { momentum: 'momentum_buffer' },
-    counts: 'not',
+    counts: false,
   },
   {
     name: 'RMSprop',
@@ -123,7 +123,7 @@ export const torchKinds: readonly TorchKind[] = [
     }),
     group: ({ rho, epsilon, centered, momentum }) => ({ alpha: rho, eps: epsilon, centered, momentum }),
     slots: { velocity: 'square_avg', momentum: 'momentum_buffer', average_gradient: 'grad_avg' },
-    counts: 'idly',
+    counts: true,
   },
   {
     name: 'Adagrad',
@@ -142,7 +142,7 @@ export const torchKinds: readonly TorchKind[] = [
       eps: epsilon,
     }),
     slots: { accumulator: 'sum' },
-    counts: 'always',
+    counts: true,
   },
   {
     name: 'Adadelta',
@@ -152,7 +152,7 @@ export const torchKinds: readonly TorchKind[] = [
     config: ({ rho, eps }) => ({ rho, epsilon: eps }),
     group: ({ rho, epsilon }) => ({ rho, eps: epsilon }),
     slots: { accumulated_grad: 'square_avg', accumulated_delta_var: 'acc_delta' },
-    counts: 'idly',
+    counts: true,
   },
 ];
 

@@ -1,10 +1,13 @@
 // openTorch: an optimizer that goes on where one of torch.optim stopped. It reads a state_dict() flattened into
 // safetensors; what the parameters were is the caller's. Which optimizers there are is torch-kinds.ts; the way back is
 // torch-save.ts.
-import { describe, oneOf, refuseUnknown, suggestion, warnOnce } from '../basics/errors.js';
+import { describe, oneOf, refuseUnknown, suggestion } from '../basics/errors.js';
 import { core } from '../engine/core.js';
+import { ruleFacts } from '../engine/facts.js';
+import type { Build } from '../optimizers/build.js';
 import type { VariableGroup } from '../optimizers/groups.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { type Parts, partsOf } from '../optimizers/parts.js';
 import { deserialize } from '../optimizers/registry.js';
 import { checkSlot } from '../state/entries.js';
 import { parse, type SafeTensors } from '../state/safetensors.js';
@@ -36,12 +39,12 @@ type States = ReadonlyMap<number, ReadonlyMap<string, string>>;
  *     tensors = {f"state.{i}.{k}": torch.as_tensor(v) for i, s in sd["state"].items() for k, v in s.items()}
  *     safetensors.torch.save_file(tensors, path, metadata={"param_groups": json.dumps(sd["param_groups"])})
  *
- * Groups may differ in their rates, and in whether weight decay applies: they become the option `groups`. A parameter
- * without a state, which never had a gradient, starts at zero.
+ * Groups may differ in their rates, and in whether weight decay applies: they become the option `groups`. Each
+ * parameter goes on with its own count of steps; one without a state, which never had a gradient, starts at zero.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
- *   optimizer, other options that differ between groups, steps that differ between parameters, and another count or
- *   shape of variables; Error before `init()`. Then nothing has changed.
+ *   optimizer, other options that differ between groups, and another count or shape of variables; Error before
+ *   `init()`. Then nothing has changed.
  */
 export function openTorch(
   safetensorsBytes: Uint8Array | ArrayBuffer,
@@ -62,28 +65,49 @@ export function openTorch(
   const layout = layoutOf(make, Array(indices.length).fill(1));
   const names = namesOf(kind, layout);
   checkNames(kind, states, names);
-  const step = stepOf(kind, file, states);
+  const steps = stepsOf(kind, file, indices, states);
+  const most = Math.max(0, ...steps);
+  const scalars = new Map(
+    Object.keys(kind.scalars ?? {}).map((role) => [role, scalarsOf(kind, role, file, indices, states)]),
+  );
   checkVariables(what, shapesOf(file, indices, states, names), variables);
   const optimizer = make({ groups: groupsHere(groups, base, variables) });
   try {
-    const weights = layout.map(({ variable, role }) =>
-      variable === null
-        ? numberOf(kind, role, optimizer, file, states, step)
-        : slotOf(role, names, states.get(indices[variable]), file, variables[variable]),
-    );
+    const numberOf = (role: string) => {
+      if (role === 'iteration') return most;
+      if (role === 'learning_rate') return optimizer.learningRate;
+      return scalars.get(role)?.[steps.indexOf(most)] as number;
+    };
     optimizer.build(variables);
-    if (states.size > 0) optimizer.setWeights(weights);
+    if (states.size > 0) {
+      optimizer.setWeights(
+        layout.map(({ variable, role }) =>
+          variable === null
+            ? numberOf(role)
+            : slotOf(role, names, states.get(indices[variable]), file, variables[variable]),
+        ),
+      );
+      countApart(optimizer, steps, scalars);
+    }
   } catch (error) {
     optimizer.dispose();
     throw error;
   }
-  const missing = indices.filter((index) => states.size > 0 && !states.has(index));
-  if (missing.length > 0 && kind.counts === 'always')
-    warnOnce(
-      `${what}: the parameters ${missing.join(', ')} have no state: they never had a gradient. Should they get one, ` +
-        'torch would count their steps from 1; here one count holds for all.',
-    );
   return optimizer;
+}
+
+/** What parameters have for themselves that have not made the most steps. */
+function countApart(
+  optimizer: Optimizer,
+  steps: readonly number[],
+  scalars: ReadonlyMap<string, readonly (number | undefined)[]>,
+): void {
+  const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require();
+  steps.forEach((step, row) => {
+    native.setUpdates(row, step);
+    for (const [k, role] of ruleFacts(rule).scalars.entries())
+      native.setScalarOf(row, k, scalars.get(role)?.[row] ?? 1);
+  });
 }
 
 function groupsOf(file: SafeTensors): TorchGroup[] {
@@ -257,7 +281,7 @@ function namesOf(kind: TorchKind, layout: readonly StateSlot[]): ReadonlyMap<str
 }
 
 function checkNames(kind: TorchKind, states: States, names: ReadonlyMap<string, string>): void {
-  const step = kind.counts === 'not' ? [] : ['step'];
+  const step = !kind.counts ? [] : ['step'];
   const own = [...names.values(), ...Object.values(kind.scalars ?? {}), ...step];
   const expected = [...own].sort().join(', ');
   for (const [index, state] of states) {
@@ -306,49 +330,32 @@ function slotOf(
   return values instanceof Float32Array ? values : Float32Array.from(values);
 }
 
-/** A number of the optimizer's own: its count, its rate, or what torch keeps with each parameter. */
-function numberOf(
-  kind: TorchKind,
-  role: string,
-  optimizer: Optimizer,
-  file: SafeTensors,
-  states: States,
-  step: number,
-): number {
-  if (role === 'iteration') return step;
-  if (role === 'learning_rate') return optimizer.learningRate;
-  const name = kind.scalars?.[role];
-  const found = new Map<number, number>();
-  for (const [index, state] of states) {
-    const tensor = name && state.get(name);
-    if (tensor) found.set(numbers(tensor, file)[0], index);
-  }
-  if (found.size > 1)
-    throw new RangeError(
-      `${what}: '${name}' differs between the parameters (${[...found].map(([x, k]) => `${x} in ${k}`).join(', ')}); here one holds for all.`,
-    );
-  return [...found.keys()][0] ?? 1;
-}
-
-/** torch counts for each parameter, we for all. */
-function stepOf(kind: TorchKind, file: SafeTensors, states: States): number {
-  if (kind.counts === 'not') return states.size > 0 ? 1 : 0; // the momentum has begun
-  const steps = new Map<number, number>();
-  for (const [index, state] of states) {
+/** How many steps each parameter has made: 0 without a state. */
+function stepsOf(kind: TorchKind, file: SafeTensors, indices: readonly number[], states: States): number[] {
+  return indices.map((index) => {
+    const state = states.get(index);
+    if (!state) return 0;
+    if (!kind.counts) return 1; // the momentum has begun
     const tensor = state.get('step') as string;
     const [step, ...more] = numbers(tensor, file);
     if (more.length > 0 || !Number.isInteger(step) || step < 0 || step >= 2 ** 31)
       throw new RangeError(`${what}: '${tensor}' must be an integer from 0 on, got ${step}.`);
-    steps.set(step, steps.get(step) ?? index);
-  }
-  if (steps.size > 1 && kind.counts === 'always') {
-    const text = [...steps].map(([step, index]) => `${step} (parameter ${index})`).join(' and ');
-    throw new RangeError(
-      `${what}: the parameters have made different numbers of steps, ${text}; here one count holds for all.`,
-    );
-  }
-  return Math.max(0, ...steps.keys());
+    return step;
+  });
 }
+
+/** What torch keeps with each parameter beside its slots, such as NAdam's product; undefined without a state. */
+const scalarsOf = (
+  kind: TorchKind,
+  role: string,
+  file: SafeTensors,
+  indices: readonly number[],
+  states: States,
+) =>
+  indices.map((index) => {
+    const tensor = states.get(index)?.get(kind.scalars?.[role] as string);
+    return tensor === undefined ? undefined : numbers(tensor, file)[0];
+  });
 
 /** The shapes in the file; null where there is no state. */
 function shapesOf(

@@ -1,6 +1,7 @@
 // saveTorch: the state of an optimizer with PyTorch's formulas, as safetensors for `load_state_dict`. The way in is
 // torch-open.ts.
 import { describe } from '../basics/errors.js';
+import { ruleFacts } from '../engine/facts.js';
 import type { Build } from '../optimizers/build.js';
 import type { VariableGroup } from '../optimizers/groups.js';
 import { Optimizer } from '../optimizers/optimizer.js';
@@ -25,7 +26,7 @@ import { accepted, howOf, type TorchKind, torchKinds } from './torch-kinds.js';
  *
  * The groups are those of the option `groups`, as openTorch makes them, or one; variables that were excluded from weight
  * decay otherwise are a group of their own after it. Parameters are numbered group by group.
- * A variable whose state is all zeros, because it never had a gradient, has none in the file, as in torch.
+ * A variable that never had a gradient has no state in the file, as in torch.
  * @param variables the built ones, in their order
  * @throws TypeError, RangeError for another optimizer, or variables that are not its own; Error if it is not built, or
  *   its rate is no number
@@ -105,36 +106,27 @@ function torchFile(
       params,
     };
   });
+  const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require(); // of those that torch has
+  const { scalars } = ruleFacts(rule);
   const state = optimizer.variables;
   const layout = layoutOf(
     () => deserialize({ class_name: kind.className, config: { ...config, groups: null } }),
     targets.map(({ shape }) => shape.length),
   );
-  const own = (role: string) =>
-    state[layout.findIndex((slot) => slot.variable === null && slot.role === role)]?.value as number;
-  const step = own('iteration');
   const tensors: Parameters<typeof write>[0][number][] = [];
-  for (const [k, { path }] of targets.entries()) {
-    const slots = layout.flatMap(({ variable, role }, j) =>
-      variable === k ? [{ role, ...pick(state[j]) }] : [],
-    );
-    const isFresh =
-      step === 0 ||
-      slots.every(({ value }) => (typeof value === 'number' ? value === 0 : value.every((x) => x === 0)));
-    if (isFresh && slots.length > 0) continue;
+  for (const [k, { path, row }] of targets.entries()) {
+    const step = native.updatesOf(row);
+    if (step === 0) continue;
     const add = (name: string, shape: readonly number[], value: number | Float32Array) =>
       tensors.push({ path: `state.${numbers.get(path)}.${name}`, shape, dtype: 'float32', value });
-    if (kind.counts !== 'not') add('step', [], step);
-    for (const { role, shape, value } of slots) add(kind.slots[role], shape, value);
-    for (const [role, name] of Object.entries(kind.scalars ?? {})) add(name, [], own(role));
+    if (kind.counts) add('step', [], step);
+    for (const [j, { variable, role }] of layout.entries())
+      if (variable === k) add(kind.slots[role], state[j].shape, state[j].value);
+    for (const [role, name] of Object.entries(kind.scalars ?? {}))
+      add(name, [], native.scalarOf(row, scalars.indexOf(role)));
   }
   return [tensors, { format: 'pt', param_groups: JSON.stringify(listed) }];
 }
-
-const pick = ({ shape, value }: { shape: readonly number[]; value: number | Float32Array }) => ({
-  shape,
-  value,
-});
 
 /** The option `groups`, and those in none; in each, variables that weight decay leaves alone are one of their own. */
 function groupsBack(optimizer: Optimizer, targets: readonly Target[]): readonly VariableGroup[] {

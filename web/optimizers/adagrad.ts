@@ -1,7 +1,6 @@
 // Adagrad: its options, and which update rule these choose. The formulas are cpp/kernels/adagrad.h.
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
-import { fallingRate } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, checkTogether, choice, positiveOrZero, torchDecay } from './options.js';
 
@@ -35,12 +34,6 @@ const adagrad: Kind = {
       );
   },
   configure: torchDecay,
-  // by updates, where Adamax' counts calls: as torch and tf.train have them
-  rateGroups: (values) =>
-    fallingRate(
-      () => values().lrDecay as number,
-      (iteration) => Math.floor(iteration / ((values().gradientAccumulationSteps as number | null) || 1)),
-    ),
 };
 
 /**

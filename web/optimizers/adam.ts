@@ -48,8 +48,8 @@ export interface MomentOptions extends OptimizerOptions {
   /** Added to the denominator ("epsilon hat" in Adam). Default 1e-7. */
   epsilon?: number;
   /**
-   * `'torch'`: PyTorch's formulas, so that its states continue. `'tfjs'`: those of `tf.train`, whose Adam adds
-   * epsilon after the bias correction; weight decay stays decoupled. Default `'keras'`.
+   * `'torch'`: PyTorch's formulas, so that its states continue; each variable counts its own updates. `'tfjs'`: those
+   * of `tf.train`, whose Adam adds epsilon after the bias correction; weight decay stays decoupled. Default `'keras'`.
    */
   compat?: 'keras' | 'torch' | 'tfjs';
 }

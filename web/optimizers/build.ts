@@ -5,7 +5,7 @@
 import { describe } from '../basics/errors.js';
 import type { Core } from '../engine/core.js';
 import { rateFrom } from '../schedules/rate.js';
-import { ruleScalars, type StateEntry, scalarEntry, slotEntries } from '../state/entries.js';
+import { ownCounts, ruleScalars, type StateEntry, scalarEntry, slotEntries } from '../state/entries.js';
 import { EngineExecutor } from '../step/engine-executor.js';
 import type { Executor } from '../step/executor.js';
 import { isParameter, type Parameter, pathOf, targetsFor } from '../step/parameters.js';
@@ -116,8 +116,8 @@ export class Build implements Building {
     native.iterations = this.iterations;
     const before = this.executor;
     if (!before) return;
-    const entries = new Map(builtEntries(name, executor).map((entry) => [entry.key, entry]));
-    for (const { key, read } of builtEntries(name, before)) entries.get(key)?.write(read());
+    const entries = new Map(this.#builtEntries(name, executor).map((entry) => [entry.key, entry]));
+    for (const { key, read } of this.#builtEntries(name, before)) entries.get(key)?.write(read());
   }
 
   /** Back to what it was before. */
@@ -143,7 +143,16 @@ export class Build implements Building {
         this.iterations = x;
       },
     );
-    return [iteration, ...rateEntries(name, options), ...(executor ? builtEntries(name, executor) : [])];
+    return [
+      iteration,
+      ...rateEntries(name, options),
+      ...(executor ? this.#builtEntries(name, executor) : []),
+    ];
+  }
+
+  #builtEntries(name: string, executor: Executor): StateEntry[] {
+    const counts = this.#options.values.compat === 'torch' ? ownCounts(name, executor) : [];
+    return [...slotEntries(name, executor), ...ruleScalars(name, executor), ...counts];
   }
 
   /** The count in Keras' type: so far out nothing depends on it but when the next accumulation, or overwrite, is due. */
@@ -219,11 +228,6 @@ export function undone<T extends void | Promise<void>>(building: { undo(): void 
     return refuse(error);
   }
 }
-
-const builtEntries = (name: string, executor: Executor): StateEntry[] => [
-  ...slotEntries(name, executor),
-  ...ruleScalars(name, executor),
-];
 
 function rateEntries(name: string, options: Configuration): StateEntry[] {
   if (!options.rate.isNumber) return [];

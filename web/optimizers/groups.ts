@@ -16,7 +16,7 @@ export interface RateGroups {
   varies(): boolean;
 }
 
-/** One group, whose rate falls as 1 / (1 + decay * t): what torch.optim.Adagrad and tf.train.adamax have for a schedule. */
+/** One group, whose rate falls as 1 / (1 + decay * t): what tf.train.adamax has for a schedule. */
 export function fallingRate(decay: () => number, t: (iteration: number) => number): RateGroups {
   const rates = [0];
   return {

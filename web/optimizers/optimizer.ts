@@ -148,7 +148,10 @@ export abstract class Optimizer {
     return this.#lifetime.executor !== null;
   }
 
-  /** Updates so far: calls divided by the accumulation steps, rounded down. Settable, as by those who start anew. */
+  /**
+   * Updates so far: calls divided by the accumulation steps, rounded down. Settable, as by those who start anew: for all
+   * variables, also where each counts by itself (`compat: 'torch'`).
+   */
   get iterations(): number {
     return Math.floor(this.rawIterations / (this.gradientAccumulationSteps || 1));
   }

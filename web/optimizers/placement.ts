@@ -2,7 +2,7 @@
 // it is. How that is done is gpu/'s; here is only what is valid.
 
 import { describe, refuseUnknown } from '../basics/errors.js';
-import { copyOf, type StateEntry } from '../state/entries.js';
+import { copyOf, listed, type StateEntry } from '../state/entries.js';
 import { writeEntries } from '../state/safetensors.js';
 import type { Accelerator, Elsewhere } from '../step/elsewhere.js';
 import { EngineExecutor } from '../step/engine-executor.js';
@@ -68,7 +68,7 @@ export async function readEntries(
   state: { whole(): StateEntry[] },
 ): Promise<Uint8Array> {
   elsewhere?.check('readState');
-  const entries = state.whole();
+  const entries = listed(state.whole());
   const reads = Promise.all(entries.map(({ remote, read }) => remote?.read() ?? copyOf(read())));
   return writeEntries(entries, await pending.during('readState', reads));
 }

@@ -152,7 +152,8 @@ export class Run extends BaseRun<Build> {
   ): Made {
     const made = this.#select(grads, variables);
     const { executor, selection } = made;
-    if (selection.missing)
+    if (selection.missing && this.options.values.compat !== 'torch')
+      // PyTorch steps what has one, and says nothing
       warnOnce(`Gradients do not exist for variables ${selection.missing} when minimizing the loss.`); // may throw
     executor.lossScale = this.options.values.maximize ? -lossScale : lossScale;
     this.options.handTo(executor.native, rates);

@@ -26,6 +26,11 @@ export interface StateEntry {
   read(): number | Float32Array;
   /** Refuses a value of the right kind. */
   check?(value: number): void;
+  /**
+   * Of a count that a variable can have for itself: whether any of the optimizer's does. If none does, the entry is not
+   * listed, and it may be missing from what is loaded.
+   */
+  apart?(): boolean;
   /** Of a slot of the optimizer's rule, which it is. */
   readonly slot?: string;
   /** Its path is a name in the scope of what built it, which within a MultiOptimizer is none. */
@@ -33,6 +38,9 @@ export interface StateEntry {
   /** Of the right kind and size: see `assignAll`. */
   write(value: number | ArrayLike<number>): void;
 }
+
+/** Without counts that no variable has for itself. */
+export const listed = (entries: readonly StateEntry[]) => entries.filter(({ apart }) => apart?.() ?? true);
 
 /** What an entry has read, to keep. */
 export const copyOf = (value: number | Float32Array) => (typeof value === 'number' ? value : value.slice());
@@ -200,6 +208,46 @@ export function ruleScalars(name: string, { native, rule }: Executor): StateEntr
   );
 }
 
+/**
+ * PyTorch counts the updates of each variable, and the rule's scalars go with the count. After the optimizer's own: to
+ * write that makes all the same.
+ */
+export function ownCounts(name: string, { native, rule, targets }: Executor): StateEntry[] {
+  const { scalars } = ruleFacts(rule);
+  const apart = () => native.apart();
+  if (targets.length < 2) return []; // then the optimizer's count is its own
+  return targets
+    .filter((target) => !isDisposed(target))
+    .flatMap(({ row, path }) => {
+      const entry = (
+        what: string,
+        dtype: StateEntry['dtype'],
+        read: () => number,
+        write: (x: number) => void,
+      ): StateEntry => ({
+        ...scalarEntry(`${name}/${path.replaceAll('/', '_')}_${what}`, dtype, read, write),
+        key: `${path}/${what}`,
+        apart,
+      });
+      return [
+        entry(
+          'step',
+          'int32',
+          () => native.updatesOf(row),
+          (x) => native.setUpdates(row, x),
+        ),
+        ...scalars.map((scalar, k) =>
+          entry(
+            scalar,
+            'float32',
+            () => native.scalarOf(row, k),
+            (x) => native.setScalarOf(row, k, x),
+          ),
+        ),
+      ];
+    });
+}
+
 /** A scalar comes as a number or an array of one. */
 function scalar(value: unknown): number | undefined {
   if (typeof value === 'number') return value;
@@ -216,9 +264,14 @@ function numbers(value: unknown): ArrayLike<number> | null {
   return core('state').owns(array) ? new Float32Array(array) : array;
 }
 
-/** All values at once, or an error that names the first that does not fit, and then none. */
-export function assignAll(what: string, entries: readonly StateEntry[], values: readonly unknown[]): void {
+/**
+ * All values at once, or an error that names the first that does not fit, and then none. With counts that variables
+ * have for themselves, or without.
+ */
+export function assignAll(what: string, all: readonly StateEntry[], values: readonly unknown[]): void {
   if (!Array.isArray(values)) throw new TypeError(`${what} takes a list of values, got ${describe(values)}.`);
+  const common = all.filter(({ apart }) => !apart);
+  const entries = [all, listed(all), common].find(({ length }) => length === values.length) ?? common;
   if (values.length !== entries.length)
     throw new RangeError(
       `${what}: the optimizer has ${entries.length} variables (${entries

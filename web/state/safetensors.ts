@@ -160,6 +160,7 @@ export function readState(entries: readonly StateEntry[], bytes: unknown): void 
     const { shape, dtype } = entry;
     const name = keys[k];
     const tensor = file.tensors.get(name);
+    if (!tensor && entry.apart) return null;
     if (!tensor) throw new RangeError(`${what}: the file has no '${name}', which this optimizer has.`);
     if (types[tensor.dtype as 'F32'] !== dtype || String(tensor.shape) !== String(shape))
       throw new RangeError(
@@ -172,6 +173,7 @@ export function readState(entries: readonly StateEntry[], bytes: unknown): void 
     if (!known.has(name))
       throw new RangeError(`${what}: the file has '${name}', which this optimizer does not have.`);
   entries.forEach((entry, k) => {
-    entry.write(found[k]);
+    const value = found[k];
+    if (value !== null) entry.write(value);
   });
 }

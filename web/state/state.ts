@@ -6,7 +6,7 @@ import type { Built } from '../step/executor.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { checkAlive, isDisposed } from '../step/selection.js';
 import { Variable } from '../step/variable.js';
-import { assignAll, copyOf, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
+import { assignAll, copyOf, listed, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
 
 export type Numbers = ArrayLike<number>;
@@ -52,7 +52,7 @@ export class State {
 
   /** The state, all of which is in reach. @throws Error if some of it lives on a GPU */
   present(what: string): StateEntry[] {
-    const entries = this.whole();
+    const entries = listed(this.whole());
     const away = entries.find(({ remote }) => remote);
     if (away)
       throw new Error(

@@ -26,14 +26,6 @@ function classesOf({ optimizer, config }) {
   ];
 }
 
-/** Whether a parameter misses a gradient under one of torch's rules whose scalars depend on its own count. */
-function countsPerParameter({ optimizer, steps }) {
-  return (
-    /^torch\.optim\.(N?Adam|Adamax|AdamW|RAdam)$/.test(optimizer) &&
-    steps.some(({ grads }) => grads.includes(null))
-  );
-}
-
 /** An optimizer of a case that the package does not have, or undefined. */
 export const absentOf = (testCase) => classesOf(testCase).find((name) => ABSENT.includes(name));
 
@@ -41,9 +33,6 @@ export const absentOf = (testCase) => classesOf(testCase).find((name) => ABSENT.
 export function exceptionFor(testCase) {
   if (testCase.category === 'pattern-lrs-sparse') {
     return 'records a bug of the ancestor (no bias correction for sparse gradients), which is not copied';
-  }
-  if (countsPerParameter(testCase)) {
-    return 'torch counts the updates of each parameter by itself; here one without a gradient counts along';
   }
   const absent = absentOf(testCase);
   return absent && `${absent} is not one of simdescent's optimizers`;
