@@ -4,6 +4,7 @@
 // needs the rule's loop alone, over the whole variable. And the loops of what Keras does without an update
 // (gather, average).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -45,6 +46,9 @@ inline constexpr uint32_t piece_size = 2048;  // floats: with the rule's arrays 
 struct Scratch {
   alignas(16) float gradient[piece_size];
   float sums[64];  // of a reduction, level by level
+  // A piece of a first pass, and what it found, where there is no room for that of the whole row.
+  Row piece;
+  alignas(16) float found[piece_size];
 };
 
 template <class R, class V>
@@ -52,15 +56,15 @@ template <class R, class V>
   return broadcast_fields<CoefOf<R, V>, V>(c);
 }
 
-// f(scalars, index) over n elements: a vector of lanes at a time, then one by one.
+// f(scalars, index) over n elements: four vectors at a time, where so little arithmetic would not hide the
+// loop's own work; a vector at a time; then one by one.
 template <class F>
-[[gnu::always_inline]] inline void each(const Pipe<float>& pipe, uint32_t n, F f) {
+[[gnu::always_inline]] inline void each(const Pipe<float>& pipe, uint32_t n, F f, bool unrolled = true) {
   const Pipe<Lanes> vectors = broadcast<Lanes>(pipe);
   const Pipe<f32x1> single = broadcast<f32x1>(pipe);
   uint32_t i = 0;
   constexpr uint32_t width = Lanes::lanes;
-  for (; i + 4 * width <= n;
-       i += 4 * width) {  // four at a time: so little arithmetic does not hide the loop's own work
+  for (; unrolled && i + 4 * width <= n; i += 4 * width) {
     f(vectors, i), f(vectors, i + width), f(vectors, i + 2 * width), f(vectors, i + 3 * width);
   }
   for (; i + width <= n; i += width) f(vectors, i);
@@ -95,24 +99,26 @@ template <class F>
 }
 
 // `count` prepared gradients of the row's from `from` on, into `out`.
-[[gnu::always_inline]] inline void prepare(Stages s, const Row& r, uint32_t from, uint32_t count,
-                                           float* out) {
+[[gnu::always_inline]] inline void prepare(Stages s, const Row& r, uint32_t from, uint32_t count, float* out,
+                                           bool unrolled) {
   const float *const g = r.g + from, *const w = r.w + from;
   float* const acc = s.gathers() ? r.acc + from : nullptr;
   each(
-      *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+      *r.pipe, count,
+      [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
         V a = s.gathers() ? V::load(acc + i) : V(0);
         const V pulling = s.l2 ? V::load(w + i) : V(0);
         prepare(s, k, V::load(g + i), pulling, a).store(out + i);
         if (s.gathers()) a.store(acc + i);
-      });
+      },
+      unrolled);
 }
 
 // The same by a loop for these constant stages; of `general` ones the row has the flags.
 template <uint32_t word>
 __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t count, float* out) {
   constexpr Stages s = Stages::of(word);
-  prepare(s.grad == Grad::general ? Stages::of(r.stages) : s, r, from, count, out);
+  prepare(s.grad == Grad::general ? Stages::of(r.stages) : s, r, from, count, out, s.grad != Grad::general);
 }
 
 // The same by the loop for the row's stages.
@@ -134,14 +140,31 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
   }
 }
 
-// The first pass of a rule in two, as the loops see it.
+// The passes of a rule in two, as the loops see them. The first one leaves the direction in a
+// slot more, and where that was kept, it is the gradient of the second one, which needs no slot then.
 template <class R>
 struct FirstPass : R {
+  static constexpr size_t found = R::slots.size();
+  static constexpr auto slots = [] {
+    std::array<Slot, found + 1> all;
+    for (size_t k = 0; k < found; k++) all[k] = R::slots[k];
+    return all;
+  }();
+  static_assert(found < max_slots);
   template <class V>
   [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V&, V g, V* s) {
     R::first(k, g, s);
+    s[found] = R::direction(k, s);
   }
   static constexpr bool is_first = true;
+};
+template <class R>
+struct SecondPass : R {
+  static constexpr std::array<Slot, 0> slots{};
+  template <class V>
+  [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V& w, V direction, V*) {
+    R::move(k, w, direction);
+  }
 };
 template <class R>
 inline constexpr bool moves = !requires {
