@@ -56,15 +56,15 @@ template <class R, class V>
   return broadcast_fields<CoefOf<R, V>, V>(c);
 }
 
-// f(scalars, index) over n elements: four vectors at a time, where so little arithmetic would not hide the
-// loop's own work; a vector at a time; then one by one.
+// f(scalars, index) over n elements: a vector of lanes at a time, then one by one.
 template <class F>
-[[gnu::always_inline]] inline void each(const Pipe<float>& pipe, uint32_t n, F f, bool unrolled = true) {
+[[gnu::always_inline]] inline void each(const Pipe<float>& pipe, uint32_t n, F f) {
   const Pipe<Lanes> vectors = broadcast<Lanes>(pipe);
   const Pipe<f32x1> single = broadcast<f32x1>(pipe);
   uint32_t i = 0;
   constexpr uint32_t width = Lanes::lanes;
-  for (; unrolled && i + 4 * width <= n; i += 4 * width) {
+  for (; i + 4 * width <= n;
+       i += 4 * width) {  // four at a time: so little arithmetic does not hide the loop's own work
     f(vectors, i), f(vectors, i + width), f(vectors, i + 2 * width), f(vectors, i + 3 * width);
   }
   for (; i + width <= n; i += width) f(vectors, i);
@@ -99,26 +99,24 @@ template <class F>
 }
 
 // `count` prepared gradients of the row's from `from` on, into `out`.
-[[gnu::always_inline]] inline void prepare(Stages s, const Row& r, uint32_t from, uint32_t count, float* out,
-                                           bool unrolled) {
+[[gnu::always_inline]] inline void prepare(Stages s, const Row& r, uint32_t from, uint32_t count,
+                                           float* out) {
   const float *const g = r.g + from, *const w = r.w + from;
   float* const acc = s.gathers() ? r.acc + from : nullptr;
   each(
-      *r.pipe, count,
-      [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+      *r.pipe, count, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
         V a = s.gathers() ? V::load(acc + i) : V(0);
         const V pulling = s.l2 ? V::load(w + i) : V(0);
         prepare(s, k, V::load(g + i), pulling, a).store(out + i);
         if (s.gathers()) a.store(acc + i);
-      },
-      unrolled);
+      });
 }
 
 // The same by a loop for these constant stages; of `general` ones the row has the flags.
 template <uint32_t word>
 __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t count, float* out) {
   constexpr Stages s = Stages::of(word);
-  prepare(s.grad == Grad::general ? Stages::of(r.stages) : s, r, from, count, out, s.grad != Grad::general);
+  prepare(s.grad == Grad::general ? Stages::of(r.stages) : s, r, from, count, out);
 }
 
 // The same by the loop for the row's stages.
@@ -140,8 +138,8 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
   }
 }
 
-// The passes of a rule in two, as the loops see them. The first one leaves the direction in a
-// slot more, and where that was kept, it is the gradient of the second one, which needs no slot then.
+// The passes of a rule in two, as the loops see them. The first one leaves the direction in a slot more;
+// where that was kept, it is the gradient of the second one, which needs no slot then.
 template <class R>
 struct FirstPass : R {
   static constexpr size_t found = R::slots.size();
