@@ -156,9 +156,23 @@ async function bundle(outdir) {
     lineLimit: 1000, // Node prints the line that an uncaught error was thrown in, and then the error
     sourcemap: true,
     logLevel: 'warning',
+    write: false,
   };
   // esbuild has told what is wrong by then.
-  await esbuild.build(options).catch(() => Promise.reject(new Problem('The package could not be bundled.')));
+  const { outputFiles } = await esbuild
+    .build(options)
+    .catch(() => Promise.reject(new Problem('The package could not be bundled.')));
+  for (const { path, text } of outputFiles) writeFileSync(path, path.endsWith('.js') ? unbroken(text) : text);
 }
+
+/**
+ * The wasm's text in one line, which compresses better than a thousand digits a line. What comes after it stays at its
+ * line and column, for the source map; code is in other lines, as lineLimit wants it.
+ */
+const unbroken = (text) =>
+  text.replace(/(?<==)"((?:[\da-f]+\\\n)+)([\da-f]*)"/g, (_, broken, last) => {
+    const lines = broken.split('\\\n');
+    return `\n"${lines.join('')}${last}"${'\n'.repeat(lines.length - 2)}${' '.repeat(last.length + 1)}`;
+  });
 
 await entry(import.meta.url, build);
