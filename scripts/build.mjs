@@ -167,10 +167,20 @@ async function bundle(outdir) {
   const texts = new Map(outputFiles.map(({ path, text }) => [path, text]));
   for (const [path, text] of texts) {
     if (path.endsWith('.map')) continue;
-    const named = nameClasses(text, JSON.parse(texts.get(`${path}.map`)));
+    const named = nameClasses(unbroken(text), JSON.parse(texts.get(`${path}.map`)));
     writeFileSync(path, named.text);
     writeFileSync(`${path}.map`, JSON.stringify(named.map));
   }
 }
+
+/**
+ * The wasm's text in one line, which compresses better than a thousand digits a line. What comes after it stays at its
+ * line and column, for the source map; code is in other lines, as lineLimit wants it.
+ */
+const unbroken = (text) =>
+  text.replace(/(?<==)"((?:[\da-f]+\\\n)+)([\da-f]*)"/g, (_, broken, last) => {
+    const lines = broken.split('\\\n');
+    return `\n"${lines.join('')}${last}"${'\n'.repeat(lines.length - 2)}${' '.repeat(last.length + 1)}`;
+  });
 
 await entry(import.meta.url, build);

@@ -39,7 +39,7 @@ Scratch scratch;  // one step is made at a time
 
 Optimizer::~Optimizer() {
   for (uint32_t i = 0; i < rows_.size(); i++) evict(i);
-  for (float* array : {whole_weights_, whole_gradient_}) release(array, longest_);
+  for (float* array : {whole_weights_, whole_gradient_, found_}) release(array, longest_);
   std::free(room_);
 }
 
@@ -81,7 +81,7 @@ bool Optimizer::make_room() {
 }
 
 bool Optimizer::make(uint32_t first, uint32_t last) {
-  bool complete = true;
+  bool complete = keep_room(first, last);
   const auto take = [&](uint32_t i, uint32_t n, float*& array, Role role) {
     if (state_[i].here) complete = complete && (array = allocate(n, role));
   };
@@ -320,6 +320,7 @@ void Optimizer::plan() {
 }
 
 void Optimizer::sweep() {
+  if (terms_ && updating()) return sweep_both(scratch);
   for (uint32_t k = 0; k < run_count_; k++)
     simdescent::step(rule_, &rows_[runs_[k].first], runs_[k].count, scratch);
 }

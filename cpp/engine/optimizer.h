@@ -175,7 +175,9 @@ class Optimizer {
 
   bool make(uint32_t first, uint32_t last);
   bool make_room();
+  bool keep_room(uint32_t first, uint32_t last);
   static size_t most_parts(uint32_t n, uint32_t size);
+  void sweep_both(Scratch& scratch);
   void prepare_first_pass(Row& r, State& state);
   float* next_sums(State& state, uint32_t part);
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);
@@ -202,7 +204,8 @@ class Optimizer {
   const bool whole_;
   uint32_t longest_ = 0;
   float *whole_weights_ = nullptr, *whole_gradient_ = nullptr, *room_ = nullptr;
-  const uint32_t terms_;  // how many sums the first pass has; 0 where there is one pass
+  float* found_ = nullptr;  // what the first pass of two finds, as long as the longest within reach
+  const uint32_t terms_;    // how many sums the first pass has; 0 where there is one pass
   bool first_pass_ = false;
   bool apart_ = false;
   uint32_t count_ = 0, run_count_ = 0, step_ = 0;

@@ -1,5 +1,5 @@
 // What of an optimizer is for steps in pieces: parts for several threads, rows packed for a kernel in another
-// memory, and the sums of a first pass, which come from the pieces. The step itself is optimizer.cc.
+// memory, and rules in two passes, whose sums come from the pieces. The step itself is optimizer.cc.
 #include <algorithm>
 #include <cstring>
 #include <utility>
@@ -99,6 +99,30 @@ void Optimizer::locate(uint32_t row, Role role, float* array) {
       break;
     default:
       r.slot[uint32_t(role) - uint32_t(Role::slots)] = array;
+  }
+}
+
+// Of a rule in two passes, for the longest variable within reach.
+bool Optimizer::keep_room(uint32_t first, uint32_t last) {
+  if (!terms_) return true;
+  uint32_t longest = longest_;
+  for (uint32_t i = first; i < last; i++) {
+    if (state_[i].here) longest = std::max(longest, rows_[i].n);
+  }
+  if (longest == longest_) return true;
+  float* const room = allocate(longest, slot_role(max_slots - 1));
+  if (!room) return false;
+  release(found_, longest_);
+  found_ = room, longest_ = longest;
+  return true;
+}
+
+// The first sweep does both passes, variable by variable, and the second one nothing.
+void Optimizer::sweep_both(Scratch& scratch) {
+  if (!first_pass_) return;
+  for (uint32_t k = 0; k < run_count_; k++) {
+    for (uint32_t i = runs_[k].first, end = i + runs_[k].count; i < end; i++)
+      both_passes(rule_, rows_[i], found_, state_[i].coef, scratch);
   }
 }
 

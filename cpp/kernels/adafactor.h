@@ -40,45 +40,76 @@ struct Adafactor {
 
   static uint32_t room(const Extents& x) { return x.n + x.columns; }
 
-  // The second moment of every element into `velocity`, by those of rows and columns.
-  static void factor(const Row& r, const Coef<float>& k, const float* g, float* mean) {
+  // f<V>(index) over n elements.
+  template <class F>
+  [[gnu::always_inline]] static void over(uint32_t n, F f) {
+    uint32_t i = 0;
+    for (; i + Lanes::lanes <= n; i += Lanes::lanes) f.template operator()<Lanes>(i);
+    for (; i < n; i++) f.template operator()<f32x1>(i);
+  }
+
+  // g / sqrt(second moment) of every element into `u`, and that moment, by those of rows and columns, into
+  // `velocity`. A row at a time, which stays in the cache: where u will be are its squares first.
+  static void factor(const Row& r, const Coef<float>& k, const float* g, float* u, float* mean) {
     const uint32_t rows = r.rows, columns = r.columns, area = rows * columns;
-    for (uint32_t o = 0; area && o < r.n / area; o++, g += area) {
+    for (uint32_t o = 0; area && o < r.n / area; o++, g += area, u += area) {
       float *const row = r.slot[0] + o * rows, *const column = r.slot[1] + o * columns,
                    *const velocity = r.slot[2] + o * area;
       // numpy: a mean over the last axis adds in pairs, one over another axis whole rows after each other.
-      for (uint32_t j = 0; j < area; j++) velocity[j] = g[j] * g[j] + k.epsilon1;
       for (uint32_t i = 0; i < rows; i++) {
-        const float here = pairwise_sum<Plain>(*velocity, i * columns, columns) / float(columns);
+        const float* const gradient = g + i * columns;
+        over(
+            columns, [=]<class V>(uint32_t j) __attribute__((always_inline)) {
+              const V x = V::load(gradient + j), square = x * x + V(k.epsilon1);
+              square.store(u + j);
+              (i == 0 ? square : V::load(mean + j) + square).store(mean + j);
+            });
+        const float here = pairwise_sum<Plain>(*u, 0, columns) / float(columns);
         row[i] = k.beta2 * row[i] + k.one_minus_beta2 * here;
-      }
-      for (uint32_t j = 0; j < columns; j++) mean[j] = velocity[j];
-      for (uint32_t i = 1; i < rows; i++) {
-        for (uint32_t j = 0; j < columns; j++) mean[j] += velocity[i * columns + j];
       }
       for (uint32_t j = 0; j < columns; j++)
         column[j] = k.beta2 * column[j] + k.one_minus_beta2 * (mean[j] / float(rows));
       const float all = pairwise_sum<Plain>(*row, 0, rows) / float(rows);
       for (uint32_t i = 0; i < rows; i++) {
         const float share = row[i] / all;
-        for (uint32_t j = 0; j < columns; j++) velocity[i * columns + j] = share * column[j];
+        const uint32_t at = i * columns;
+        over(
+            columns, [=]<class V>(uint32_t j) __attribute__((always_inline)) {
+              const V second = V(share) * V::load(column + j);
+              second.store(velocity + at + j);
+              (V::load(g + at + j) / sqrt(second)).store(u + at + j);
+            });
       }
     }
   }
 
+  // The same of what is no matrix.
+  static void scale(const Row& r, const Coef<float>& k, const float* g, float* u) {
+    float* const velocity = r.slot[2];
+    over(
+        r.n, [=]<class V>(uint32_t i) __attribute__((always_inline)) {
+          const V x = V::load(g + i);
+          const V second =
+              V(k.beta2) * V::load(velocity + i) + V(k.one_minus_beta2) * (x * x + V(k.epsilon1));
+          second.store(velocity + i);
+          (x / sqrt(second)).store(u + i);
+        });
+  }
+
   static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
-    float* const u = room;
+    float *const u = room, *const w = r.w;
     if (r.rows) {
-      factor(r, k, g, room + r.n);
+      factor(r, k, g, u, room + r.n);
     } else {
-      for (uint32_t i = 0; i < r.n; i++)
-        r.slot[2][i] = k.beta2 * r.slot[2][i] + k.one_minus_beta2 * (g[i] * g[i] + k.epsilon1);
+      scale(r, k, g, u);
     }
-    const float weights = root_mean_square(r.w, r.n);
+    const float weights = root_mean_square(w, r.n);
     const float alpha = (k.epsilon2 < weights ? weights : k.epsilon2) * k.rho;
-    for (uint32_t i = 0; i < r.n; i++) u[i] = g[i] / sqrtf(r.slot[2][i]);
     const float excess = root_mean_square(u, r.n) / k.threshold, divisor = 1 < excess ? excess : 1;
-    for (uint32_t i = 0; i < r.n; i++) r.w[i] = r.w[i] - alpha * (u[i] / divisor);
+    over(
+        r.n, [=]<class V>(uint32_t i) __attribute__((always_inline)) {
+          (V::load(w + i) - V(alpha) * (V::load(u + i) / V(divisor))).store(w + i);
+        });
   }
 
   static float root_mean_square(const float* x, uint32_t n) {

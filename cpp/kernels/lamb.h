@@ -40,9 +40,13 @@ struct Lamb {
   }
 
   template <size_t sum, class V>
-  [[gnu::always_inline]] static V term(const Coef<V>& k, V w, const V* s) {
-    const V x = sum == 0 ? w : direction(k, s);
+  [[gnu::always_inline]] static V term(V w, V direction) {
+    const V x = sum == 0 ? w : direction;
     return x * x;
+  }
+  template <size_t sum, class V>
+  [[gnu::always_inline]] static V term(const Coef<V>& k, V w, const V* s) {
+    return term<sum>(w, direction(k, s));
   }
 
   // The trust ratio, where both norms are above 0.
@@ -53,8 +57,12 @@ struct Lamb {
   }
 
   template <class V>
+  [[gnu::always_inline]] static void move(const Coef<V>& k, V& w, V direction) {
+    w = w - k.learning_rate * direction;
+  }
+  template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V, V* s) {
-    w = w - k.learning_rate * direction(k, s);
+    move(k, w, direction(k, s));
   }
 };
 

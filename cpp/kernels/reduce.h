@@ -14,25 +14,23 @@ namespace simdescent {
 // module does not have.
 template <class Term, class Source>
 float pairwise_sum(const Source& source, uint32_t from, uint32_t n) {
-  if (n < 8) {
-    float sum = 0;
-    for (uint32_t i = 0; i < n; i++) sum = sum + Term::template at<f32x1>(source, from + i).v;
-    return sum;
-  }
   if (n > 128) {
     const uint32_t half = n / 2 - n / 2 % 8;
     const float first = pairwise_sum<Term>(source, from, half);
     return first + pairwise_sum<Term>(source, from + half, n - half);
   }
-  constexpr uint32_t width = Lanes::lanes, registers = 8 / width;
-  Lanes r[registers];
-  for (uint32_t k = 0; k < registers; k++) r[k] = Term::template at<Lanes>(source, from + k * width);
-  uint32_t i = 8;
-  for (; i + 8 <= n; i += 8) {
-    for (uint32_t k = 0; k < registers; k++)
-      r[k] = r[k] + Term::template at<Lanes>(source, from + i + k * width);
+  float sum = 0;
+  uint32_t i = 0;
+  if (n >= 8) {
+    constexpr uint32_t width = Lanes::lanes, registers = 8 / width;
+    Lanes r[registers];
+    for (uint32_t k = 0; k < registers; k++) r[k] = Term::template at<Lanes>(source, from + k * width);
+    for (i = 8; i + 8 <= n; i += 8) {
+      for (uint32_t k = 0; k < registers; k++)
+        r[k] = r[k] + Term::template at<Lanes>(source, from + i + k * width);
+    }
+    sum = join(r);
   }
-  float sum = join(r);
   for (; i < n; i++) sum = sum + Term::template at<f32x1>(source, from + i).v;
   return sum;
 }
@@ -81,39 +79,39 @@ inline float sum_of_squares(const Row& r) {
   return 0;
 }
 
-// The k-th term of a rule in two passes.
+// The k-th term of a rule in two passes, of a piece of its first one.
 template <class R, size_t k>
 struct TermOf {
   template <class V>
-  [[gnu::always_inline]] static V at(const Row& r, uint32_t i) {
-    return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-      const V slot[slot_room<R>] = {V::load(r.slot[K] + i)...};
-      return R::template term<k, V>(coefficients<R, V>(r.coef), V::load(r.w + i), slot);
-    }
-    (std::make_index_sequence<R::slots.size()>{});
+  [[gnu::always_inline]] static V at(const Row& piece, uint32_t i) {
+    return R::template term<k>(V::load(piece.w + i), V::load(piece.slot[FirstPass<R>::found] + i));
   }
 };
 
 // The first pass over n elements from `from` on, piece by piece as numpy's order splits them, and the sums of
 // each piece while it is in the cache. They are added up at `out`, which has room behind it for those of
-// deeper levels.
+// deeper levels. What is found stays in `room`, which is as long as the row, or null.
 template <class R>
-void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, Scratch& scratch) {
+void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, float* room, Scratch& scratch) {
   if (n > piece_size) {
     const uint32_t half = n / 2 - n / 2 % 8;
-    first_pass<R>(r, from, half, out, scratch);
-    first_pass<R>(r, from + half, n - half, out + R::sums, scratch);
+    first_pass<R>(r, from, half, out, room, scratch);
+    first_pass<R>(r, from + half, n - half, out + R::sums, room, scratch);
     for (size_t k = 0; k < R::sums; k++) out[k] = out[k] + out[R::sums + k];
     return;
   }
+  Row& piece = scratch.piece;  // written field by field: there may be no stack
+  piece.w = r.w + from, piece.g = r.g + from, piece.n = n;
+  for (size_t k = 0; k < R::slots.size(); k++) piece.slot[k] = r.slot[k] + from;
+  piece.slot[FirstPass<R>::found] = room ? room + from : scratch.found;
+  piece.pipe = r.pipe, piece.coef = r.coef;
   const Stages s = Stages::of(r.stages);
-  const float* g = r.g + from;
-  if (s.grad != Grad::none) g = scratch.gradient, prepare(r, from, n, scratch.gradient);
+  if (s.grad != Grad::none) piece.g = scratch.gradient, prepare(r, from, n, scratch.gradient);
   if (s.decay) decay(r, from, n);
-  const uint32_t swept = sweep<FirstPass<R>, Lanes>({}, r, from, n, g);
-  if (swept < n) tail<FirstPass<R>>(0, r, from + swept, n - swept, g + swept);
+  piece.stages = Stages{}.word();  // the rest is done
+  update<FirstPass<R>, false, false, false>(&piece, &piece + 1, scratch);
   [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-    ((out[K] = pairwise_sum<TermOf<R, K>>(r, from, n)), ...);
+    ((out[K] = pairwise_sum<TermOf<R, K>>(piece, 0, n)), ...);
   }
   (std::make_index_sequence<R::sums>{});
 }

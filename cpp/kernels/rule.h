@@ -125,7 +125,8 @@ struct ScalarsOf<R> {
 //
 // A rule in two passes has `first`, which makes the slots, and `update`, which moves the variable by them
 // alone. Between them stand `sums` sums over the variable of what `term<k>` gives for an element (weights
-// after decay, slots after `first`), in numpy's order, of which `resolve` makes coefficients.
+// after decay, slots after `first`), in numpy's order, of which `resolve` makes coefficients. What both need
+// of the slots is `direction`: `term` and `move`, which is `update` by it, take it where it has been kept.
 template <class R>
 inline constexpr size_t sum_count = 0;
 template <class R>

@@ -4,6 +4,7 @@
 // needs the rule's loop alone, over the whole variable. And the loops of what Keras does without an update
 // (gather, average).
 #pragma once
+#include <array>
 #include <cstdint>
 #include <utility>
 
@@ -45,6 +46,9 @@ inline constexpr uint32_t piece_size = 2048;  // floats: with the rule's arrays 
 struct Scratch {
   alignas(16) float gradient[piece_size];
   float sums[64];  // of a reduction, level by level
+  // A piece of a first pass, and what it found, where there is no room for that of the whole row.
+  Row piece;
+  alignas(16) float found[piece_size];
 };
 
 template <class R, class V>
@@ -134,14 +138,31 @@ __attribute__((noinline)) void prepare(const Row& r, uint32_t from, uint32_t cou
   }
 }
 
-// The first pass of a rule in two, as the loops see it.
+// The passes of a rule in two, as the loops see them. The first one leaves the direction in a slot more;
+// where that was kept, it is the gradient of the second one, which needs no slot then.
 template <class R>
 struct FirstPass : R {
+  static constexpr size_t found = R::slots.size();
+  static constexpr auto slots = [] {
+    std::array<Slot, found + 1> all;
+    for (size_t k = 0; k < found; k++) all[k] = R::slots[k];
+    return all;
+  }();
+  static_assert(found < max_slots);
   template <class V>
   [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V&, V g, V* s) {
     R::first(k, g, s);
+    s[found] = R::direction(k, s);
   }
   static constexpr bool is_first = true;
+};
+template <class R>
+struct SecondPass : R {
+  static constexpr std::array<Slot, 0> slots{};
+  template <class V>
+  [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V& w, V direction, V*) {
+    R::move(k, w, direction);
+  }
 };
 template <class R>
 inline constexpr bool moves = !requires {

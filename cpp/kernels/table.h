@@ -54,7 +54,7 @@ __attribute__((noinline)) void step_whole([[maybe_unused]] const Row& r) {
           if (!s.first) {
             r = update<R, false, false, false>(r, end, scratch);
           } else {
-            first_pass<R>(*r, 0, r->n, scratch.sums, scratch);
+            first_pass<R>(*r, 0, r->n, scratch.sums, nullptr, scratch);
             for (size_t k = 0; k < R::sums; k++) r->sums[k] = scratch.sums[k];
             r++;
           }
@@ -138,6 +138,20 @@ inline void resolve(uint32_t rule, const float* sums, float* coef) {
       for (size_t i = 0; i < R::sums; i++) found[i] = sums[i];
       R::template resolve<f32x1>(found, k);
       std::memcpy(coef, &k, field_count<CoefOf<R, float>> * sizeof(float));
+    }
+  });
+}
+
+// A variable that lies here whole through both passes. `room`, as long as it, keeps what the first one finds
+// for the second; `coef` has room for coefficients of its own.
+inline void both_passes(uint32_t rule, Row r, float* room, float* coef, Scratch& scratch) {
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (two_passes<R>) {
+      first_pass<R>(r, 0, r.n, scratch.sums, room, scratch);
+      std::memcpy(coef, r.coef, field_count<CoefOf<R, float>> * sizeof(float));
+      resolve(rule, scratch.sums, coef);
+      r.g = room, r.coef = coef, r.stages = Stages{.average = Stages::of(r.stages).average}.word();
+      update<SecondPass<R>, false, false, false>(&r, &r + 1, scratch);
     }
   });
 }

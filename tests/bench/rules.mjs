@@ -1,9 +1,10 @@
-// Every optimizer on one resident variable beside Adam, and beside the same optimizer of TensorFlow.js on its wasm
-// backend where it has one. A matrix, because that is what some of them are about; Muon's products are of another kind
-// than a loop, so that it is measured on small ones alone.
+// Every optimizer on one resident variable beside Adam, beside the stream of the yardsticks for as many bytes, and
+// beside the same optimizer of TensorFlow.js on its wasm backend where it has one. A matrix, because that is what some
+// of them are about; Muon's products are of another kind than a loop, so that it is measured on small ones alone.
 import * as library from '../../dist/index.js';
 import { rowsOf } from './steps.mjs';
 import { gradientOf, weightsOf } from './variants/data.mjs';
+import { moduleVariants } from './variants/modules.mjs';
 
 export const ruleSizes = [2 ** 10, 2 ** 20, 2 ** 24];
 const classes = { ...library };
@@ -40,8 +41,11 @@ function resident([name, options], size) {
   variable.gradient.set(gradientOf(size));
   const optimizer = new classes[name](options);
   optimizer.build([variable]);
+  const sizes = optimizer.variables.map(({ shape }) => (shape.length ? shape.reduce((n, x) => n * x) : 0));
   return {
     name: labelOf(name, options),
+    // Weights and state are read and written, the gradient is read: the least that a step can move.
+    bytes: 4 * (3 + (2 * sizes.reduce((sum, n) => sum + n)) / size),
     run: () => optimizer.step(),
     dispose() {
       optimizer.dispose();
@@ -65,11 +69,14 @@ export async function* rules({ sizes, timing, beside }) {
       const [name, , own] = each;
       if (name === 'Muon' && size > mostForMuon) continue;
       const variants = [resident(cases[0], size), ...(each === cases[0] ? [] : [resident(each, size)])];
+      const { bytes } = variants.at(-1);
       if (own && beside.includes('tfjs')) variants.push(await ofTfjs(own, size));
-      const rows = await rowsOf({ group: 'rules', rule: 'rules', size }, variants, size, timing);
-      const [adam] = rows;
-      for (const row of each === cases[0] ? rows : rows.slice(1))
-        yield { ...row, ratios: { adam: row.ns / adam.ns } };
+      const stream = moduleVariants('adam', size).find(({ name }) => name === 'stream');
+      const rows = await rowsOf({ group: 'rules', rule: 'rules', size }, [stream, ...variants], size, timing);
+      const [streamed, adam] = rows;
+      const least = (streamed.ns * bytes) / variants[0].bytes; // the stream moves what Adam does
+      for (const row of rows.slice(each === cases[0] ? 1 : 2))
+        yield { ...row, bytes, ratios: { adam: row.ns / adam.ns, stream: row.ns / least } };
     }
   }
 }

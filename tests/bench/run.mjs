@@ -58,6 +58,7 @@ export async function run(wanted) {
     const rows = await collect(allRules({ sizes: sizes ?? ruleSizes, timing, beside }));
     say(table('every optimizer, ns per parameter', rows, ({ ns }) => ns, 3));
     say(table('times Adam, measured beside it', rows, ({ ratios }) => ratios.adam, 3));
+    say(table('times a stream of as many bytes', rows, ({ ratios }) => ratios.stream, 3));
     report.rows.push(...rows);
   }
   if (only.includes('threads')) {
