@@ -13,7 +13,6 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { nameClasses } from './class-names.mjs';
 import { writeFacts } from './facts.mjs';
 import { emscripten } from './setup/emscripten.mjs';
 import { withLock } from './setup/lock.mjs';
@@ -142,6 +141,7 @@ const wasmAsText = {
 
 async function bundle(outdir) {
   const esbuild = await import('esbuild');
+  const { nameClasses } = await import('./class-names.mjs');
   const options = {
     absWorkingDir: root,
     entryPoints,
