@@ -1,6 +1,7 @@
 #include "engine/shader.h"
 
 #include <algorithm>
+#include <utility>
 #include <vector>
 
 #include "engine/facts.h"
@@ -118,9 +119,11 @@ class Program {
   void first(Stages s) {
     const auto c = coefficients<R>();
     through<FirstPass<R>>({.decay = s.decay}, c, gradient(s));
-    [&]<size_t... K>(std::index_sequence<K...>) {
-      terms_ = {R::template term<K>(c, value_[w], value_ + s0)...};
-    }
+    // A GPU has no room for the direction: the second pass finds it anew.
+    constexpr uint32_t found = s0 + FirstPass<R>::found;
+    const Wgsl direction = std::exchange(value_[found], before_[found]);
+    read_[found] = false;
+    [&]<size_t... K>(std::index_sequence<K...>) { terms_ = {R::template term<K>(value_[w], direction)...}; }
     (std::make_index_sequence<R::sums>{});
     width_ = R::sums;
   }

@@ -44,10 +44,6 @@ struct Lamb {
     const V x = sum == 0 ? w : direction;
     return x * x;
   }
-  template <size_t sum, class V>
-  [[gnu::always_inline]] static V term(const Coef<V>& k, V w, const V* s) {
-    return term<sum>(w, direction(k, s));
-  }
 
   // The trust ratio, where both norms are above 0.
   template <class V>

@@ -85,6 +85,9 @@ void Reference::step(const Gradients& gradients) {
     for (float& x : g) x = x / float(o.loss_scale);
   }
   const uint32_t steps = o.accumulation_steps, updates = steps ? calls / steps : calls;
+  for (ReferenceVariable& v : variables) {
+    if (o.dialect != Dialect::torch) v.updates = updates;
+  }
   if (steps && (calls + 1) % steps != 0) {
     for (auto& [v, g] : present) {
       for (size_t i = 0; i < g.size(); i++) v->acc[i] = g[i] + v->acc[i];
@@ -182,7 +185,7 @@ namespace {
 template <class R, size_t... K>
 void terms_of(const CoefOf<R, f32x1>& k, f32x1 w, const f32x1* s, std::span<float* const> out,
               std::index_sequence<K...>) {
-  ((*out[K] = R::template term<K, f32x1>(k, w, s).v), ...);
+  ((*out[K] = R::template term<K, f32x1>(w, R::direction(k, s)).v), ...);
 }
 
 }  // namespace

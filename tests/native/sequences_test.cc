@@ -71,7 +71,8 @@ void run(Random& random, Place place) {
         set_rate(one_of(random, {0.0, 0.003, -0.3}));
         break;
       case 2:
-        driver.optimizer.iterations = reference.calls = random.below(20);
+        reference.calls = random.below(20);
+        driver.optimizer.count_from(reference.calls);
         break;
       case 3:
         driver.optimizer.exclude_from_decay(row);
