@@ -4,6 +4,7 @@
 
 import { describe } from '../basics/errors.js';
 import type { Core } from '../engine/core.js';
+import { ruleFacts } from '../engine/facts.js';
 import { rateFrom } from '../schedules/rate.js';
 import { ownCounts, ruleScalars, type StateEntry, scalarEntry, slotEntries } from '../state/entries.js';
 import { EngineExecutor } from '../step/engine-executor.js';
@@ -113,11 +114,21 @@ export class Build implements Building {
     if (rateGroups) for (const target of targets) native.setGroup(target.row, rateGroups.groupOf(target));
     const { hypers } = this.#options;
     for (const target of targets) fillSlots(executor, target, (hyper) => hypers.get(hyper) ?? 0);
+    const scalars = ruleFacts(executor.rule).scalars.map((_, k) => native.scalar(k));
     native.iterations = this.iterations;
     const before = this.executor;
     if (!before) return;
     const entries = new Map(this.#builtEntries(name, executor).map((entry) => [entry.key, entry]));
     for (const { key, read } of this.#builtEntries(name, before)) entries.get(key)?.write(read());
+    if (this.#options.values.compat !== 'torch') return;
+    // PyTorch counts from 1 for what comes later.
+    const known = new Set(before.targets.map(({ path }) => path));
+    for (const { row } of targets.filter(({ path }) => !known.has(path))) {
+      native.setUpdates(row, 0);
+      scalars.forEach((x, k) => {
+        native.setScalarOf(row, k, x);
+      });
+    }
   }
 
   /** Back to what it was before. */
