@@ -68,11 +68,8 @@ void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at
 void Optimizer::unpack() {
   const RowScalars* const scalars =
       reinterpret_cast<const RowScalars*>(reinterpret_cast<const Row*>(packed_.data()) + count_);
-  for (uint32_t j = 0; j < count_; j++) {
-    State& state = state_[list_[j].row];
-    state.summed = 0;
-    std::memcpy(next_sums(state, rows_[list_[j].row].n), scalars[j].sums, terms_ * sizeof(float));
-  }
+  for (uint32_t j = 0; j < count_; j++)
+    std::memcpy(state_[list_[j].row].sums.data(), scalars[j].sums, terms_ * sizeof(float));
 }
 
 const void* Optimizer::pack(uintptr_t at) {
@@ -164,7 +161,7 @@ bool Optimizer::next_pass() {
   for (uint32_t j = 0; j < count_; j++) {
     Row& r = rows_[list_[j].row];
     State& state = state_[list_[j].row];
-    if (state.summed == 0) continue;  // done already, or by a GPU, which finds what `plan` said
+    if (!state.here && !r.w) continue;  // a GPU's, which finds there what `plan` said
     const float* parts = state.sums.data();
     float sums[max_sums];
     add_up(r.n, state.part, terms_, parts, sums);
