@@ -114,21 +114,16 @@ export class Build implements Building {
     if (rateGroups) for (const target of targets) native.setGroup(target.row, rateGroups.groupOf(target));
     const { hypers } = this.#options;
     for (const target of targets) fillSlots(executor, target, (hyper) => hypers.get(hyper) ?? 0);
-    const scalars = ruleFacts(executor.rule).scalars.map((_, k) => native.scalar(k));
+    const first = ruleFacts(executor.rule).scalars.map((_, k) => native.scalar(k));
     native.iterations = this.iterations;
-    const before = this.executor;
-    if (!before) return;
-    const entries = new Map(this.#builtEntries(name, executor).map((entry) => [entry.key, entry]));
-    for (const { key, read } of this.#builtEntries(name, before)) entries.get(key)?.write(read());
-    if (this.#options.values.compat !== 'torch') return;
-    // PyTorch counts from 1 for what comes later.
-    const known = new Set(before.targets.map(({ path }) => path));
-    for (const { row } of targets.filter(({ path }) => !known.has(path))) {
-      native.setUpdates(row, 0);
-      scalars.forEach((x, k) => {
-        native.setScalarOf(row, k, x);
-      });
-    }
+    if (!this.executor) return;
+    this.#move(name, this.executor, executor);
+    if (this.#options.values.compat === 'torch') countAnew(executor, first, this.executor.targets);
+  }
+
+  #move(name: string, from: Executor, to: Executor): void {
+    const entries = new Map(this.#builtEntries(name, to).map((entry) => [entry.key, entry]));
+    for (const { key, read } of this.#builtEntries(name, from)) entries.get(key)?.write(read());
   }
 
   /** Back to what it was before. */
@@ -237,6 +232,17 @@ export function undone<T extends void | Promise<void>>(building: { undo(): void 
     return (waiting instanceof Promise ? waiting.catch(refuse) : waiting) as typeof waiting;
   } catch (error) {
     return refuse(error);
+  }
+}
+
+/** PyTorch counts from 1 for what comes later, and the rule's scalars are what they were at first. */
+function countAnew({ native, targets }: Executor, first: readonly number[], known: readonly Target[]): void {
+  const paths = new Set(known.map(({ path }) => path));
+  for (const { row } of targets.filter(({ path }) => !paths.has(path))) {
+    native.setUpdates(row, 0);
+    first.forEach((x, k) => {
+      native.setScalarOf(row, k, x);
+    });
   }
 }
 
