@@ -24,5 +24,5 @@ export function tfOptimizer(optimizer: Optimizer, options?: TfOptimizerOptions):
 }
 
 /** Lets `tf.loadLayersModel` load models that were saved with one of our optimizers. Once per copy of tfjs. */
-export const registerOptimizer: (namespace: { engine(): unknown; serialization?: object }) => void =
+export const registerOptimizer: (namespace: { core(): unknown; serialization?: object }) => void =
   register as never;

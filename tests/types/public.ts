@@ -1,6 +1,5 @@
 // What a user's TypeScript may say of the package, and what it may not: compiled, never run. What is marked as
 // an error that is expected must be one, or the compiler complains.
-import * as tf from '@tensorflow/tfjs-core';
 import {
   Adam,
   type AddVariableOptions,
@@ -16,7 +15,6 @@ import {
   type VariableGroup,
 } from '../../dist/index.js';
 import type { Files } from '../../dist/keras.js';
-import { registerOptimizer } from '../../dist/tfjs.js';
 
 const norm: constraints.MaxNorm = new constraints.MaxNorm({ maxValue: 2 });
 const each: constraints.Constraint[] = [norm, new constraints.NonNeg(), new constraints.UnitNorm()];
@@ -44,8 +42,6 @@ export const extra: AddVariableOptions = { shape: [2] };
 export const placed: OffloadOptions = { minSize: 1 };
 export const files = (bytes: Uint8Array): Files => ({ 'config.json': bytes, 'model.weights.h5': bytes });
 export { each };
-
-registerOptimizer(tf);
 
 // @ts-expect-error: there is no such option
 new Adam({ learnngRate: 0.1 });
