@@ -1,7 +1,8 @@
-// `npm start`: builds the package and serves the demo until it is stopped. `--port N` asks for a
-// port (the next free one is taken when it is not free), `--host` opens the server to the network.
+// `npm start`: builds the package and serves the demo, and the documentation beside it, until it is stopped. `--port N`
+// asks for a port (the next free one is taken when it is not free), `--host` opens the demo's server to the network.
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { serveDocs, writeApi } from './build-docs.mjs';
 import { entry, root, say } from './setup/run.mjs';
 
 await entry(import.meta.url, async (args) => {
