@@ -28,11 +28,9 @@ const include = (html) =>
     return include(filled);
   });
 // Where the documentation is served beside the page, its link goes there, and not to the package's page.
-const { SIMDESCENT_DOCS: docs } = process.env;
-const linked = (html) =>
-  docs
-    ? html.replaceAll('href="https://www.npmjs.com/package/simdescent">Docs', `href="${docs}">Docs`)
-    : html;
+const npmPage = 'href="https://www.npmjs.com/package/simdescent">Docs';
+const linked = (html, docs = process.env.SIMDESCENT_DOCS) =>
+  docs ? html.replaceAll(npmPage, `href="${docs}">Docs`) : html;
 const handler = (html) => linked(include(html));
 const includes = { name: 'includes', transformIndexHtml: { order: 'pre', handler } };
 

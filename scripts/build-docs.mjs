@@ -3,6 +3,7 @@
 // A link to what is not there fails the build. Its tools are those of docs/package.json, installed when asked for.
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { brokenLinks } from './docs-links.mjs';
@@ -25,11 +26,17 @@ export async function writeApi() {
   for (const name of ['favicon.svg', 'card.png']) cpSync(join(root, 'demo', name), join(files, name));
 }
 
-/** Serves the pages while they are written. @returns what ends when the server does */
-export const serveDocs = (port, demo) =>
-  tool('vitepress/bin/vitepress.js', ['dev', '.', '--port', String(port)], {
-    env: { SIMDESCENT_DEMO: demo },
-  });
+/** Serves the pages as they are written, on a free port. @returns their address */
+export async function serveDocs(demo) {
+  await writeApi();
+  process.env.SIMDESCENT_DEMO = demo; // docs/.vitepress/config.mjs
+  const { createServer } = await import(
+    pathToFileURL(join(docs, 'node_modules/vitepress/dist/node/index.js'))
+  );
+  const server = await createServer(docs);
+  await server.listen();
+  return server.resolvedUrls.local[0];
+}
 
 export async function buildDocs({ base = '/' } = {}) {
   if (!/^\/(.*\/)?$/.test(base)) throw new Problem(`--base must begin and end with a slash, got ${base}`);
