@@ -8,7 +8,7 @@ const names = (list) => list.map((name) => `\`${name}\``).join(', ') || '–';
 
 /** @returns the page, and what it should be */
 export async function kernelsPage() {
-  const { coefNames, pipe, row, rules, scratchBytes } = await import('../build/wasm/facts.mjs');
+  const { coefNames, fingerprint, pipe, row, rules, scratchBytes } = await import('../build/wasm/facts.mjs');
   const rows = Object.entries(rules)
     .filter(([, { whole }]) => !whole)
     .map(([name, { index, slots }]) => {
@@ -20,6 +20,7 @@ export async function kernelsPage() {
     'row words': String(row.words),
     pipe: `${Object.keys(pipe).length} floats: ${names(Object.keys(pipe))}`,
     scratch: String(scratchBytes),
+    fingerprint: String(fingerprint),
     rules: `\n${table}\n`,
   };
   const text = readFileSync(page, 'utf8');

@@ -5,7 +5,13 @@ import { readFile } from 'node:fs/promises';
 import { expect, test } from '@playwright/test';
 
 const site = new URL('../../build/site/', import.meta.url);
-const types = { html: 'text/html', js: 'text/javascript', css: 'text/css', svg: 'image/svg+xml', png: 'image/png' };
+const types = {
+  html: 'text/html',
+  js: 'text/javascript',
+  css: 'text/css',
+  svg: 'image/svg+xml',
+  png: 'image/png',
+};
 
 test('pages, search, dark mode, the demo and back', async ({ page }) => {
   test.skip(!existsSync(new URL('index.html', site)), 'there is no site: npm run build:docs');
