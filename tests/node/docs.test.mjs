@@ -71,7 +71,7 @@ test('TypeScript, and the JavaScript that is not run, pass the type checker', as
   const compilerOptions = {
     allowJs: true,
     checkJs: true,
-    types: ['node', '@webgpu/types'],
+    types: ['node', '@webgpu/types', 'vite/client'],
     paths: { '@tensorflow/tfjs': ['./tfjs.d.ts'] },
   };
   const config = { extends: '../../tsconfig.json', compilerOptions, include: ['.'] };
