@@ -28,7 +28,7 @@ function blocksOf(page) {
     /** A file that other blocks of the page name: its first line is a comment with its name. */
     file: /^(?:\/\/|<!--) ([\w./-]+\.(?:js|html|json|css))(?: -->)?\n/.exec(code)?.[1],
   }));
-  const fences = text.match(/^```/gm)?.length ?? 0;
+  const fences = text.match(/^ *```/gm)?.length ?? 0;
   assert.equal(fences, 2 * blocks.length, `${page} has a code block that is not understood`);
   return blocks;
 }

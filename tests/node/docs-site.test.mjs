@@ -39,6 +39,8 @@ test('every page of docs/ is in the sidebar, and every example on its page', () 
   const sidebar = config.slice(config.indexOf('sidebar:'));
   for (const page of pages) assert.ok(sidebar.includes(`'${page.slice(0, -3)}']`), page);
   const text = readFileSync(`${root}docs/examples.md`, 'utf8');
-  for (const name of examples)
-    assert.ok(text.includes(`<<< ../examples/${name}/main.`) || name === 'page', name);
+  for (const name of examples) {
+    assert.ok(text.includes(`<!--@include: ../examples/${name}/README.md{3,}-->`), name);
+    assert.ok(text.includes(`<<< ../examples/${name}/`), name);
+  }
 });
