@@ -50,7 +50,8 @@ struct Adafactor {
 
   // g / sqrt(second moment) of every element into `u`, and that moment, by those of rows and columns, into
   // `velocity`. A row at a time, which stays in the cache: where u will be are its squares first.
-  static void factor(const Row& r, const Coef<float>& k, const float* g, float* u, float* mean) {
+  [[gnu::always_inline]] static void factor(const Row& r, const Coef<float>& k, const float* g, float* u,
+                                            float* mean) {
     const uint32_t rows = r.rows, columns = r.columns, area = rows * columns;
     for (uint32_t o = 0; area && o < r.n / area; o++, g += area, u += area) {
       float *const row = r.slot[0] + o * rows, *const column = r.slot[1] + o * columns,
@@ -84,7 +85,7 @@ struct Adafactor {
   }
 
   // The same of what is no matrix.
-  static void scale(const Row& r, const Coef<float>& k, const float* g, float* u) {
+  [[gnu::always_inline]] static void scale(const Row& r, const Coef<float>& k, const float* g, float* u) {
     float* const velocity = r.slot[2];
     over(
         r.n, [=]<class V>(uint32_t i) __attribute__((always_inline)) {
@@ -96,7 +97,7 @@ struct Adafactor {
         });
   }
 
-  static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
+  [[gnu::always_inline]] static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
     float *const u = room, *const w = r.w;
     if (r.rows) {
       factor(r, k, g, u, room + r.n);

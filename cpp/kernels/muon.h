@@ -56,7 +56,7 @@ struct Muon {
     return 2 * x.n + 3 * side * side;
   }
 
-  static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
+  [[gnu::always_inline]] static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
     Pipe<f32x1> pull;
     pull.decay = r.rows ? k.decay : k.adam_decay;
     pull.rate = k.learning_rate;
@@ -77,7 +77,7 @@ struct Muon {
 
  private:
   // [rows, columns] with rows <= columns from here on: otherwise the transpose is worked on.
-  static void matrix(const Row& r, const Coef<float>& k, const float* g, float* room) {
+  [[gnu::always_inline]] static void matrix(const Row& r, const Coef<float>& k, const float* g, float* room) {
     const bool turned = r.rows > r.columns;
     const uint32_t rows = turned ? r.columns : r.rows, columns = turned ? r.rows : r.columns;
     const auto place = [&](uint32_t i) { return turned ? i % r.columns * r.rows + i / r.columns : i; };

@@ -17,11 +17,9 @@ T from_list(const F* list) {
   return values;
 }
 
-// A variable through an update that reads it whole. The memory-less module does not have these: they need a
-// stack.
+// A variable through an update that reads it whole.
 template <class R>
-__attribute__((noinline)) void step_whole([[maybe_unused]] const Row& r) {
-#ifndef SIMDESCENT_MEMORYLESS
+__attribute__((noinline)) void step_whole(const Row& r) {
   const Stages s = Stages::of(r.stages);
   float* const room = r.sums;
   const float* g = r.g;
@@ -30,7 +28,6 @@ __attribute__((noinline)) void step_whole([[maybe_unused]] const Row& r) {
   if (s.decay && !decays_itself) decay(r, 0, r.n);
   R::step(r, from_list<CoefOf<R, float>>(r.coef), g, room + r.n);
   if (s.average) average(r, 0, r.n);
-#endif
 }
 
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
