@@ -67,13 +67,17 @@ uint32_t Optimizer::slot_size(uint32_t row, size_t k) const {
 
 bool Optimizer::build() { return make_room() && make(0, uint32_t(rows_.size())); }
 
+uint32_t Optimizer::room() const {
+  size_t floats = 0;
+  for (const Row& r : rows_) floats = std::max(floats, simdescent::room(rule_, {r.n, r.rows, r.columns}));
+  return uint32_t(floats);
+}
+
 bool Optimizer::make_room() {
   if (!whole_) return true;
-  size_t floats = 0;
-  for (const Row& r : rows_) {
-    floats = std::max(floats, room(rule_, {r.n, r.rows, r.columns}));
-    longest_ = std::max(longest_, r.n);
-  }
+  for (const Row& r : rows_) longest_ = std::max(longest_, r.n);
+  const uint32_t floats = room();
+  if (floats > SIZE_MAX / sizeof(float) - 1) return false;
   whole_weights_ = allocate(longest_, Role::weights);
   whole_gradient_ = allocate(longest_, Role::gradient);
   room_ = static_cast<float*>(std::malloc(floats * sizeof(float) + 1));

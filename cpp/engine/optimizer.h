@@ -81,8 +81,9 @@ class Optimizer {
   float* weights_tile() const { return whole_ ? whole_weights_ : simdescent::weights_tile(); }
   float* gradient_tile() const { return whole_ ? whole_gradient_ : simdescent::gradient_tile(); }
   uint32_t tile() const { return whole_ ? longest_ : tile_size; }
-  // The floats of a slot of a row.
+  // The floats of a slot of a row; and of the room that a rule works in which reads whole variables.
   uint32_t slot_size(uint32_t row, size_t k) const;
+  uint32_t room() const;
 
   Entry* reserve(uint32_t count);
   uint32_t updates() const { return accumulation_steps ? iterations / accumulation_steps : iterations; }
@@ -106,11 +107,11 @@ class Optimizer {
   const Row* parts() const { return parts_.data(); }
 
   // For a kernel in another memory: the listed rows with their scalars, as a block that works once it lies at
-  // the address `at` there. One row, with the scalars of a variable that is not updated in this step: as
-  // listed.
+  // the address `at` there, with `room()` floats at `room`. One row, with the scalars of a variable that is
+  // not updated in this step: as listed.
   void reserve_pack();
   uint32_t packed_bytes() const { return uint32_t(rows_.size() * sizeof(Packed)); }
-  const void* pack(uintptr_t at);
+  const void* pack(uintptr_t at, uintptr_t room);
   // The same, as the kernel has left it, has been copied back: takes the sums of a first pass out of it.
   void unpack();
   const void* pack_one(uint32_t row, uintptr_t at);
@@ -181,7 +182,7 @@ class Optimizer {
   void prepare_first_pass(Row& r, State& state);
   float* next_sums(State& state, uint32_t part);
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);
-  void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at);
+  void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at, uintptr_t room);
   void count();
   void choose_stages();
   void arrange();

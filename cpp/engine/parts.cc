@@ -53,7 +53,7 @@ uint32_t Optimizer::cut() {
 void Optimizer::reserve_pack() { packed_.resize(rows_.size()); }
 
 // Rows one behind another, then their scalars; `count` rows in all.
-void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at) {
+void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at, uintptr_t room) {
   Row* const rows = reinterpret_cast<Row*>(packed_.data());
   RowScalars* const scalars = reinterpret_cast<RowScalars*>(rows + count);
   std::memcpy(&scalars[place].pipe, row.pipe, sizeof(Pipe<float>));
@@ -62,7 +62,7 @@ void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at
   rows[place] = row;
   rows[place].pipe = reinterpret_cast<const Pipe<float>*>(there);
   rows[place].coef = reinterpret_cast<const float*>(there + offsetof(RowScalars, coef));
-  rows[place].sums = reinterpret_cast<float*>(there + offsetof(RowScalars, sums));
+  rows[place].sums = reinterpret_cast<float*>(whole_ ? room : there + offsetof(RowScalars, sums));
 }
 
 void Optimizer::unpack() {
@@ -72,14 +72,14 @@ void Optimizer::unpack() {
     std::memcpy(state_[list_[j].row].sums.data(), scalars[j].sums, terms_ * sizeof(float));
 }
 
-const void* Optimizer::pack(uintptr_t at) {
-  for (uint32_t j = 0; j < count_; j++) put(rows_[list_[j].row], j, count_, at);
+const void* Optimizer::pack(uintptr_t at, uintptr_t room) {
+  for (uint32_t j = 0; j < count_; j++) put(rows_[list_[j].row], j, count_, at, room);
   return packed_.data();
 }
 
 const void* Optimizer::pack_one(uint32_t row, uintptr_t at) {
   rows_[row].pipe = &groups_[0].pipe;
-  put(rows_[row], 0, 1, at);
+  put(rows_[row], 0, 1, at, 0);
   return packed_.data();
 }
 
