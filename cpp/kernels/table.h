@@ -26,7 +26,7 @@ __attribute__((noinline)) void step_whole(const Row& r) {
   if (s.grad != Grad::none) g = room, prepare(r, 0, r.n, room);
   constexpr bool decays_itself = requires { R::decays_itself; };
   if (s.decay && !decays_itself) decay(r, 0, r.n);
-  R::step(r, from_list<CoefOf<R, float>>(r.coef), g, room + r.n);
+  R::step(r, g, room + r.n);
   if (s.average) average(r, 0, r.n);
 }
 
