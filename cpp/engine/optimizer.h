@@ -175,8 +175,9 @@ class Optimizer {
   void count_apart();
 
   bool make(uint32_t first, uint32_t last);
-  bool make_room();
+  uint32_t room_of(uint32_t row) const;
   bool keep_room(uint32_t first, uint32_t last);
+  bool keep_tiles(uint32_t longest, uint32_t floats);
   static size_t most_parts(uint32_t n, uint32_t size);
   void sweep_both(Scratch& scratch);
   void prepare_first_pass(Row& r, State& state);
@@ -200,10 +201,10 @@ class Optimizer {
   std::vector<Row> parts_;
   std::vector<Packed> packed_;
   uint32_t part_size_ = 0;
-  // For a rule that reads whole variables: tiles of its own, as long as the longest, and the room it works
-  // in.
+  // For a rule that reads whole variables: tiles of its own, as long as the longest within reach, and the
+  // room it works in.
   const bool whole_;
-  uint32_t longest_ = 0;
+  uint32_t longest_ = 0, room_size_ = 0;
   float *whole_weights_ = nullptr, *whole_gradient_ = nullptr, *room_ = nullptr;
   float* found_ = nullptr;  // what the first pass of two finds, as long as the longest within reach
   const uint32_t terms_;    // how many sums the first pass has; 0 where there is one pass

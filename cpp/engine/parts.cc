@@ -1,6 +1,7 @@
 // What of an optimizer is for steps in pieces: parts for several threads, rows packed for a kernel in another
 // memory, and rules in two passes, whose sums come from the pieces. The step itself is optimizer.cc.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -102,19 +103,36 @@ void Optimizer::locate(uint32_t row, Role role, float* array) {
   }
 }
 
-// Of a rule in two passes, for the longest variable within reach.
+// Of a rule in two passes, or one that reads whole variables: for the longest variable within reach.
 bool Optimizer::keep_room(uint32_t first, uint32_t last) {
-  if (!terms_) return true;
-  uint32_t longest = longest_;
+  if (!terms_ && !whole_) return true;
+  uint32_t longest = longest_, floats = room_size_;
   for (uint32_t i = first; i < last; i++) {
-    if (state_[i].here) longest = std::max(longest, rows_[i].n);
+    if (state_[i].here) longest = std::max(longest, rows_[i].n), floats = std::max(floats, room_of(i));
   }
+  if (whole_) return keep_tiles(longest, floats);
   if (longest == longest_) return true;
   float* const room = allocate(longest, slot_role(max_slots - 1));
   if (!room) return false;
   release(found_, longest_);
   found_ = room, longest_ = longest;
   return true;
+}
+
+bool Optimizer::keep_tiles(uint32_t longest, uint32_t floats) {
+  if (longest == longest_ && floats == room_size_) return true;
+  if (uint64_t(floats) * sizeof(float) >= UINT32_MAX) return false;
+  float *const weights = allocate(longest, Role::weights), *const gradient =
+                                                               allocate(longest, Role::gradient);
+  float* const room = static_cast<float*>(std::malloc(floats * sizeof(float) + 1));
+  const bool complete = weights && gradient && room;
+  const uint32_t unused = complete ? longest_ : longest;
+  for (float* array : {complete ? whole_weights_ : weights, complete ? whole_gradient_ : gradient})
+    release(array, unused);
+  std::free(complete ? room_ : room);
+  if (complete) whole_weights_ = weights, whole_gradient_ = gradient, room_ = room;
+  if (complete) longest_ = longest, room_size_ = floats;
+  return complete;
 }
 
 // The first sweep does both passes, variable by variable, and the second one nothing.

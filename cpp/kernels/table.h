@@ -167,6 +167,15 @@ inline size_t room(uint32_t rule, const Extents& x) {
   return floats;
 }
 
+// How many sums a row has on a GPU, where it has any: between passes there, or of squares.
+inline uint32_t gpu_sums_of(uint32_t rule) {
+  uint32_t count = 1;
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (gpu_sum_count < R >> 0) count = gpu_sum_count<R>;
+  });
+  return count;
+}
+
 // The scalars after an update.
 inline void advance(uint32_t rule, const Hypers& hypers, const Step& at, Scalars& scalars) {
   with_rule(rule, [&]<Rule R> {
