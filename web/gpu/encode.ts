@@ -171,7 +171,7 @@ export class Encoder {
   ): void {
     const { programs, rule, room } = this.#to;
     const { block, slice, unit, direct } = d;
-    const program: Program = programs.shader(kind, rule.index, d.stages, unit);
+    const program: Program = programs.shader(kind, rule.index, groups === null ? d.stages : 0, unit);
     const padded = (count: number) => (unit === 4 ? Math.ceil(count / 4) * 16 : count * 4);
     const range = (buffer: GPUBuffer, offset: number): Range =>
       slice
