@@ -42,7 +42,7 @@ void update_only(Optimizer& o, uint32_t row, uint32_t from, uint32_t count, uint
 void locate(Optimizer& o, uint32_t row, uint32_t role, uint32_t array) {
   o.locate(row, Role(role), floats(array));
 }
-uint32_t pack(Optimizer& o, uint32_t at) { return address(o.pack(at)); }
+uint32_t pack(Optimizer& o, uint32_t at, uint32_t room) { return address(o.pack(at, room)); }
 uint32_t pack_one(Optimizer& o, uint32_t row, uint32_t at) { return address(o.pack_one(row, at)); }
 uint32_t weights_of(const Optimizer& o) { return address(o.weights_tile()); }
 uint32_t gradient_of(const Optimizer& o) { return address(o.gradient_tile()); }
@@ -116,6 +116,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("weightsTile", &weights_of)
       .function("gradientTile", &gradient_of)
       .function("tile", &Optimizer::tile)
+      .function("room", &Optimizer::room)
       .function("evict", &Optimizer::evict)
       .function("place", &place)
       .function("excludeFromDecay", &Optimizer::exclude_from_decay)

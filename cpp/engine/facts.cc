@@ -36,12 +36,13 @@ std::string rule(uint32_t index) {
                   .put("initial", quoted(s.value))
                   .put("extent", number(uint32_t(s.extent)))
                   .object());
-  return Json()
-      .put("index", number(index))
+  Json facts;
+  if constexpr (whole<R>) facts.put("coefs", names<CoefOf<R, float>>());
+  return facts.put("index", number(index))
       .put("slots", slots.list())
       .put("whole", whole<R> ? "true" : "false")
       .put("passes", number(two_passes<R> ? 2 : 1))
-      .put("sums", number(sum_count<R>))
+      .put("sums", number(gpu_sum_count<R>))
       .put("usesWeights", uses_weights<R> ? "true" : "false")
       .put("hypers", names<typename R::Hyper>())
       .put("scalars", names<typename ScalarsOf<R>::type>())

@@ -15,7 +15,7 @@ namespace simdescent {
 // those of the rule. A dispatch finds its records at a multiple of 256 bytes, so that they are a power of two
 // in size.
 struct RecordHead {
-  FIELDS(uint32_t, first, count, w, g, state, size, sums, entry, clips);
+  FIELDS(uint32_t, first, count, w, g, state, size, sums, rows, columns, entry, clips);
 };
 inline constexpr uint32_t record_pipe = field_count<RecordHead>,
                           record_coef = record_pipe + field_count<Pipe<float>>;
@@ -42,7 +42,7 @@ struct Hash {
 template <class R>
 constexpr void add_rule(Hash& hash) {
   hash.add(R::name);
-  hash.add(uint32_t(sum_count<R>));
+  hash.add(uint32_t(gpu_sum_count<R>));
   hash.add(uint32_t(uses_weights<R>));
   for (const Slot& s : R::slots)
     hash.add(s.name), hash.add(s.group), hash.add(s.value), hash.add(uint32_t(s.extent));

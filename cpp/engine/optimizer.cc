@@ -65,20 +65,17 @@ uint32_t Optimizer::slot_size(uint32_t row, size_t k) const {
   return whole_ ? Extents{r.n, r.rows, r.columns}.of(slots(rule_)[k].extent) : r.n;
 }
 
-bool Optimizer::build() { return make_room() && make(0, uint32_t(rows_.size())); }
-
-bool Optimizer::make_room() {
-  if (!whole_) return true;
-  size_t floats = 0;
-  for (const Row& r : rows_) {
-    floats = std::max(floats, room(rule_, {r.n, r.rows, r.columns}));
-    longest_ = std::max(longest_, r.n);
-  }
-  whole_weights_ = allocate(longest_, Role::weights);
-  whole_gradient_ = allocate(longest_, Role::gradient);
-  room_ = static_cast<float*>(std::malloc(floats * sizeof(float) + 1));
-  return whole_weights_ && whole_gradient_ && room_;
+uint32_t Optimizer::room_of(uint32_t row) const {
+  const Row& r = rows_[row];
+  return uint32_t(simdescent::room(rule_, {r.n, r.rows, r.columns}));
 }
+uint32_t Optimizer::room() const {
+  uint32_t floats = 0;
+  for (uint32_t i = 0; i < rows_.size(); i++) floats = std::max(floats, room_of(i));
+  return floats;
+}
+
+bool Optimizer::build() { return make(0, uint32_t(rows_.size())); }
 
 bool Optimizer::make(uint32_t first, uint32_t last) {
   bool complete = keep_room(first, last);

@@ -81,8 +81,9 @@ class Optimizer {
   float* weights_tile() const { return whole_ ? whole_weights_ : simdescent::weights_tile(); }
   float* gradient_tile() const { return whole_ ? whole_gradient_ : simdescent::gradient_tile(); }
   uint32_t tile() const { return whole_ ? longest_ : tile_size; }
-  // The floats of a slot of a row.
+  // The floats of a slot of a row; and of the room that a rule works in which reads whole variables.
   uint32_t slot_size(uint32_t row, size_t k) const;
+  uint32_t room() const;
 
   Entry* reserve(uint32_t count);
   uint32_t updates() const { return accumulation_steps ? iterations / accumulation_steps : iterations; }
@@ -106,11 +107,11 @@ class Optimizer {
   const Row* parts() const { return parts_.data(); }
 
   // For a kernel in another memory: the listed rows with their scalars, as a block that works once it lies at
-  // the address `at` there. One row, with the scalars of a variable that is not updated in this step: as
-  // listed.
+  // the address `at` there, with `room()` floats at `room`. One row, with the scalars of a variable that is
+  // not updated in this step: as listed.
   void reserve_pack();
   uint32_t packed_bytes() const { return uint32_t(rows_.size() * sizeof(Packed)); }
-  const void* pack(uintptr_t at);
+  const void* pack(uintptr_t at, uintptr_t room);
   // The same, as the kernel has left it, has been copied back: takes the sums of a first pass out of it.
   void unpack();
   const void* pack_one(uint32_t row, uintptr_t at);
@@ -174,14 +175,15 @@ class Optimizer {
   void count_apart();
 
   bool make(uint32_t first, uint32_t last);
-  bool make_room();
+  uint32_t room_of(uint32_t row) const;
   bool keep_room(uint32_t first, uint32_t last);
+  bool keep_tiles(uint32_t longest, uint32_t floats);
   static size_t most_parts(uint32_t n, uint32_t size);
   void sweep_both(Scratch& scratch);
   void prepare_first_pass(Row& r, State& state);
   float* next_sums(State& state, uint32_t part);
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);
-  void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at);
+  void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at, uintptr_t room);
   void count();
   void choose_stages();
   void arrange();
@@ -199,10 +201,10 @@ class Optimizer {
   std::vector<Row> parts_;
   std::vector<Packed> packed_;
   uint32_t part_size_ = 0;
-  // For a rule that reads whole variables: tiles of its own, as long as the longest, and the room it works
-  // in.
+  // For a rule that reads whole variables: tiles of its own, as long as the longest within reach, and the
+  // room it works in.
   const bool whole_;
-  uint32_t longest_ = 0;
+  uint32_t longest_ = 0, room_size_ = 0;
   float *whole_weights_ = nullptr, *whole_gradient_ = nullptr, *room_ = nullptr;
   float* found_ = nullptr;  // what the first pass of two finds, as long as the longest within reach
   const uint32_t terms_;    // how many sums the first pass has; 0 where there is one pass

@@ -1,6 +1,7 @@
 // What of an optimizer is for steps in pieces: parts for several threads, rows packed for a kernel in another
 // memory, and rules in two passes, whose sums come from the pieces. The step itself is optimizer.cc.
 #include <algorithm>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -53,7 +54,7 @@ uint32_t Optimizer::cut() {
 void Optimizer::reserve_pack() { packed_.resize(rows_.size()); }
 
 // Rows one behind another, then their scalars; `count` rows in all.
-void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at) {
+void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at, uintptr_t room) {
   Row* const rows = reinterpret_cast<Row*>(packed_.data());
   RowScalars* const scalars = reinterpret_cast<RowScalars*>(rows + count);
   std::memcpy(&scalars[place].pipe, row.pipe, sizeof(Pipe<float>));
@@ -62,7 +63,7 @@ void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at
   rows[place] = row;
   rows[place].pipe = reinterpret_cast<const Pipe<float>*>(there);
   rows[place].coef = reinterpret_cast<const float*>(there + offsetof(RowScalars, coef));
-  rows[place].sums = reinterpret_cast<float*>(there + offsetof(RowScalars, sums));
+  rows[place].sums = reinterpret_cast<float*>(whole_ ? room : there + offsetof(RowScalars, sums));
 }
 
 void Optimizer::unpack() {
@@ -72,14 +73,14 @@ void Optimizer::unpack() {
     std::memcpy(state_[list_[j].row].sums.data(), scalars[j].sums, terms_ * sizeof(float));
 }
 
-const void* Optimizer::pack(uintptr_t at) {
-  for (uint32_t j = 0; j < count_; j++) put(rows_[list_[j].row], j, count_, at);
+const void* Optimizer::pack(uintptr_t at, uintptr_t room) {
+  for (uint32_t j = 0; j < count_; j++) put(rows_[list_[j].row], j, count_, at, room);
   return packed_.data();
 }
 
 const void* Optimizer::pack_one(uint32_t row, uintptr_t at) {
   rows_[row].pipe = &groups_[0].pipe;
-  put(rows_[row], 0, 1, at);
+  put(rows_[row], 0, 1, at, 0);
   return packed_.data();
 }
 
@@ -102,19 +103,36 @@ void Optimizer::locate(uint32_t row, Role role, float* array) {
   }
 }
 
-// Of a rule in two passes, for the longest variable within reach.
+// Of a rule in two passes, or one that reads whole variables: for the longest variable within reach.
 bool Optimizer::keep_room(uint32_t first, uint32_t last) {
-  if (!terms_) return true;
-  uint32_t longest = longest_;
+  if (!terms_ && !whole_) return true;
+  uint32_t longest = longest_, floats = room_size_;
   for (uint32_t i = first; i < last; i++) {
-    if (state_[i].here) longest = std::max(longest, rows_[i].n);
+    if (state_[i].here) longest = std::max(longest, rows_[i].n), floats = std::max(floats, room_of(i));
   }
+  if (whole_) return keep_tiles(longest, floats);
   if (longest == longest_) return true;
   float* const room = allocate(longest, slot_role(max_slots - 1));
   if (!room) return false;
   release(found_, longest_);
   found_ = room, longest_ = longest;
   return true;
+}
+
+bool Optimizer::keep_tiles(uint32_t longest, uint32_t floats) {
+  if (longest == longest_ && floats == room_size_) return true;
+  if (uint64_t(floats) * sizeof(float) >= UINT32_MAX) return false;
+  float *const weights = allocate(longest, Role::weights), *const gradient =
+                                                               allocate(longest, Role::gradient);
+  float* const room = static_cast<float*>(std::malloc(floats * sizeof(float) + 1));
+  const bool complete = weights && gradient && room;
+  const uint32_t unused = complete ? longest_ : longest;
+  for (float* array : {complete ? whole_weights_ : weights, complete ? whole_gradient_ : gradient})
+    release(array, unused);
+  std::free(complete ? room_ : room);
+  if (complete) whole_weights_ = weights, whole_gradient_ = gradient, room_ = room;
+  if (complete) longest_ = longest, room_size_ = floats;
+  return complete;
 }
 
 // The first sweep does both passes, variable by variable, and the second one nothing.

@@ -40,18 +40,58 @@ struct Adafactor {
 
   static uint32_t room(const Extents& x) { return x.n + x.columns; }
 
-  // f<V>(index) over n elements.
-  template <class F>
-  [[gnu::always_inline]] static void over(uint32_t n, F f) {
-    uint32_t i = 0;
-    for (; i + Lanes::lanes <= n; i += Lanes::lanes) f.template operator()<Lanes>(i);
-    for (; i < n; i++) f.template operator()<f32x1>(i);
+  // On a GPU, between what finds the direction and what moves by it: the squares of the variable and of the
+  // direction.
+  static constexpr size_t gpu_sums = 2;
+
+  // The arithmetic. A square as the moments take it, and a moment moved on.
+  template <class V>
+  [[gnu::always_inline]] static V square(const Coef<V>& k, V g) {
+    return g * g + k.epsilon1;
+  }
+  template <class V>
+  [[gnu::always_inline]] static V moved(const Coef<V>& k, V moment, V now) {
+    return k.beta2 * moment + k.one_minus_beta2 * now;
+  }
+  // The second moment of an element, by its column's and what its row has of the mean of all; and the
+  // direction.
+  template <class V>
+  [[gnu::always_inline]] static V second(V share, V column) {
+    return share * column;
+  }
+  template <class V>
+  [[gnu::always_inline]] static V direction(V g, V second) {
+    return g / sqrt(second);
+  }
+  // How far the variable moves, by the root mean squares of itself and of the direction.
+  template <class V>
+  struct Pace {
+    V alpha, divisor;
+  };
+  template <class V>
+  [[gnu::always_inline]] static Pace<V> pace(const Coef<V>& k, V weights, V directions) {
+    return {at_least(k.epsilon2, weights) * k.rho, at_least(V(1.f), directions / k.threshold)};
+  }
+  template <class V>
+  [[gnu::always_inline]] static V move(V w, V direction, V alpha, V divisor) {
+    return w - alpha * (direction / divisor);
   }
 
-  // g / sqrt(second moment) of every element into `u`, and that moment, by those of rows and columns, into
+  // f(coefficients, index) over n elements.
+  template <class F>
+  [[gnu::always_inline]] static void over(const float* coef, uint32_t n, F f) {
+    const auto vectors = coefficients<Adafactor, Lanes>(coef);
+    const auto single = coefficients<Adafactor, f32x1>(coef);
+    uint32_t i = 0;
+    for (; i + Lanes::lanes <= n; i += Lanes::lanes) f(vectors, i);
+    for (; i < n; i++) f(single, i);
+  }
+
+  // The direction of every element into `u`, and its second moment, by those of rows and columns, into
   // `velocity`. A row at a time, which stays in the cache: where u will be are its squares first.
-  static void factor(const Row& r, const Coef<float>& k, const float* g, float* u, float* mean) {
+  [[gnu::always_inline]] static void factor(const Row& r, const float* g, float* u, float* mean) {
     const uint32_t rows = r.rows, columns = r.columns, area = rows * columns;
+    const auto k = coefficients<Adafactor, f32x1>(r.coef);
     for (uint32_t o = 0; area && o < r.n / area; o++, g += area, u += area) {
       float *const row = r.slot[0] + o * rows, *const column = r.slot[1] + o * columns,
                    *const velocity = r.slot[2] + o * area;
@@ -59,56 +99,53 @@ struct Adafactor {
       for (uint32_t i = 0; i < rows; i++) {
         const float* const gradient = g + i * columns;
         over(
-            columns, [=]<class V>(uint32_t j) __attribute__((always_inline)) {
-              const V x = V::load(gradient + j), square = x * x + V(k.epsilon1);
-              square.store(u + j);
-              (i == 0 ? square : V::load(mean + j) + square).store(mean + j);
+            r.coef, columns, [=]<class V>(const Coef<V>& k, uint32_t j) __attribute__((always_inline)) {
+              const V x = square(k, V::load(gradient + j));
+              x.store(u + j);
+              (i == 0 ? x : V::load(mean + j) + x).store(mean + j);
             });
         const float here = pairwise_sum<Plain>(*u, 0, columns) / float(columns);
-        row[i] = k.beta2 * row[i] + k.one_minus_beta2 * here;
+        row[i] = moved<f32x1>(k, row[i], here).v;
       }
-      for (uint32_t j = 0; j < columns; j++)
-        column[j] = k.beta2 * column[j] + k.one_minus_beta2 * (mean[j] / float(rows));
+      for (uint32_t j = 0; j < columns; j++) column[j] = moved<f32x1>(k, column[j], mean[j] / float(rows)).v;
       const float all = pairwise_sum<Plain>(*row, 0, rows) / float(rows);
       for (uint32_t i = 0; i < rows; i++) {
         const float share = row[i] / all;
         const uint32_t at = i * columns;
         over(
-            columns, [=]<class V>(uint32_t j) __attribute__((always_inline)) {
-              const V second = V(share) * V::load(column + j);
-              second.store(velocity + at + j);
-              (V::load(g + at + j) / sqrt(second)).store(u + at + j);
+            r.coef, columns, [=]<class V>(const Coef<V>&, uint32_t j) __attribute__((always_inline)) {
+              const V moment = second(V(share), V::load(column + j));
+              moment.store(velocity + at + j);
+              direction(V::load(g + at + j), moment).store(u + at + j);
             });
       }
     }
   }
 
   // The same of what is no matrix.
-  static void scale(const Row& r, const Coef<float>& k, const float* g, float* u) {
+  [[gnu::always_inline]] static void scale(const Row& r, const float* g, float* u) {
     float* const velocity = r.slot[2];
     over(
-        r.n, [=]<class V>(uint32_t i) __attribute__((always_inline)) {
-          const V x = V::load(g + i);
-          const V second =
-              V(k.beta2) * V::load(velocity + i) + V(k.one_minus_beta2) * (x * x + V(k.epsilon1));
-          second.store(velocity + i);
-          (x / sqrt(second)).store(u + i);
+        r.coef, r.n, [=]<class V>(const Coef<V>& k, uint32_t i) __attribute__((always_inline)) {
+          const V x = V::load(g + i), moment = moved(k, V::load(velocity + i), square(k, x));
+          moment.store(velocity + i);
+          direction(x, moment).store(u + i);
         });
   }
 
-  static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
+  [[gnu::always_inline]] static void step(const Row& r, const float* g, float* room) {
     float *const u = room, *const w = r.w;
     if (r.rows) {
-      factor(r, k, g, u, room + r.n);
+      factor(r, g, u, room + r.n);
     } else {
-      scale(r, k, g, u);
+      scale(r, g, u);
     }
-    const float weights = root_mean_square(w, r.n);
-    const float alpha = (k.epsilon2 < weights ? weights : k.epsilon2) * k.rho;
-    const float excess = root_mean_square(u, r.n) / k.threshold, divisor = 1 < excess ? excess : 1;
+    const auto [alpha, divisor] = pace<f32x1>(coefficients<Adafactor, f32x1>(r.coef),
+                                              root_mean_square(w, r.n), root_mean_square(u, r.n));
+    const float far = alpha.v, by = divisor.v;
     over(
-        r.n, [=]<class V>(uint32_t i) __attribute__((always_inline)) {
-          (V::load(w + i) - V(alpha) * (V::load(u + i) / V(divisor))).store(w + i);
+        r.coef, r.n, [=]<class V>(const Coef<V>&, uint32_t i) __attribute__((always_inline)) {
+          move(V::load(w + i), V::load(u + i), V(far), V(by)).store(w + i);
         });
   }
 

@@ -56,28 +56,68 @@ struct Muon {
     return 2 * x.n + 3 * side * side;
   }
 
-  static void step(const Row& r, const Coef<float>& k, const float* g, float* room) {
-    Pipe<f32x1> pull;
-    pull.decay = r.rows ? k.decay : k.adam_decay;
+  // On a GPU, before the iterations: the squares of what they begin with.
+  static constexpr size_t gpu_sums = 1;
+
+  // The arithmetic. The decay `by` of its own, of matrices and of others.
+  template <class V>
+  [[gnu::always_inline]] static V decayed(const Coef<V>& k, V w, V by) {
+    Pipe<V> pull;
+    pull.decay = by;
     pull.rate = k.learning_rate;
-    if (Stages::of(r.stages).decay && pull.decay.v >= 0) {
-      for (uint32_t i = 0; i < r.n; i++) r.w[i] = decay(pull, f32x1(r.w[i])).v;
+    return decay(pull, w);
+  }
+  // The momentum moves on; what the iterations begin with, and that by the root of its sum of squares.
+  template <class V>
+  [[gnu::always_inline]] static V begin(const Coef<V>& k, V g, V& momentum) {
+    momentum = momentum + (g + momentum * k.back);
+    return if_positive(k.nesterov, g + k.momentum * momentum, momentum);
+  }
+  template <class V>
+  [[gnu::always_inline]] static V normalized(V x, V norm) {
+    return x / (norm + V(1e-7f));
+  }
+  // An iteration: with a = x x^T, x becomes k.a x + (k.b a + k.c a a) x.
+  template <class V>
+  [[gnu::always_inline]] static V polynomial(const Coef<V>& k, V a, V square) {
+    return k.b * a + k.c * square;
+  }
+  template <class V>
+  [[gnu::always_inline]] static V scaled(const Coef<V>& k, V x) {
+    return k.a * x;
+  }
+  // `size`: the root of the longer side.
+  template <class V>
+  [[gnu::always_inline]] static V move(const Coef<V>& k, V w, V x, V size) {
+    const V by = k.learning_rate * x;
+    return w - if_positive(abs(k.rms_rate), (by * size) * k.rms_rate, by);
+  }
+  // What is no matrix.
+  template <class V>
+  [[gnu::always_inline]] static void adam(const Coef<V>& k, V& w, V g, V* s) {
+    Adam::update<V>({k.one_minus_beta1, k.one_minus_beta2, k.alpha, k.epsilon}, w, g, s);
+  }
+
+  [[gnu::always_inline]] static void step(const Row& r, const float* g, float* room) {
+    const auto k = coefficients<Muon, f32x1>(r.coef);
+    const f32x1 by = r.rows ? k.decay : k.adam_decay;
+    if (Stages::of(r.stages).decay && by.v >= 0) {
+      for (uint32_t i = 0; i < r.n; i++) r.w[i] = decayed<f32x1>(k, r.w[i], by).v;
     }
     if (r.rows) {
       matrix(r, k, g, room);
       return;
     }
-    const Adam::Coef<f32x1> adam{k.one_minus_beta1, k.one_minus_beta2, k.alpha, k.epsilon};
     for (uint32_t i = 0; i < r.n; i++) {
       f32x1 w = r.w[i], s[] = {r.slot[0][i], r.slot[1][i]};
-      Adam::update<f32x1>(adam, w, g[i], s);
+      adam<f32x1>(k, w, g[i], s);
       r.w[i] = w.v, r.slot[0][i] = s[0].v, r.slot[1][i] = s[1].v;
     }
   }
 
  private:
   // [rows, columns] with rows <= columns from here on: otherwise the transpose is worked on.
-  static void matrix(const Row& r, const Coef<float>& k, const float* g, float* room) {
+  [[gnu::always_inline]] static void matrix(const Row& r, const Coef<f32x1>& k, const float* g, float* room) {
     const bool turned = r.rows > r.columns;
     const uint32_t rows = turned ? r.columns : r.rows, columns = turned ? r.rows : r.columns;
     const auto place = [&](uint32_t i) { return turned ? i % r.columns * r.rows + i / r.columns : i; };
@@ -85,24 +125,22 @@ struct Muon {
           *const b = square + rows * rows;
     float* const m = r.slot[0];
     for (uint32_t i = 0; i < r.n; i++) {
-      m[i] = m[i] + (g[i] + m[i] * k.back);
-      x[place(i)] = k.nesterov != 0 ? g[i] + k.momentum * m[i] : m[i];
+      f32x1 momentum = m[i];
+      x[place(i)] = begin<f32x1>(k, g[i], momentum).v;
+      m[i] = momentum.v;
     }
-    const float norm = sqrtf(pairwise_sum<Square>(*x, 0, r.n)) + 1e-7f;
-    for (uint32_t i = 0; i < r.n; i++) x[i] = x[i] / norm;
-    for (int step = 0; step < int(k.steps); step++) {
+    const float norm = sqrtf(pairwise_sum<Square>(*x, 0, r.n));
+    for (uint32_t i = 0; i < r.n; i++) x[i] = normalized<f32x1>(x[i], norm).v;
+    for (int step = 0; step < int(k.steps.v); step++) {
       gram(x, rows, columns, a);
       gram(a, rows, rows, square);  // a is symmetric
-      for (uint32_t i = 0; i < rows * rows; i++) b[i] = k.b * a[i] + k.c * square[i];
-      for (uint32_t i = 0; i < r.n; i++) next[i] = k.a * x[i];
+      for (uint32_t i = 0; i < rows * rows; i++) b[i] = polynomial<f32x1>(k, a[i], square[i]).v;
+      for (uint32_t i = 0; i < r.n; i++) next[i] = scaled<f32x1>(k, x[i]).v;
       multiply(b, x, rows, columns, next);
       std::swap(x, next);
     }
     const float size = sqrtf(float(columns));
-    for (uint32_t i = 0; i < r.n; i++) {
-      const float by = k.learning_rate * x[place(i)];
-      r.w[i] = r.w[i] - (k.rms_rate != 0 ? (by * size) * k.rms_rate : by);
-    }
+    for (uint32_t i = 0; i < r.n; i++) r.w[i] = move<f32x1>(k, r.w[i], x[place(i)], size).v;
   }
 };
 

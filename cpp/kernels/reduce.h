@@ -9,29 +9,30 @@
 
 namespace simdescent {
 
-// The sum of Term::at<V>(source, i) over n indices from `from` on. A Term is a type and its source a
-// reference to what the host wrote, not a closure: a closure would live on a stack, which the memory-less
-// module does not have.
-template <class Term, class Source>
-float pairwise_sum(const Source& source, uint32_t from, uint32_t n) {
+// The sum of Term::at<V>(source, i) over n indices from `from` on. A Term is a type, and its source
+// references to what the host wrote (`more` of them, where one is not enough), not a closure: a closure would
+// live on a stack, which the memory-less module does not have.
+template <class Term, class Source, class... More>
+float pairwise_sum(const Source& source, uint32_t from, uint32_t n, const More&... more) {
   if (n > 128) {
     const uint32_t half = n / 2 - n / 2 % 8;
-    const float first = pairwise_sum<Term>(source, from, half);
-    return first + pairwise_sum<Term>(source, from + half, n - half);
+    const float first = pairwise_sum<Term>(source, from, half, more...);
+    return first + pairwise_sum<Term>(source, from + half, n - half, more...);
   }
   float sum = 0;
   uint32_t i = 0;
   if (n >= 8) {
     constexpr uint32_t width = Lanes::lanes, registers = 8 / width;
     Lanes r[registers];
-    for (uint32_t k = 0; k < registers; k++) r[k] = Term::template at<Lanes>(source, from + k * width);
+    for (uint32_t k = 0; k < registers; k++)
+      r[k] = Term::template at<Lanes>(source, from + k * width, more...);
     for (i = 8; i + 8 <= n; i += 8) {
       for (uint32_t k = 0; k < registers; k++)
-        r[k] = r[k] + Term::template at<Lanes>(source, from + i + k * width);
+        r[k] = r[k] + Term::template at<Lanes>(source, from + i + k * width, more...);
     }
     sum = join(r);
   }
-  for (; i < n; i++) sum = sum + Term::template at<f32x1>(source, from + i).v;
+  for (; i < n; i++) sum = sum + Term::template at<f32x1>(source, from + i, more...).v;
   return sum;
 }
 

@@ -136,11 +136,19 @@ template <class R>
 inline constexpr bool two_passes = sum_count<R> > 0;
 
 // A rule that is `whole` reads whole variables: `step` does all but the gradient, the decay (unless it decays
-// itself) and the average, in the memory of `room` floats that it is given.
+// itself) and the average, in the memory of `room` floats that it is given. The arithmetic in it is apart,
+// for the shaders (engine/whole_shader.cc).
 template <class R>
 inline constexpr bool whole = requires {
   R::whole;
 };
+
+// A GPU takes such a rule in several passes, with `gpu_sums` sums between them.
+template <class R>
+inline constexpr size_t gpu_sum_count = sum_count<R>;
+template <class R>
+requires whole<R>
+inline constexpr size_t gpu_sum_count<R> = R::gpu_sums;
 
 template <class R>
 concept Rule = requires(const typename R::Hyper& h, const Step& at, const CoefOf<R, f32x1>& k, f32x1& w,

@@ -17,20 +17,17 @@ T from_list(const F* list) {
   return values;
 }
 
-// A variable through an update that reads it whole. The memory-less module does not have these: they need a
-// stack.
+// A variable through an update that reads it whole.
 template <class R>
-__attribute__((noinline)) void step_whole([[maybe_unused]] const Row& r) {
-#ifndef SIMDESCENT_MEMORYLESS
+__attribute__((noinline)) void step_whole(const Row& r) {
   const Stages s = Stages::of(r.stages);
   float* const room = r.sums;
   const float* g = r.g;
   if (s.grad != Grad::none) g = room, prepare(r, 0, r.n, room);
   constexpr bool decays_itself = requires { R::decays_itself; };
   if (s.decay && !decays_itself) decay(r, 0, r.n);
-  R::step(r, from_list<CoefOf<R, float>>(r.coef), g, room + r.n);
+  R::step(r, g, room + r.n);
   if (s.average) average(r, 0, r.n);
-#endif
 }
 
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
@@ -168,6 +165,15 @@ inline size_t room(uint32_t rule, const Extents& x) {
     if constexpr (whole<R>) floats = size_t(x.n) + R::room(x);
   });
   return floats;
+}
+
+// How many sums a row has on a GPU, where it has any: between passes there, or of squares.
+inline uint32_t gpu_sums_of(uint32_t rule) {
+  uint32_t count = 1;
+  with_rule(rule, [&]<Rule R> {
+    if constexpr (gpu_sum_count < R >> 0) count = gpu_sum_count<R>;
+  });
+  return count;
 }
 
 // The scalars after an update.

@@ -8,23 +8,19 @@
 namespace simdescent {
 
 // The terms of a dot product of two rows.
-struct Rows2 {
-  const float *a, *b;
-};
 struct Product {
   template <class V>
-  [[gnu::always_inline]] static V at(const Rows2& source, uint32_t i) {
-    return V::load(source.a + i) * V::load(source.b + i);
+  [[gnu::always_inline]] static V at(const float& a, uint32_t i, const float& b) {
+    return V::load(&a + i) * V::load(&b + i);
   }
 };
 
 // x x^T of [rows, columns].
 inline void gram(const float* x, uint32_t rows, uint32_t columns, float* out) {
   for (uint32_t i = 0; i < rows; i++) {
-    for (uint32_t j = 0; j <= i; j++) {
-      const Rows2 pair{x + i * columns, x + j * columns};
-      out[i * rows + j] = out[j * rows + i] = pairwise_sum<Product>(pair, 0, columns);
-    }
+    for (uint32_t j = 0; j <= i; j++)
+      out[i * rows + j] = out[j * rows + i] =
+          pairwise_sum<Product>(x[i * columns], 0, columns, x[j * columns]);
   }
 }
 

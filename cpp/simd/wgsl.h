@@ -3,6 +3,7 @@
 // the text of a shader that makes the same operations in the same order. It computes no numbers, and it is no
 // part of a step: shader.cc runs it once for each shader. Made for a small module, not for speed.
 #pragma once
+#include <bit>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -29,9 +30,15 @@ struct Wgsl {
   uint32_t id;  // of its name: a handle, so that kernels that copy values copy no text
 
   Wgsl() = default;
-  Wgsl(float zero) : Wgsl(zero == 0 ? "T(0.0)" : "no constant but 0 is needed") {}
+  Wgsl(float x) : Wgsl(constant(x)) {}
   [[gnu::noinline]] explicit Wgsl(std::string_view operand) : id(uint32_t(Listing::current->names.size())) {
     Listing::current->names.emplace_back(operand);
+  }
+
+  // By its bits: the module has no text of floats.
+  static std::string constant(float x) {
+    if (x == 0) return "T(0.0)";
+    return "T(bitcast<f32>(" + std::to_string(std::bit_cast<uint32_t>(x)) + "u))";
   }
 
   const std::string& name() const { return Listing::current->names[id]; }

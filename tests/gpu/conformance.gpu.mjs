@@ -6,7 +6,7 @@ import * as library from '../../dist/index.js';
 import { root } from '../node/helpers.mjs';
 import { openGpu } from './adapter.mjs';
 import { compareCase, TOLERANCE } from './case.mjs';
-import { exceptions, mayDiffer, refusalOf } from './exceptions.mjs';
+import { exceptions, mayDiffer } from './exceptions.mjs';
 
 // The optimizer from its configuration; PyTorch's cases spell theirs in another way.
 const { configured } = await import('../node/conformance/subject.mjs');
@@ -54,8 +54,7 @@ describe('the conformance cases on the GPU, beside the engine', () => {
       const software = gpu.info.architecture === 'swiftshader';
       const outcomes = await outcomesOf(cases, gpu);
       assert.equal(outcomes.length, cases.length);
-      const apart = ({ testCase, where }) =>
-        refusalOf(testCase)?.test(where) || exceptions[testCase.id] || (!software && mayDiffer(testCase));
+      const apart = ({ testCase }) => exceptions[testCase.id] || (!software && mayDiffer(testCase));
       const failed = outcomes.filter((o) => !apart(o) && !(o.worst <= TOLERANCE));
       assert.deepEqual(
         failed.map(({ testCase, worst, where }) => `${testCase.id}: ${worst}, ${where}`),

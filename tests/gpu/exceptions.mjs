@@ -9,17 +9,6 @@ export const exceptions = {
   'adamax-tiny-grads-03': 'gradients and momentum are denormal and become 0; the variables agree',
 };
 
-/** Optimizers that no GPU takes: they look at whole variables in the middle of an update, and there is no form for that. */
-const refused = ['Adafactor', 'Muon'];
-
-/** What a case says instead of numbers where it cannot run on a GPU; undefined where it can: also of what is within it. */
-export const refusalOf = ({ optimizer, config }) => {
-  const within = JSON.stringify(config?.optimizer_map ?? config?.inner_optimizer ?? null);
-  return refused.some((name) => name === optimizer || within.includes(`"class_name":"${name}"`))
-    ? /looks at whole variables, and has no form for a GPU/
-    : undefined;
-};
-
 /** Infinities and NaNs, on purpose. */
 export const mayDiffer = (testCase) =>
   ['nonfinite-grads', 'huge-grads'].includes(testCase.category) || testCase.divergent === 'nonfinite';

@@ -13,11 +13,11 @@ export function bufferWith(gpu, values, flags = usage.storage | usage.copySrc | 
   return buffer;
 }
 
-export function assertNear(got, expected, message = 'values') {
+export function assertNear(got, expected, message = 'values', tolerance = TOLERANCE) {
   assert.equal(got.length, expected.length, message);
   const largest = expected.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
   for (let i = 0; i < expected.length; i++)
-    if (!(Math.abs(got[i] - expected[i]) <= TOLERANCE * largest))
+    if (!(Math.abs(got[i] - expected[i]) <= tolerance * largest))
       assert.fail(`${message}: element ${i} is ${got[i]} instead of ${expected[i]}`);
 }
 

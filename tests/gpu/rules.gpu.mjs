@@ -2,14 +2,13 @@
 // training and come back, and state that begins with a hyperparameter or with the weights.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { Muon, Variable } from '../../dist/index.js';
 import { every } from '../node/every.mjs';
 import { openGpu } from './adapter.mjs';
-import { refusalOf } from './exceptions.mjs';
 import { assertNear, gradientsOf, pair } from './helpers.mjs';
 
-const sizes = [1, 66, 5000];
-const rules = every.filter(({ Class }) => !refusalOf({ optimizer: Class.name }));
+const shapes = [[1], [6, 11], [100, 50], [3, 20, 10]];
+const sizes = shapes.map((shape) => shape.reduce((a, b) => a * b, 1));
+const shaped = (i) => ({ shape: shapes[i] });
 /** The options that every rule is mixed with, in turn. */
 const mixes = [
   {},
@@ -39,11 +38,11 @@ describe('the rules on the GPU', () => {
     });
   }
 
-  for (const [k, { name, Class, options }] of rules.entries()) {
+  for (const [k, { name, Class, options }] of every.entries()) {
     const mixed = mixes[k % mixes.length];
     const make = () => new Class({ ...mixed, ...options, learningRate: 0.01 });
     test(`${name} with ${JSON.stringify(mixed)}`, async () => {
-      const p = pair(gpu, make, sizes);
+      const p = pair(gpu, make, sizes, shaped);
       const step = async (t) => {
         const without = t === 3 || t === 7 ? 1 : -1; // PyTorch's counts are each variable's own
         const gradients = gradientsOf(sizes, t).map((g, i) => (i === without ? null : g));
@@ -62,24 +61,11 @@ describe('the rules on the GPU', () => {
   }
 
   test('the state begins on the GPU as it begins in the engine, to the bit', async () => {
-    for (const { name, Class, options } of rules) {
-      const p = pair(gpu, () => new Class(options), sizes);
+    for (const { name, Class, options } of every) {
+      const p = pair(gpu, () => new Class(options), sizes, shaped);
       await p.onGpu.onload();
       assert.deepEqual(p.onGpu.getWeights(), p.cpu.getWeights(), name);
       p.dispose();
     }
-  });
-
-  test('Muon is refused there, and stays what it was in the engine', async () => {
-    const there = gpu.variable([1, 2], { name: 'there' });
-    assert.throws(() => new Muon().build([there]), refusalOf({ optimizer: 'Muon' }));
-    const here = new Variable([1, 2], { name: 'here' });
-    const muon = new Muon();
-    muon.apply([new Float32Array(2).fill(1)], [here]);
-    await assert.rejects(muon.offload(gpu, { minSize: 1 }), refusalOf({ optimizer: 'Muon' }));
-    muon.apply([new Float32Array(2).fill(1)]);
-    assert.equal(muon.iterations, 2);
-    assert.equal(here.placement, 'wasm');
-    for (const each of [muon, here, there]) each.dispose();
   });
 });

@@ -239,6 +239,41 @@ TEST(Optimizer, UpdateOnlyIsTheRuleAlone) {
   }
 }
 
+// Tiles and room are those of the longest variable within reach, also of one that comes later.
+TEST(Optimizer, AVariableThatComesLaterIsReadWhole) {
+  Random random(1);
+  const Floats small = random.units(6), large = random.units(600), g = random.units(600);
+  for (uint32_t rule = element_rule_count; rule < rule_count; rule++) {
+    Floats weights[2][2] = {{small, large}, {small, large}};
+    Optimizer all(rule), later(rule);
+    all.add(6, weights[0][0].data(), false, true);
+    all.add(600, weights[0][1].data(), false, true);
+    later.add(6, weights[1][0].data(), false, true);
+    later.add_elsewhere(600, false);
+    for (Optimizer* o : {&all, &later}) {
+      o->set_matrix(0, 2, 3);
+      o->set_matrix(1, 30, 20);
+      ASSERT_TRUE(o->build());
+      o->set_rate(0, 0.1);
+    }
+    EXPECT_EQ(all.tile(), 600u);
+    EXPECT_EQ(later.tile(), 6u);
+    EXPECT_EQ(all.room(), later.room());
+    ASSERT_TRUE(later.place(1, weights[1][1].data(), true));
+    EXPECT_EQ(later.tile(), 600u);
+    for (Optimizer* o : {&all, &later}) {
+      for (int t = 0; t < 2; t++) {
+        Entry* const list = o->reserve(2);
+        list[0] = {0, g.data(), 0, 0};
+        list[1] = {1, g.data(), 0, 0};
+        o->step(2, true);
+      }
+    }
+    for (int k = 0; k < 2; k++) EXPECT_TRUE(same(weights[0][k], weights[1][k])) << rule_name(rule);
+    EXPECT_FALSE(same(weights[0][1], large));
+  }
+}
+
 TEST(Optimizer, VariablesAndStepsMayBeEmpty) {
   Options o;
   o.global_clipnorm = 1, o.averages = true;

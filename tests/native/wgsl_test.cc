@@ -1,6 +1,7 @@
 // The shader text: what is written between the loads and the stores, evaluated here line by line in float32,
 // leaves the bits of the kernels, for every rule and every kind of stages; and is, spelled out, the formula.
 // Whether a GPU takes the text and how it rounds is tests/gpu's business.
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -244,17 +245,43 @@ TEST(Shader, SpellsOutTheFormula) {
             "T(r.pipe.clip)), T(r.pipe.lo)), T(r.pipe.hi)))");
 }
 
+uint32_t storage_buffers(const std::string& text) {
+  uint32_t buffers = 0;
+  for (size_t at = 0; (at = text.find("var<storage", at)) != std::string::npos; at++) buffers++;
+  return buffers;
+}
+
 TEST(Shader, UsesEightStorageBuffersAtMost) {
   for (uint32_t rule = 0; rule < element_rule_count; rule++) {
     for (const Stages s : all_stages()) {
       for (const uint32_t lanes : {1u, 4u}) {
         for (const Shader kind : {Shader::step, Shader::first}) {
           const std::string text = shader(kind, rule, s.word(), lanes);
-          uint32_t buffers = 0;
-          for (size_t at = 0; (at = text.find("var<storage", at)) != std::string::npos; at++) buffers++;
-          EXPECT_LE(buffers, 8u);
+          EXPECT_LE(storage_buffers(text), 8u);
           EXPECT_NE(text.find(lanes == 4 ? "alias T = vec4f;" : "alias T = f32;"), std::string::npos);
         }
+      }
+    }
+  }
+}
+
+// Whether a GPU takes them, and what they compute, is tests/gpu's business.
+TEST(Shader, OfWholeVariablesUsesEightStorageBuffersAndIsComplete) {
+  const std::vector<Shader> kinds[] = {
+      {Shader::first, Shader::matrix_first, Shader::rows, Shader::columns, Shader::means, Shader::factor,
+       Shader::sums, Shader::step},
+      {Shader::step, Shader::matrix_first, Shader::sums, Shader::normalize, Shader::gram, Shader::polynomial,
+       Shader::multiply, Shader::matrix_step}};
+  for (uint32_t rule = element_rule_count; rule < rule_count; rule++) {
+    for (const Shader kind : kinds[rule - element_rule_count]) {
+      for (const Stages s : all_stages()) {
+        const std::string text = shader(kind, rule, s.word(), 1);
+        EXPECT_LE(storage_buffers(text), 8u) << uint32_t(kind);
+        EXPECT_EQ(std::count(text.begin(), text.end(), '{'), std::count(text.begin(), text.end(), '}'));
+        EXPECT_NE(text.find("alias T = f32;"), std::string::npos);
+        for (const char* word :
+             {"COUNT", "LENGTH", "PLACE", "TERM", "KEEP", "LEFT", "RIGHT", "WIDTH", "DEPTH"})
+          EXPECT_EQ(text.find(word), std::string::npos) << uint32_t(kind) << ": " << word;
       }
     }
   }

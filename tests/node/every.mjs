@@ -55,10 +55,6 @@ export const every = variantsOf([
   [Lion, {}],
   [ScheduleFreeAdamW, {}, { warmupSteps: 3 }],
   [Lamb, {}],
-]);
-
-/** Those that read whole variables: on Variables and arrays alone. */
-export const whole = variantsOf([
   [Adafactor, {}, { relativeStep: false, clipThreshold: 0.5 }],
   [Muon, { adamWeightDecay: null }, { adamWeightDecay: null, nesterov: false, rmsRate: null }],
 ]);

@@ -3,7 +3,16 @@
 import assert from 'node:assert/strict';
 import { freemem } from 'node:os';
 import { before, describe, test } from 'node:test';
-import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import {
+  Adafactor,
+  Adam,
+  Adamax,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  Muon,
+  Variable,
+} from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
 import { assertSameBits, generator, randomFloats, runModule } from './helpers.mjs';
 
@@ -156,34 +165,35 @@ describe('a refused first call', () => {
       optimizer.dispose();
     });
 
-  test('memoryOptimizer gives back what it has taken, and keeps the state of others', () => {
-    const memory = new WebAssembly.Memory({ initial: 4 });
-    let end = 4096;
-    const blocks = new Set();
-    const allocate = (bytes) => {
-      const at = end;
-      end += (bytes + 15) & ~15;
-      blocks.add(at);
-      return at;
-    };
-    const free = (at) => assert.ok(blocks.delete(at));
-    const adapted = memoryOptimizer(new Adam({ useEma: true }), { memory, allocate, free });
-    const place = (name, size, weights) => ({ name, shape: [size], weights, gradient: 128 });
-    assert.throws(() => adapted.apply([place('y', 4, 3)]), /'y'/);
-    assert.equal(blocks.size, 0);
-    assert.equal(adapted.optimizer.built, false);
-    const x = place('x', 4, 64);
-    new Float32Array(memory.buffer, 128, 4).fill(0.5);
-    adapted.apply([x]);
-    const state = adapted.optimizer.serializeState();
-    const held = blocks.size;
-    assert.throws(() => adapted.apply([x, place('y', 8, 3)]), /'y'/);
-    assert.deepEqual(adapted.optimizer.serializeState(), state);
-    assert.equal(blocks.size, held);
-    adapted.apply([x, place('y', 2, 192)]); // of another size than the one that was refused
-    adapted.dispose();
-    assert.equal(blocks.size, 0);
-  });
+  for (const Class of [Adam, Adafactor, Muon])
+    test(`memoryOptimizer gives back what it has taken, and keeps the state of others: ${Class.name}`, () => {
+      const memory = new WebAssembly.Memory({ initial: 4 });
+      let end = 4096;
+      const blocks = new Set();
+      const allocate = (bytes) => {
+        const at = end;
+        end += (bytes + 15) & ~15;
+        blocks.add(at);
+        return at;
+      };
+      const free = (at) => assert.ok(blocks.delete(at));
+      const adapted = memoryOptimizer(new Class({ useEma: true }), { memory, allocate, free });
+      const place = (name, size, weights) => ({ name, shape: [2, size / 2], weights, gradient: 128 });
+      assert.throws(() => adapted.apply([place('y', 4, 3)]), /'y'/);
+      assert.equal(blocks.size, 0);
+      assert.equal(adapted.optimizer.built, false);
+      const x = place('x', 4, 64);
+      new Float32Array(memory.buffer, 128, 4).fill(0.5);
+      adapted.apply([x]);
+      const state = adapted.optimizer.serializeState();
+      const held = blocks.size;
+      assert.throws(() => adapted.apply([x, place('y', 8, 3)]), /'y'/);
+      assert.deepEqual(adapted.optimizer.serializeState(), state);
+      assert.equal(blocks.size, held);
+      adapted.apply([x, place('y', 2, 192)]); // of another size than the one that was refused
+      adapted.dispose();
+      assert.equal(blocks.size, 0);
+    });
 });
 
 test('state of the user’s own dies with its optimizer', async () => {

@@ -3,11 +3,13 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import {
+  Adafactor,
   Adam,
   Adamax,
   AdamW,
   init,
   LossScaleOptimizer,
+  Muon,
   ScheduleFreeAdamW,
   Variable,
 } from '../../dist/index.js';
@@ -24,7 +26,7 @@ const memories = {
   shared: () => new WebAssembly.Memory({ initial: 2, maximum: 4096, shared: true }),
 };
 
-const sizes = [1, 7, 4096, 70001];
+const shapes = [[1], [7], [64, 64], [70001]];
 const options = {
   Adam: () => new Adam(),
   'Adam with everything': () =>
@@ -40,17 +42,32 @@ const options = {
   'AdamW by the global norm': () => new AdamW({ globalClipnorm: 1, lossScaleFactor: 8 }),
   Adamax: () => new Adamax({ clipvalue: 0.2 }),
   'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
+  'Adafactor by the norm': () => new Adafactor({ clipnorm: 0.5, weightDecay: 0.1, lossScaleFactor: 3 }),
+  'Muon with everything': () =>
+    new Muon({
+      adamWeightDecay: 0.1,
+      excludeLayers: ['v0'],
+      globalClipnorm: 1,
+      useEma: true,
+      emaOverwriteFrequency: 2,
+      gradientAccumulationSteps: 2,
+    }),
 };
 
-function assertSameAsOwn(make, makeMemory, sizes) {
+const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
+
+function assertSameAsOwn(make, makeMemory, shapes) {
+  const sizes = shapes.map(sizeOf);
   const host = library(makeMemory());
   const [ours, expected] = [memoryOptimizer(make(), host), make()];
-  const variables = sizes.map((n, k) => new Variable(randomFloats(n, k), { path: `v${k}` }));
+  const variables = shapes.map(
+    (shape, k) => new Variable(randomFloats(sizes[k], k), { path: `v${k}`, shape }),
+  );
   expected.build(variables);
   const places = sizes.map((n, k) => {
     const [weights, gradient] = [host.allocate(4 * n), host.allocate(4 * n)];
     host.floats(weights, n).set(variables[k].value);
-    return { name: `v${k}`, shape: [n], weights, gradient };
+    return { name: `v${k}`, shape: shapes[k], weights, gradient };
   });
   const own = host.given.size;
   for (let t = 0; t < 7; t++) {
@@ -77,11 +94,16 @@ function assertSameAsOwn(make, makeMemory, sizes) {
 for (const [kind, makeMemory] of Object.entries(memories))
   for (const [name, make] of Object.entries(options))
     test(`the bits of variables of our own: ${name}, a memory ${kind}`, () =>
-      assertSameAsOwn(make, makeMemory, sizes));
+      assertSameAsOwn(make, makeMemory, shapes));
 
 for (const { name, Class, options } of every)
   test(`the bits of variables of our own: ${name}`, () =>
-    assertSameAsOwn(() => new Class(options), memories['without a maximum'], [1, 7, 4100]));
+    assertSameAsOwn(() => new Class(options), memories['without a maximum'], [
+      [1],
+      [7],
+      [100, 41],
+      [2, 30, 9],
+    ]));
 
 test('a slot that begins as the weights does so where a variable comes in, and stays what is loaded', () => {
   const host = library();
@@ -156,21 +178,28 @@ test('what does not fit is refused, and nothing has changed', () => {
   assertRefused(() => ours.optimizer.apply([new Float32Array(1)]), Error, /adapter/);
 });
 
-test('an allocator that has nothing left is an error, and what it gave goes back', () => {
-  const host = library();
-  let left = 3;
-  const { allocate } = host;
-  const poor = { ...host, allocate: (bytes) => (left-- > 0 ? allocate(bytes) : 0) };
-  const ours = memoryOptimizer(new Adam(), poor);
-  const place = { name: 'w', shape: [2], weights: allocate(8), gradient: allocate(8) };
-  left = 2;
-  const before = host.given.size;
-  assertRefused(() => ours.apply([place]), RangeError, /memory/i);
-  assert.equal(host.given.size, before);
-  left = 100;
-  ours.apply([place]);
-  assert.equal(ours.optimizer.iterations, 1);
-});
+for (const [Class, wanted] of [
+  [Adam, 4],
+  [Adafactor, 6],
+  [Muon, 5],
+])
+  test(`an allocator that has nothing left is an error, and what it gave goes back: ${Class.name}`, () => {
+    const host = library();
+    let left = 0;
+    const { allocate } = host;
+    const poor = { ...host, allocate: (bytes) => (left-- > 0 ? allocate(bytes) : 0) };
+    const ours = memoryOptimizer(new Class(), poor);
+    const place = { name: 'w', shape: [2, 1], weights: allocate(8), gradient: allocate(8) };
+    const before = host.given.size;
+    for (let blocks = 0; blocks < wanted; blocks++) {
+      left = blocks;
+      assertRefused(() => ours.apply([place]), RangeError, /memory/i);
+      assert.equal(host.given.size, before);
+    }
+    left = wanted;
+    ours.apply([place]);
+    assert.equal(ours.optimizer.iterations, 1);
+  });
 
 test('places that are none are refused, in words, and nothing is made', () => {
   const memory = new WebAssembly.Memory({ initial: 4 });

@@ -1,7 +1,7 @@
 // Where parameters and gradients lie must not show in the numbers: in the engine, in plain arrays, in a mixture,
 // at every size round the widths of the loops and the tiles, and at every address.
 import { before, test } from 'node:test';
-import { Adam, Adamax, AdamW, init, Variable } from '../../dist/index.js';
+import { Adafactor, Adam, Adamax, AdamW, init, Muon, Variable } from '../../dist/index.js';
 import { assertSameBits, randomFloats, valuesOf } from './helpers.mjs';
 import { referenceAdam, referenceAdamax } from './reference.mjs';
 
@@ -67,6 +67,8 @@ const optimizers = {
   'Adam with accumulation and clipvalue': () => new Adam({ gradientAccumulationSteps: 2, clipvalue: 0.3 }),
   'AdamW with loss scale and globalClipnorm': () => new AdamW({ lossScaleFactor: 3, globalClipnorm: 1 }),
   Adamax: () => new Adamax(),
+  'Adafactor with decay and average': () => new Adafactor({ weightDecay: 0.01, useEma: true }),
+  'Muon with clipnorm': () => new Muon({ clipnorm: 0.5 }),
   'Adamax with everything': () =>
     new Adamax({
       clipnorm: 1,

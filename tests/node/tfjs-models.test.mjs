@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
 import {
   Adadelta,
+  Adafactor,
   Adagrad,
   Adam,
   Adamax,
@@ -11,6 +12,7 @@ import {
   AdamW,
   init,
   LossScaleOptimizer,
+  Muon,
   Nadam,
   RMSprop,
   SGD,
@@ -166,6 +168,8 @@ const saved = {
       name: 'my_adam',
     }),
   AdamMultilr: () => new AdamMultilr({ patternLrs: [{ patterns: ['dense_.*bias'], lr: 0.1 }] }),
+  Adafactor: () => new Adafactor({ clipThreshold: 0.5 }),
+  Muon: () => new Muon({ learningRate: 0.01 }),
   LossScaleOptimizer: () => new LossScaleOptimizer(new Adam(), { initialScale: 8, dynamicGrowthSteps: 2 }),
 };
 

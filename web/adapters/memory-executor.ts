@@ -14,6 +14,7 @@ import {
 } from '../engine/facts.js';
 import type { Executor, Selection } from '../step/executor.js';
 import { Pending } from '../step/pending.js';
+import { sizeOf, slotShape } from '../step/slots.js';
 import type { Rows } from '../step/sparse.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
@@ -54,6 +55,8 @@ export class MemoryExecutor implements Executor {
   /** Where the packed rows go, and what a kernel needs beside them. */
   readonly #block: number;
   readonly #scratch: number;
+  /** Where a rule works that reads whole variables; 0 for all others. */
+  readonly #room: number;
   #deleted = false;
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
@@ -65,10 +68,6 @@ export class MemoryExecutor implements Executor {
     averages: boolean,
     accumulates: boolean,
   ) {
-    if (ruleFacts(rule).whole)
-      throw new Error(
-        `The rule '${rule}' reads whole variables, and has no form for a memory of others yet; step Variables or arrays.`,
-      );
     this.#core = core;
     this.#host = host;
     this.#kernels = kernelsIn(host.memory);
@@ -80,11 +79,16 @@ export class MemoryExecutor implements Executor {
     this.#rule = ruleFacts(rule);
     this.native = new core.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(core, this.native);
-    for (const { size } of targets) this.native.addElsewhere(size, averages);
+    for (const { row, size, matrix } of targets) {
+      this.native.addElsewhere(size, averages);
+      if (matrix) this.native.setMatrix(row, ...matrix);
+    }
     this.native.reservePack();
     this.#block = this.#allocate(this.native.packedBytes() + 4);
     this.#scratch = this.#allocate(scratchBytes + 16);
-    if (this.#block && this.#scratch && targets.every((target) => this.#allocateState(target))) return;
+    this.#room = this.#rule.whole ? this.#allocate(this.native.room() * 4 + 4) : 0;
+    const begun = this.#block && this.#scratch && (this.#room || !this.#rule.whole);
+    if (begun && targets.every((target) => this.#allocateState(target))) return;
     this.delete();
     throw new RangeError(
       `No memory for the optimizer state of ${targets.length} variables in the host's heap.`,
@@ -110,7 +114,7 @@ export class MemoryExecutor implements Executor {
     const updating = this.#calls.begin(count, true);
     const overwriting = native.overwriting();
     if (updating && ((options.clipnorm ?? 0) > 0 || (options.globalClipnorm ?? 0) > 0)) {
-      this.#copy(native.pack(this.#block));
+      this.#copy(native.pack(this.#block, this.#room));
       const floats = new Float32Array(words.buffer);
       for (let j = 0, at = list + entry.sumOfSquares; j < count; j++, at += entry.words)
         floats[at] = this.#kernels.sum_of_squares(this.#block + j * rowBytes);
@@ -118,7 +122,7 @@ export class MemoryExecutor implements Executor {
     this.#calls.plan();
     let more: boolean;
     do {
-      const packed = native.pack(this.#block);
+      const packed = native.pack(this.#block, this.#room);
       this.#copy(packed);
       this.#kernels.step(this.#rule.index, this.#block, count, Math.ceil(this.#scratch / 16) * 16);
       if (this.#rule.passes > 1) this.#copyBack(packed);
@@ -154,7 +158,7 @@ export class MemoryExecutor implements Executor {
   }
 
   slotOf(target: Target, k: number): Float32Array {
-    return this.#array(target, roles.slots + k);
+    return this.#array(target, roles.slots + k, this.#slotSize(target, k));
   }
 
   /** A sparse gradient as the dense one that it stands for: its address, good until the next step. */
@@ -184,8 +188,12 @@ export class MemoryExecutor implements Executor {
     return state.gradient;
   }
 
-  #array({ row, size }: Target, role: number): Float32Array {
-    return this.#view(this.#state[row].at.get(role) as number, size);
+  #array({ row, size }: Target, role: number, length = size): Float32Array {
+    return this.#view(this.#state[row].at.get(role) as number, length);
+  }
+
+  #slotSize(target: Target, k: number): number {
+    return sizeOf(slotShape(this.#rule.slots[k], target) ?? [0]);
   }
 
   #view(address: number, size: number): Float32Array {
@@ -196,23 +204,25 @@ export class MemoryExecutor implements Executor {
     if (this.#deleted) return;
     this.#deleted = true;
     this.native.delete();
-    const blocks = [this.#block, this.#scratch, ...this.#state.flatMap((state) => state.blocks)];
+    const own = [this.#block, this.#scratch, this.#room];
+    const blocks = own.concat(this.#state.flatMap((state) => state.blocks));
     for (const address of blocks) if (address) this.#host.free(address);
   }
 
   /** Addresses are unsigned, also where the host's allocator is an export of a wasm module and gives signed ones. */
   #allocate(bytes: number): number {
-    return this.#host.allocate(bytes) >>> 0;
+    return bytes < 2 ** 32 ? this.#host.allocate(bytes) >>> 0 : 0;
   }
 
-  #allocateState({ row, size }: Target): boolean {
+  #allocateState(target: Target): boolean {
+    const { row } = target;
     const blocks: number[] = [];
     const state: StateArrays = { at: new Map(), gradient: 0, blocks };
     this.#state.push(state);
-    const wanted = this.#rule.slots.map((_, k) => roles.slots + k);
-    if (this.#accumulates) wanted.push(roles.accumulator);
-    if (this.#averages) wanted.push(roles.average);
-    for (const role of wanted) {
+    const wanted = this.#rule.slots.map((_, k) => [roles.slots + k, this.#slotSize(target, k)]);
+    if (this.#accumulates) wanted.push([roles.accumulator, target.size]);
+    if (this.#averages) wanted.push([roles.average, target.size]);
+    for (const [role, size] of wanted) {
       // Large arrays start at page offsets of their own, as the engine's (cpp/engine/memory.h).
       const staggered = size * 4 >= 4 * page.bytes;
       const block = this.#allocate(size * 4 + (staggered ? 2 * page.bytes : 4));

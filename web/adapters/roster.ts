@@ -77,11 +77,22 @@ export class Roster<V extends Named, G> implements Selection {
 
   /** Makes state for more variables. @throws TypeError, RangeError; then nothing has changed. */
   add(variables: readonly V[]): void {
+    const { options } = partsOf(this.#optimizer);
     const more = variables.map(({ name, shape }, k): Target => {
       const size = shape.reduce((a, b) => a * b, 1);
       const row = this.targets.length + k;
       const short = name.split('/').pop() as string;
-      return { row, name: short, path: name, shape, size, variable: null, array: null, constraint: null };
+      const target = {
+        row,
+        name: short,
+        path: name,
+        shape,
+        size,
+        variable: null,
+        array: null,
+        constraint: null,
+      };
+      return { ...target, matrix: options.matrixOf(target) };
     });
     more.forEach((target, k) => {
       this.#access.check(variables[k], null, target);

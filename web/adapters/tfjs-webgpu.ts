@@ -83,7 +83,7 @@ export class WebGpuAccess extends Base {
       });
       return new EngineExecutor(core, rule, targets, averages, accumulates);
     } catch (error) {
-      this.#own.length = 0; // what cannot be placed, such as the state of Muon
+      this.#own.length = 0; // what cannot be placed, such as a variable larger than a binding under Muon
       throw error;
     }
   }

@@ -33,10 +33,11 @@ const slotNames: Readonly<Record<string, readonly string[]>> = {
 
 interface ArrayKind {
   readonly suffix: string;
-  of(target: Target): StateEntry;
+  /** Undefined for a variable that has none: Muon's matrices have one slot, what is no matrix two. */
+  of(target: Target): StateEntry | undefined;
 }
 
-/** The state arrays that each variable has, in the order of the file. */
+/** The state arrays that variables have, in the order of the file. */
 function arrayKinds(optimizer: Optimizer): ArrayKind[] {
   const { rule, targets } = executorOf(optimizer);
   const entries = new Map(
@@ -47,8 +48,8 @@ function arrayKinds(optimizer: Optimizer): ArrayKind[] {
   const all = ruleFacts(rule).slots.map(({ name }, k) => [slotNames[rule]?.[k] ?? name, name]);
   all.push(['gradient_accumulator', 'gradient_accumulator'], ['average', 'average']);
   return all
-    .filter(([, ours]) => entries.has(`${targets[0].path}/${ours}`))
-    .map(([suffix, ours]) => ({ suffix, of: ({ path }) => entries.get(`${path}/${ours}`) as StateEntry }));
+    .filter(([, ours]) => targets.some(({ path }) => entries.has(`${path}/${ours}`)))
+    .map(([suffix, ours]) => ({ suffix, of: ({ path }) => entries.get(`${path}/${ours}`) }));
 }
 
 /** The count of calls. The learning rate is config. */
@@ -85,8 +86,10 @@ export async function readWeights(optimizer: Optimizer, saved: SavedWeights | nu
   for (const suffix of new Set([...kinds.map((kind) => kind.suffix), ...waiting.keys()])) {
     const kind = kinds.find((kind) => kind.suffix === suffix);
     if (kind)
-      for (const target of targets)
-        if (!saved?.isCold(target)) list.push(read(`${target.path}/${suffix}`, kind.of(target)));
+      for (const target of targets) {
+        const entry = saved?.isCold(target) ? undefined : kind.of(target);
+        if (entry) list.push(read(`${target.path}/${suffix}`, entry));
+      }
     for (const values of waiting.get(suffix) ?? []) list.push(values);
   }
   if (saved?.hasRuleScalars) list.push(...saved.ruleScalars());
@@ -182,27 +185,28 @@ export class SavedWeights {
     this.#counted = true;
     if (targets.length) this.#stated = true;
     paths.forEach((path, k) => {
-      for (const { suffix, of } of wanted) of(targets[k]).write((found[k].get(suffix) as NamedValues).values);
+      for (const { suffix, of } of wanted)
+        of(targets[k])?.write((found[k].get(suffix) as NamedValues).values);
       this.#arrays.delete(path);
     });
   }
 
-  #checked(
-    path: string,
-    { path: name, shape }: Target,
-    wanted: readonly ArrayKind[],
-  ): Map<string, NamedValues> {
+  #checked(path: string, target: Target, wanted: readonly ArrayKind[]): Map<string, NamedValues> {
     const arrays = this.#arrays.get(path) as Map<string, NamedValues>;
-    const names = wanted.map(({ suffix }) => suffix);
+    const kinds = wanted.filter(({ of }) => of(target));
+    const names = kinds.map(({ suffix }) => suffix);
     if (String([...arrays.keys()].sort()) !== String([...names].sort()))
       throw new RangeError(
         `setWeights: the state of '${path}' holds ${[...arrays.keys()].join(', ')}; this optimizer has ${names.join(', ') || 'none'}.`,
       );
-    for (const each of arrays.values())
-      if (String(each.shape) !== String(shape))
+    for (const { suffix, of } of kinds) {
+      const { name, shape } = arrays.get(suffix) as NamedValues;
+      const expected = of(target)?.shape;
+      if (String(shape) !== String(expected))
         throw new RangeError(
-          `setWeights: '${each.name}' has shape [${each.shape}]; the variable '${name}' has [${shape}].`,
+          `setWeights: '${name}' has shape [${shape}]; the variable '${target.path}' has [${expected}].`,
         );
+    }
     return arrays;
   }
 
@@ -214,11 +218,9 @@ export class SavedWeights {
     const plain = targets.map(({ path }) => saved.filter((name) => plainName(name) === plainName(path)));
     if (plain.every(({ length }) => length === 1) && new Set(plain.flat()).size === targets.length)
       return plain.flat();
-    const shapeOf = (path: string) => String([...(this.#arrays.get(path)?.values() ?? [])][0]?.shape);
-    if (
-      saved.length === targets.length &&
-      targets.every(({ shape }, k) => shapeOf(saved[k]) === String(shape))
-    )
+    const isOf = (path: string, shape: readonly number[]) =>
+      [...(this.#arrays.get(path)?.values() ?? [])].some((array) => String(array.shape) === String(shape));
+    if (saved.length === targets.length && targets.every(({ shape }, k) => isOf(saved[k], shape)))
       return saved;
     const missing = targets.find(({ path }) => !this.#arrays.has(path))?.path;
     throw new RangeError(

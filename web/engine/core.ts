@@ -39,6 +39,8 @@ export interface EngineOptimizer {
   weightsTile(): number;
   gradientTile(): number;
   tile(): number;
+  /** The floats that a rule works in which reads whole variables, of the rows that were added; 0 for all others. */
+  room(): number;
   /** Makes the state of what was added; false if there is no memory. */
   build(): boolean;
   /** A row's arrays are freed, or made, zeroed: false if there is no memory. */
@@ -66,8 +68,11 @@ export interface EngineOptimizer {
   locate(row: number, role: number, address: number): void;
   reservePack(): void;
   packedBytes(): number;
-  /** Address of a block of `packedBytes` at most, of the rows listed, to be copied to `at` in that memory. */
-  pack(at: number): number;
+  /**
+   * Address of a block of `packedBytes` at most, of the rows listed, to be copied to `at` in that memory, where a rule
+   * that reads whole variables works in the floats at `room`.
+   */
+  pack(at: number, room: number): number;
   packOne(row: number, at: number): number;
   /** The block has been copied back to where `pack` had it: takes the sums of a first pass. */
   unpack(): void;

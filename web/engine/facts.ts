@@ -26,6 +26,8 @@ export interface RuleFacts {
   readonly usesWeights: boolean;
   /** The hyperparameters that `setHyper` takes, by number; in Keras' spelling. */
   readonly hypers: readonly string[];
+  /** The coefficients of a step, where a rule reads whole variables. */
+  readonly coefs?: readonly string[];
   /** Scalars that are state of the optimizer. */
   readonly scalars: readonly string[];
 }

@@ -1,6 +1,8 @@
 // Blocks: the arrays of the variables that one dispatch can step together. Their weights lie in one buffer; their
 // slots, accumulators, averages and gradients in one buffer each, packed, all at the same places.
 
+import type { SlotFacts } from '../engine/facts.js';
+import { sizeOf, slotShape } from '../step/slots.js';
 import type { Target } from '../step/target.js';
 import { type Context, type Range, usage } from './context.js';
 import type { Region } from './pages.js';
@@ -13,10 +15,15 @@ export interface Part {
 
 /** Which arrays a rule and its options need. */
 export interface Layout {
-  readonly slots: number;
+  readonly slots: readonly SlotFacts[];
   readonly averages: boolean;
   readonly accumulates: boolean;
+  /** Of a rule that reads whole variables: every variable is a block by itself, and its slots have sizes of their own. */
+  readonly apart: boolean;
 }
+
+/** The elements of a slot. */
+export const slotSize = (slot: SlotFacts, target: Target): number => sizeOf(slotShape(slot, target) ?? [0]);
 
 /** One variable on the GPU: its weights, and where its state starts in the block's arrays, in elements. */
 export interface Member {
@@ -56,7 +63,8 @@ export class Block {
     const [{ weights }] = parts;
     const { shared, padded } = weights;
     written.add(weights.buffer);
-    this.unit = weights.size % 16 === 0 || padded ? 4 : 1;
+    const { apart } = layout;
+    this.unit = !apart && (weights.size % 16 === 0 || padded) ? 4 : 1;
     this.weights = shared ? { buffer: weights.buffer, offset: 0, size: weights.buffer.size } : weights;
     let length = 0;
     for (const part of parts) {
@@ -65,13 +73,15 @@ export class Block {
     }
     this.length = length;
     const arrays: GPUBuffer[] = [];
-    const array = (what: string) => {
-      const buffer = context.buffer(`${what} of '${parts[0].target.path}'`, length * 4, flags);
+    const array = (what: string, size = length) => {
+      const buffer = context.buffer(`${what} of '${parts[0].target.path}'`, size * 4, flags);
       arrays.push(buffer);
       return buffer;
     };
     try {
-      this.slots = Array.from({ length: layout.slots }, (_, k) => array(`slot ${k}`));
+      this.slots = layout.slots.map((slot, k) =>
+        array(`slot ${k}`, apart ? slotSize(slot, parts[0].target) : length),
+      );
       this.accumulator = layout.accumulates ? array('the accumulator') : null;
       this.average = layout.averages ? array('the average') : null;
     } catch (error) {
@@ -97,11 +107,11 @@ export class Block {
   }
 }
 
-/** Variables whose weights share a page share a block. */
+/** Variables whose weights share a page share a block, where a rule takes them element by element. */
 export function blocksFor(context: Context, parts: readonly Part[], layout: Layout): Block[] {
   const groups = new Map<unknown, (typeof parts)[number][]>();
   for (const part of parts) {
-    const key = part.weights.shared ? part.weights.buffer : part.target;
+    const key = part.weights.shared && !layout.apart ? part.weights.buffer : part.target;
     groups.set(key, [...(groups.get(key) ?? []), part]);
   }
   const blocks: Block[] = [];

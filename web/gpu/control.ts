@@ -20,6 +20,9 @@ export interface Span {
   readonly sums: number;
   readonly entry: number;
   readonly clips: boolean;
+  /** Of a matrix, for a rule that knows them; else 0. */
+  readonly rows: number;
+  readonly columns: number;
   /** Address of the engine's row, or of one whose scalars serve as well. */
   readonly words: number;
 }
@@ -53,8 +56,9 @@ export class Control {
     let first = 0;
     spans.forEach((span, k) => {
       const to = (head + 1 + k) * recordWords;
-      const { count, w, g, state, size, sums, entry, clips } = span;
-      words.set([first, count, w, g, state, size, sums, entry, Number(clips)], to); // cpp/engine/facts.h: RecordHead
+      const { count, w, g, state, size, sums, rows, columns, entry, clips } = span;
+      const fields = [first, count, w, g, state, size, sums, rows, columns, entry, Number(clips)];
+      words.set(fields, to); // cpp/engine/facts.h: RecordHead
       const row = span.words / 4;
       const pipe = memory[row + rowAt.pipe] / 4;
       const coef = memory[row + rowAt.coef] / 4;
@@ -65,6 +69,12 @@ export class Control {
     words[head * recordWords] = spans.length;
     words[head * recordWords + 1] = first;
     return { offset: head * recordBytes, groups: first };
+  }
+
+  /** Coefficient `k` of the first row of a region. */
+  coef({ offset }: { offset: number }, k: number): number {
+    const floats = new Float32Array(this.#words.buffer, offset + recordBytes);
+    return floats[record.coef + k];
   }
 
   /**

@@ -1,10 +1,12 @@
 // A planned step as commands: uploads, copies, one pass of dispatches, what comes after it. Into an encoder of our
 // own, which is submitted at once, or into the caller's, which is submitted later: then everything that the
 // commands read is in a buffer of its own, because the next step may be planned before.
+import type { RuleFacts } from '../engine/facts.js';
 import { type Context, type Range, unshared, usage } from './context.js';
 import { type Control, recordBytes } from './control.js';
 import type { Dispatch, Plan, Upload } from './plan.js';
-import type { Bindings, Program, Programs, ShaderKind } from './programs.js';
+import type { Bindings, Program, Programs } from './programs.js';
+import type { Form, Pass } from './whole.js';
 
 /** Buffers that live as long as the rows do, and grow. */
 export class Shared {
@@ -34,7 +36,10 @@ export class Shared {
 interface Target {
   readonly context: Context;
   readonly programs: Programs;
-  readonly rule: number;
+  readonly rule: RuleFacts;
+  /** Of a rule that reads whole variables, and the room that it works in. */
+  readonly form: Form | undefined;
+  readonly room: readonly GPUBuffer[];
   readonly shared: Shared;
   readonly control: Control;
   /** Uniforms of constraints, by row. */
@@ -100,8 +105,9 @@ export class Encoder {
     if (sums && plan.mode) this.#sumUp(pass, plan, 'squares', records, sums);
     if (!onlyNorms) {
       if (sums && plan.mode) this.#clip(pass, plan, records, sums);
-      if (sums && plan.twoPasses) this.#sumUp(pass, plan, 'first', records, sums);
-      for (const d of plan.dispatches) this.#dispatch(pass, d, d.kind, records, sums);
+      if (sums && plan.twoPasses && !this.#to.form) this.#sumUp(pass, plan, 'first', records, sums);
+      for (const d of plan.dispatches)
+        for (const each of this.#passes(plan, d)) this.#dispatch(pass, d, each, records, sums);
     }
     pass.end();
     if (!onlyNorms) this.#after(plan);
@@ -120,9 +126,18 @@ export class Encoder {
     records: GPUBuffer,
     sums: GPUBuffer,
   ): void {
-    for (const d of plan.dispatches) if (d.kind === 'step') this.#dispatch(pass, d, kind, records, sums);
+    for (const d of plan.dispatches)
+      if (d.kind === 'step') this.#dispatch(pass, d, { kind, groups: null }, records, sums);
     const each = kind === 'first' ? plan.width : 1;
     this.#kernel(pass, 'join', records, sums, each * plan.entries.length);
+  }
+
+  /** The shaders of a dispatch: one, or those of a rule that reads whole variables, one after another. */
+  #passes({ twoPasses }: Plan, { kind, block, region }: Dispatch): readonly Pass[] {
+    const { form, rule, control } = this.#to;
+    if (!form || !twoPasses || kind !== 'step') return [{ kind, groups: null }];
+    const coef = (name: string) => control.coef(region, rule.coefs?.indexOf(name) as number);
+    return form.passes(block.members[0].target, coef);
   }
 
   /** Norms become clip factors in the rows. */
@@ -150,13 +165,13 @@ export class Encoder {
   #dispatch(
     pass: GPUComputePassEncoder,
     d: Dispatch,
-    kind: ShaderKind,
+    { kind, groups, swapped }: Pass,
     records: GPUBuffer,
     sums: GPUBuffer | null,
   ): void {
-    const { programs, rule } = this.#to;
+    const { programs, rule, room } = this.#to;
     const { block, slice, unit, direct } = d;
-    const program: Program = programs.shader(kind, rule, d.stages, unit);
+    const program: Program = programs.shader(kind, rule.index, groups === null ? d.stages : 0, unit);
     const padded = (count: number) => (unit === 4 ? Math.ceil(count / 4) * 16 : count * 4);
     const range = (buffer: GPUBuffer, offset: number): Range =>
       slice
@@ -189,9 +204,12 @@ export class Encoder {
     });
     if (block.average) bindings.push([7, range(block.average, 0)]);
     if (sums) bindings.push([8, whole(sums)]);
+    room.forEach((buffer, k) => {
+      bindings.push([9 + (swapped && k < 2 ? 1 - k : k), whole(buffer)]);
+    });
     // A gradient's buffer may come once and never again: no bind group is kept that would keep it alive.
     const kept = !this.#recorded && !(direct && program.bindings.has(2));
-    programs.dispatch(pass, program, programs.group(program, bindings, kept), d.region.groups);
+    programs.dispatch(pass, program, programs.group(program, bindings, kept), groups ?? d.region.groups);
   }
 
   #upload({ buffer, offset, data }: Upload): void {

@@ -212,7 +212,9 @@ export class Host implements Elsewhere {
     const to = {
       context,
       programs: this.#programs,
-      rule: this.#rows.rule.index,
+      rule: this.#rows.rule,
+      form: this.#rows.form,
+      room: this.#rows.room,
       shared: this.#shared,
       control: this.#control,
       bounds: this.#bounds,
@@ -263,7 +265,7 @@ export class Host implements Elsewhere {
     return this.#rows.remote(row, ({ accumulator }) => accumulator);
   }
   slot(row: number, k: number): Remote {
-    return this.#rows.remote(row, ({ slots }) => slots[k]) as Remote;
+    return this.#rows.slot(row, k);
   }
 
   copyToSlot(row: number, k: number): void {

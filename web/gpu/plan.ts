@@ -118,6 +118,8 @@ export class Plan {
         state: inState / unit,
         size: end - at,
         sums: this.#sums,
+        rows: target.matrix?.[0] ?? 0,
+        columns: target.matrix?.[1] ?? 0,
         entry,
         clips,
         words,

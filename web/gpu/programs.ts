@@ -4,7 +4,23 @@ import { kernels } from './kernels.js';
 import { shaderText } from './shader-text.js';
 
 /** cpp/engine/shader.h */
-export const Shader = { step: 0, average: 1, squares: 2, first: 3 } as const;
+export const Shader = {
+  step: 0,
+  average: 1,
+  squares: 2,
+  first: 3,
+  sums: 4,
+  matrixFirst: 5,
+  matrixStep: 6,
+  rows: 7,
+  columns: 8,
+  means: 9,
+  factor: 10,
+  normalize: 11,
+  gram: 12,
+  polynomial: 13,
+  multiply: 14,
+} as const;
 export type ShaderKind = keyof typeof Shader;
 
 /** What a dispatch binds, by number. */

@@ -8,13 +8,19 @@ import { type Home, homeOf } from '../step/home.js';
 import type { Remote } from '../step/remote.js';
 import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
-import { type Block, blocksFor, type Member, type Part } from './blocks.js';
-import type { Context, Range } from './context.js';
+import { type Block, blocksFor, type Member, type Part, slotSize } from './blocks.js';
+import { type Context, type Range, usage } from './context.js';
+import { type Form, formOf } from './whole.js';
 
 export class Rows {
   readonly members = new Map<number, Member>();
   readonly core: Core = core('The GPU');
   readonly rule: RuleFacts;
+  /** How a rule that reads whole variables runs. */
+  readonly form: Form | undefined;
+  /** What it works in: one for all rows, as large as the largest needs; and the one of blocks that are made, not added. */
+  #room: readonly GPUBuffer[] = [];
+  #next: readonly GPUBuffer[] = [];
   readonly #context: Context;
   readonly #executor: Guest;
 
@@ -22,50 +28,75 @@ export class Rows {
     this.#context = context;
     this.#executor = executor;
     this.rule = ruleFacts(executor.rule);
-    if (this.rule.whole)
-      throw new Error(`The rule '${executor.rule}' looks at whole variables, and has no form for a GPU yet.`);
+    this.form = formOf(executor.rule);
   }
 
   /** State arrays, zeroed, for weights that are on the GPU; they count once they are `added`. @throws RangeError */
   make(parts: readonly Part[]): Block[] {
+    this.#next = this.#roomFor(parts);
     const layout = {
-      slots: this.rule.slots.length,
+      slots: this.rule.slots,
       averages: this.#executor.averages,
       accumulates: this.#executor.accumulates,
+      apart: this.form !== undefined,
     };
     return blocksFor(this.#context, parts, layout);
   }
 
+  /** The room that there is, if it is large enough; or another one. @throws RangeError */
+  #roomFor(parts: readonly Part[]): readonly GPUBuffer[] {
+    const { form } = this;
+    if (!form || parts.length === 0) return this.#room;
+    if (this.#next !== this.#room) for (const buffer of this.#next) buffer.destroy(); // of a move that failed
+    const wanted = parts.map(({ target }) => form.room(target));
+    const sizes = wanted[0].map((_, k) =>
+      Math.max(this.#room[k]?.size ?? 0, ...wanted.map((floats) => 4 * floats[k])),
+    );
+    if (sizes.every((bytes, k) => this.#room[k]?.size >= bytes)) return this.#room;
+    return sizes.map((bytes, k) => this.#context.buffer(`the room ${k} of a step`, bytes, usage.storage));
+  }
+
   add(blocks: readonly Block[]): void {
+    if (this.#next !== this.#room) for (const buffer of this.#room) buffer.destroy();
+    this.#room = this.#next;
     for (const { members } of blocks)
       for (const member of members) this.members.set(member.target.row, member);
     this.#executor.forget();
   }
 
+  get room(): readonly GPUBuffer[] {
+    return this.#room;
+  }
+
   /** @throws Error, RangeError for a variable that cannot live on the GPU */
   check({ constraint, path, shape, size }: Target): void {
-    if (!constraint) return;
-    if (!projectionOf(constraint, shape))
+    if (constraint && !projectionOf(constraint, shape))
       throw new Error(
         `'${path}' has a constraint of your own, which runs on the CPU: it cannot live on the GPU.`,
       );
     const { maxBindingSize } = this.#context;
-    if (size * 4 > maxBindingSize)
+    const why = constraint ? 'a constraint' : this.form && `the rule '${this.#executor.rule}'`;
+    if (why && size * 4 > maxBindingSize)
       throw new RangeError(
-        `'${path}' has a constraint and ${size * 4} bytes; with one, this GPU allows ${maxBindingSize} (gpu.limits.maxBindingSize).`,
+        `'${path}' has ${why} and ${size * 4} bytes; with one that sees whole variables, this GPU allows ${maxBindingSize} (gpu.limits.maxBindingSize).`,
       );
   }
 
   /** A state array of a row: `of` picks it among those of its block. */
-  remote(row: number, of: (block: Block) => GPUBuffer | null): Remote | null {
+  remote(row: number, of: (block: Block) => GPUBuffer | null, size?: number): Remote | null {
     const { block, at, target } = this.members.get(row) as Member;
     const buffer = of(block);
     if (!buffer) return null;
-    const range = { buffer, offset: at * 4, size: target.size * 4 };
+    const range = { buffer, offset: at * 4, size: (size ?? target.size) * 4 };
     return {
       read: () => this.#context.read('readState', range),
       write: (values) => this.#context.write('setting state', range, values),
     };
+  }
+
+  slot(row: number, k: number): Remote {
+    const { target } = this.members.get(row) as Member;
+    return this.remote(row, ({ slots }) => slots[k], slotSize(this.rule.slots[k], target)) as Remote;
   }
 
   /** On the GPU: a slot becomes a copy of the weights. */
@@ -156,8 +187,10 @@ export class Rows {
     return [executor.values(target), ...slots, executor.accumulatorOf(target), executor.averageOf(target)];
   }
   #rangesOf({ weights, block, at, target }: Member): (Range | null)[] {
-    const range = (buffer: GPUBuffer | null) => buffer && { buffer, offset: at * 4, size: target.size * 4 };
-    return [weights, ...[...block.slots, block.accumulator, block.average].map(range)];
+    const range = (buffer: GPUBuffer | null, size = target.size) =>
+      buffer && { buffer, offset: at * 4, size: size * 4 };
+    const slots = block.slots.map((buffer, k) => range(buffer, slotSize(this.rule.slots[k], target)));
+    return [weights, ...slots, range(block.accumulator), range(block.average)];
   }
 
   /** Forgets a row; the arrays of its block are freed with the last one. */
@@ -170,6 +203,8 @@ export class Rows {
   destroy(): void {
     for (const block of new Set([...this.members.values()].map(({ block }) => block))) block.destroy();
     this.members.clear();
+    for (const buffer of this.#room) buffer.destroy();
+    this.#room = [];
     this.#executor.forget();
   }
 }

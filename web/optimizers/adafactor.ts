@@ -35,8 +35,7 @@ const adafactor: Kind = {
 
 /**
  * Adafactor (Shazeer & Stern 2018), as keras.optimizers.Adafactor: steps relative to the size of a variable, by a
- * second moment that is kept as means of rows and columns of the last two axes. On the CPU, with Variables and
- * arrays: a GPU and a memory of others are refused.
+ * second moment that is kept as means of rows and columns of the last two axes.
  */
 export class Adafactor extends Optimizer {
   static override readonly name: string = 'Adafactor';

@@ -96,8 +96,7 @@ const muon: Kind = {
 
 /**
  * Muon (Jordan et al. 2024), as keras.optimizers.Muon: the momentum of a matrix, made nearly orthogonal by
- * Newton-Schulz iterations; AdamW for what is no matrix, for embeddings and for what `excludeLayers` matches. On the
- * CPU, with Variables and arrays: a GPU and a memory of others are refused.
+ * Newton-Schulz iterations; AdamW for what is no matrix, for embeddings and for what `excludeLayers` matches.
  */
 export class Muon extends Optimizer {
   static override readonly name: string = 'Muon';

@@ -41,14 +41,18 @@ export class Tiles {
   /** The tiles, made anew when the memory has grown away from under them. */
   get #weightsTile(): Float32Array {
     if (!this.#readsWhole) return this.#core.weightsTile;
-    if (this.#weights.length === 0)
-      this.#weights = this.#core.floats(this.#native.weightsTile(), this.#native.tile());
+    const address = this.#native.weightsTile(); // others once a variable has come that is longer
+    if (this.#weights.length === 0 || this.#weights.byteOffset !== address) {
+      this.#weights = this.#core.floats(address, this.#native.tile());
+      this.#views.length = 0;
+    }
     return this.#weights;
   }
   get #gradientTile(): Float32Array {
     if (!this.#readsWhole) return this.#core.gradientTile;
-    if (this.#gradient.length === 0)
-      this.#gradient = this.#core.floats(this.#native.gradientTile(), this.#native.tile());
+    const address = this.#native.gradientTile();
+    if (this.#gradient.length === 0 || this.#gradient.byteOffset !== address)
+      this.#gradient = this.#core.floats(address, this.#native.tile());
     return this.#gradient;
   }
 
