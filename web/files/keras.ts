@@ -35,6 +35,7 @@ import {
 } from './state.js';
 import { savedWeights, type Weight } from './weights.js';
 
+/** How a file of Keras is read, and written. */
 export interface KerasOptions {
   /** Classes that are not built in, optimizers, schedules or constraints, by name. */
   customObjects?: Record<string, unknown>;
@@ -57,6 +58,7 @@ export interface KerasOptions {
 export interface KerasVariable {
   /** As Keras writes it, for Keras' own layers: `sequential/hidden/kernel`. */
   readonly path: string;
+  /** As in the model. */
   readonly shape: readonly number[];
   /** A copy, row-major; of a weight that is not float32, converted. */
   readonly value: Float32Array;
@@ -64,6 +66,7 @@ export interface KerasVariable {
   readonly constraint?: Constraint;
 }
 
+/** A file of Keras, opened. */
 export interface KerasFile {
   /**
    * Of the class and config in the file; not built before `build`. Null if the file has none: weights alone, or a

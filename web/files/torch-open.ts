@@ -18,6 +18,7 @@ import { decode } from './numbers.js';
 import { checkVariables } from './state.js';
 import { accepted, noEffect, type TorchGroup, type TorchKind, torchKinds } from './torch-kinds.js';
 
+/** What `openTorch` cannot read from the file, or shall not. */
 export interface TorchOptions {
   /** The class in torch, `'AdamW'`, where the groups do not tell it: before torch 2.7, or without a state. */
   name?: string;

@@ -2,13 +2,14 @@
 // Keras' config in and out. It knows no variables and no state; what the options do is the engine's.
 
 import { awaited, describe, isRecord } from '../basics/errors.js';
+import { camelCase, snakeCase } from '../basics/spelling.js';
 import type { EngineOptimizer } from '../engine/core.js';
 import { dialects, ruleFacts } from '../engine/facts.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { groupedRates, groupsConfig, type RateGroups, type VariableGroup } from './groups.js';
 import { modernConfig } from './older-configs.js';
-import { camelCase, checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
+import { checkTogether, type OptionTable, readOptions, text } from './options.js';
 
 export type Options = Record<string, unknown>;
 
@@ -26,9 +27,13 @@ export type Values = Readonly<
 
 /** What a subclass is: its names, its table of options, and the update rule these choose (cpp/kernels/table.h). */
 export interface Kind {
+  /** As Keras writes it in configs. */
   readonly className: string;
+  /** The prefix of the state where no `name` is given. */
   readonly defaultName: string;
+  /** All options that the constructor knows. */
   readonly options: OptionTable;
+  /** The update rule, by its name in the engine. */
   rule(options: Readonly<Options>): string;
   /** Options that exclude each other. Default: the clips, as in Keras 3. */
   check?(options: Readonly<Options>): void;

@@ -2,6 +2,7 @@
 // decay leaves alone. Groups are data, by path, so that they are in the config and in what is saved. Everything else is
 // the same for all variables: two optimizers are there for the rest.
 import { describe } from '../basics/errors.js';
+import type { Spelled } from '../basics/spelling.js';
 
 /** A variable, as far as groups know it. */
 interface Named {
@@ -29,14 +30,15 @@ export function fallingRate(decay: () => number, t: (iteration: number) => numbe
   };
 }
 
-export interface VariableGroup {
+/** Variables with a rate of their own, or without weight decay: one of the option `groups`. */
+export type VariableGroup = Spelled<{
   /** The paths of its variables. A variable in no group has the optimizer's own options. */
   readonly paths: readonly string[];
   /** The group's learning rate, in units of the optimizer's. Default 1. */
   readonly rateFactor?: number;
   /** False: the optimizer's weight decay does not apply. Default true. */
   readonly decays?: boolean;
-}
+}>;
 
 const keys = {
   paths: 'paths',
