@@ -9,16 +9,18 @@ import { MultiOptimizer } from '../optimizers/multi.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { get, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
-import type { Parameter } from '../step/parameters.js';
+import { type Parameter, targetsFor } from '../step/parameters.js';
+import type { Target } from '../step/target.js';
 import { Variable } from '../step/variable.js';
 import { optimizerEdits } from './config.js';
 import { constraintFromConfig } from './constraint.js';
 import { type Hdf5File, withHdf5 } from './hdf5.js';
 import { edited, pythonJson } from './json-text.js';
-import { layoutOf, orderOf } from './layout.js';
+import { layoutFor, orderOf } from './layout.js';
 import { legacyWeights } from './legacy.js';
 import { inOrder } from './matching.js';
 import { isTrainable } from './numbers.js';
+import { checkShares } from './several.js';
 import { type Description, type Files, openSource } from './source.js';
 import {
   checkOrder,
@@ -100,13 +102,17 @@ function limitOf(what: string, given: unknown, options: KerasOptions): number {
   return maxBytes;
 }
 
-/** What the order of the state is found out of (layout.ts): placeholders, which a map would not know. */
-function one(what: string, optimizer: Optimizer): Optimizer {
-  const inner = optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
-  if (inner instanceof MultiOptimizer)
-    throw new RangeError(`${what}: the state of a MultiOptimizer in a file of Keras is not supported yet.`);
+function checked(what: string, optimizer: Optimizer): Optimizer {
+  if (optimizer instanceof LossScaleOptimizer && optimizer.innerOptimizer instanceof MultiOptimizer)
+    throw new RangeError(
+      `${what}: the state of a MultiOptimizer within a LossScaleOptimizer in a file of Keras is not supported yet.`,
+    );
   return optimizer;
 }
+
+/** Variables under the names of the file, by which they go to their optimizers. */
+const named = (parameters: readonly Parameter[], weights: readonly Weight[]): Target[] =>
+  targetsFor(parameters, core('build')).map((target, k) => ({ ...target, path: weights[k].path }));
 
 interface Contents {
   readonly description: Description;
@@ -130,7 +136,7 @@ function contentsOf(what: string, file: Hdf5File, description: Description, opti
         'trained, give the paths of model.trainable_variables as the option order.',
     );
   const make = optimizer
-    ? () => one(what, get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer)
+    ? () => checked(what, get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer)
     : makeByName(file, description);
   if (!make) return { description, make, found: { weights: candidates, order: 'keras3', isBuilt: false } };
   return {
@@ -226,10 +232,7 @@ export async function openKeras(
     }
     let state: (number | ArrayLike<number>)[] | null = null;
     if (make && optimizer && isBuilt) {
-      const layout = layoutOf(
-        make,
-        weights.map(({ shape }) => shape.length),
-      );
+      const layout = layoutFor(make, weights);
       const unbuilt = optimizer.variables.map(({ value }) => value as number);
       state = await readState(what, file, datasets, layout, orderOf(found.order, layout), unbuilt, progress);
     }
@@ -242,7 +245,8 @@ export async function openKeras(
         if (optimizer.built)
           throw new Error('build: the optimizer is built already; open the file again for another one.');
         checkVariables('build', variables, parameters);
-        optimizer.build(parameters);
+        if (optimizer instanceof MultiOptimizer) optimizer.build(parameters, named(parameters, weights));
+        else optimizer.build(parameters);
         if (state) optimizer.loadOwnVariables(state as unknown as Record<string, Float32Array>);
         state = null;
       },
@@ -297,6 +301,7 @@ export async function saveKeras(
         `${what}: the file has no optimizer, only weights; save these with null instead of one.`,
       );
     checkOrder(what, optimizer, variables);
+    checkShares(what, optimizer, found.weights);
     const { optimizer: saved } = description;
     const text = saved && edited(saved.text, optimizerEdits(what, saved.node, serialize(make()), now));
     const makeNow = () => get(now, customObjects) as Optimizer;
