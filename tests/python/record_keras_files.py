@@ -1,10 +1,14 @@
 # Records what tests/vectors/keras-files has of Keras' MultiOptimizer and of LoRA: each model after 5 steps with random
 # gradients, as Keras saves it, and how Keras goes on. Prints the cases of index.json. Run by hand, with Keras 3.16 on its
 # NumPy backend: KERAS_BACKEND=numpy python3 record_keras_files.py FOLDER
+import io
 import json
 import os
 import sys
+import tempfile
+import zipfile
 
+import h5py
 import keras
 import numpy as np
 from keras import layers, optimizers
@@ -87,7 +91,20 @@ def record(name, make, is_merged=False):
         case["steps"].append(step(model))
         case["variables_after_step"].append([flat(v) for v in variables])
     case["iterations_final"] = int(optimizer.iterations)
+    if is_merged:
+        case["kernels_saved_again"] = kernels(model)
     return case
+
+
+def kernels(model):
+    with tempfile.TemporaryDirectory() as aside:
+        path = os.path.join(aside, "again.keras")
+        model.save(path)
+        with zipfile.ZipFile(path) as archive:
+            file = h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
+    found = {}
+    file.visititems(lambda name, item: found.update({name: item}) if name.endswith("/vars/0") else None)
+    return {name: flat(item[()]) for name, item in found.items() if name.startswith("layers/")}
 
 
 print(json.dumps([record("multi-optimizer.keras", several), record("lora.keras", lora, is_merged=True)]))

@@ -18,6 +18,7 @@ import { type Hdf5File, withHdf5 } from './hdf5.js';
 import { edited, pythonJson } from './json-text.js';
 import { layoutFor, orderOf } from './layout.js';
 import { legacyWeights } from './legacy.js';
+import { withProduct } from './lora.js';
 import { inOrder } from './matching.js';
 import { isTrainable } from './numbers.js';
 import { checkShares } from './several.js';
@@ -181,7 +182,13 @@ function progressOf(file: Hdf5File, onProgress: KerasOptions['onProgress'], data
   };
 }
 
-function readWeight(what: string, file: Hdf5File, { path, dataset, type }: Weight): Float32Array {
+/** The datasets of weights that are in the file. */
+const stored = (weights: readonly Weight[]): string[] =>
+  weights.flatMap(({ dataset, lora }) => (lora ? [] : [dataset]));
+
+function readWeight(what: string, file: Hdf5File, weight: Weight): Float32Array {
+  const { path, dataset, type, shape, lora } = weight;
+  if (lora) return new Float32Array(shape.reduce((a, b) => a * b, 1));
   const values = file.read(dataset);
   if (type !== 'float32')
     warnOnce(`${what}: '${path}' is ${type} in the file, float32 here, and saved as ${type} again.`);
@@ -199,6 +206,9 @@ function readWeight(what: string, file: Hdf5File, { path, dataset, type }: Weigh
  * left out. What the config does not tell, such as which weights of a layer of your own are trained, is told by the
  * shapes of the optimizer's state, if they leave no choice; otherwise give `order`. In `path`, Sequential models stand
  * before their layers and functional ones do not.
+ *
+ * With LoRA the kernel is frozen, and two matrices are trained, which Keras does not save: it adds their product to the
+ * kernel, and when it loads a file they are zeros. So they are here, and `saveKeras` adds the product.
  * @throws TypeError for anything but bytes, and unknown options; RangeError for bytes that are no such file, or damaged,
  *   no or an unknown optimizer, a state that does not fit the weights, and models whose order of weights the file does
  *   not tell; Error before `init()`, or without h5wasm and fflate.
@@ -216,7 +226,7 @@ export async function openKeras(
     const { make, found, description } = contentsOf(what, file, source.describe(file), options);
     const { weights, isBuilt } = found;
     const datasets = isBuilt ? stateDatasets(file, description) : [];
-    const progress = progressOf(file, onProgress, [...weights.map(({ dataset }) => dataset), ...datasets]);
+    const progress = progressOf(file, onProgress, [...stored(weights), ...datasets]);
     const optimizer = make?.() ?? null;
     const variables: KerasVariable[] = [];
     for (const weight of weights) {
@@ -228,7 +238,7 @@ export async function openKeras(
         value: readWeight(what, file, weight),
         ...(constraint && { constraint }),
       });
-      await progress(weight.dataset);
+      if (!weight.lora) await progress(weight.dataset);
     }
     let state: (number | ArrayLike<number>)[] | null = null;
     if (make && optimizer && isBuilt) {
@@ -333,15 +343,17 @@ async function fill(
   variables: readonly Parameter[],
   onProgress: KerasOptions['onProgress'],
 ): Promise<Uint8Array> {
-  const progress = progressOf(
-    file,
-    onProgress,
-    weights.map(({ dataset }) => dataset),
-  );
-  for (const [k, { dataset, copies = [] }] of weights.entries()) {
-    const variable = variables[k];
-    for (const path of [dataset, ...copies])
-      file.write(path, variable instanceof Variable ? variable.value : variable);
+  const progress = progressOf(file, onProgress, stored(weights));
+  const values = variables.map((variable) => (variable instanceof Variable ? variable.value : variable));
+  for (const [k, { dataset, copies = [], lora }] of weights.entries()) {
+    if (lora?.side === 'b') {
+      const a = weights.findIndex((other) => other.lora?.side === 'a' && other.lora.kernel === lora.kernel);
+      if (a < 0) continue; // it stays at zero
+      const kernel = file.read(lora.kernel);
+      file.write(lora.kernel, withProduct(kernel, values[a], values[k], lora.scale));
+    }
+    if (lora) continue;
+    for (const path of [dataset, ...copies]) file.write(path, values[k]);
     await progress(dataset);
   }
   writeState(file, description, writing);
