@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { Adam, AdamW, init, RMSprop, SGD, Variable } from '../../dist/index.js';
+import { Adam, AdamMultilr, AdamW, init, Muon, RMSprop, SGD, Variable } from '../../dist/index.js';
 import { openTorch, saveTorch } from '../../dist/torch.js';
 import { within } from './conformance/compare.mjs';
 import {
@@ -178,11 +178,6 @@ test('bytes and options that cannot go on here are refused', () => {
     RangeError,
     /'eps' differs between the parameter groups \(number 1e-8 and number 1\)/,
   );
-  const decays = withGroups(adam, ([only]) => [
-    { ...only, weight_decay: 0.1, params: [0] },
-    { ...only, weight_decay: 0.2, params: [1] },
-  ]);
-  assertRefused(open(decays), RangeError, /'weight_decay' differs .*number 0\.1 and number 0\.2/);
   assertRefused(group({ params: [0, 0] }), RangeError, /parameter 0 is in two groups, or twice in one/);
   assertRefused(group({ lr: 'x' }), RangeError, /lr must be a finite number in every group, got "x"/);
   assertRefused(open(adam, variables.slice(1)), RangeError, /takes the 2 .*got 1 variables/);
@@ -271,6 +266,10 @@ function safetensors(tensors, groups) {
   length.writeBigUInt64LE(BigInt(text.length));
   return new Uint8Array(Buffer.concat([length, text, ...bytes]));
 }
+function headerOf(bytes) {
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+}
 const adamwGroup = {
   lr: 5e-5,
   betas: [0.9, 0.999],
@@ -317,27 +316,91 @@ test('groups of the Hugging Face Trainer: a decay and no decay, each on its own,
     { ...adamwGroup, params: [0] },
     { ...adamwGroup, weight_decay: 0, params: [1] },
     { ...adamwGroup, lr: 1e-3, params: [2] },
+    { ...adamwGroup, weight_decay: 0.3, params: [3] },
+    { ...adamwGroup, lr: 1e-2, weight_decay: 0.7, params: [4] },
   ];
-  const file = safetensors({ ...state(0), ...state(1), ...state(2) }, groups);
-  const together = variables('a', 'b', 'c');
+  const file = safetensors(Object.assign({}, ...groups.map((_, k) => state(k))), groups);
+  const together = variables('a', 'b', 'c', 'd', 'e');
   const optimizer = openTorch(file, together);
   optimizer.apply(together.map(() => Float32Array.of(0.5, 0.25)));
   for (const [k, group] of groups.entries()) {
-    const alone = variables('abc'[k]);
+    const alone = variables('abcde'[k]);
     const one = openTorch(safetensors(state(k), [{ ...group, params: [k] }]), alone);
     one.apply([Float32Array.of(0.5, 0.25)]);
     assertSameBits(together[k].value, alone[0].value, `group ${k}`);
   }
   assert.deepEqual(
     optimizer.groups.map(({ decays }) => decays),
-    [true, false, true],
+    [true, false, true, true, true],
   );
+  const back = JSON.parse(headerOf(saveTorch(optimizer, together)).__metadata__.param_groups);
+  for (const key of ['lr', 'weight_decay', 'params'])
+    assert.deepEqual(
+      back.map((group) => group[key]),
+      groups.map((group) => group[key]),
+    );
   optimizer.learningRate = 0; // a scheduler of all groups
   const before = together.map(({ value }) => value.slice());
   optimizer.apply(together.map(() => Float32Array.of(0.5, 0.25)));
   together.forEach(({ value }, k) => {
     assertSameBits(value, before[k]);
   });
+});
+
+test('groups of other decays that are L2 go on each on its own', () => {
+  const file = (groups) =>
+    safetensors(
+      Object.fromEntries(
+        groups.flatMap(({ params: [k] }) => [[`state.${k}.momentum_buffer`, floats(0.5, k)]]),
+      ),
+      groups.map((group) => ({ lr: 0.1, momentum: 0.9, dampening: 0, nesterov: false, ...group })),
+    );
+  const groups = [0.5, 0, 0.25].map((weight_decay, k) => ({ weight_decay, params: [k] }));
+  const make = (k) => new Variable([1, -1], { path: `v${k}` });
+  const together = groups.map((_, k) => make(k));
+  const optimizer = openTorch(file(groups), together);
+  const g = () => Float32Array.of(0.5, 0.25);
+  for (let k = 0; k < 2; k++) optimizer.apply(groups.map(g));
+  for (const [k, group] of groups.entries()) {
+    const alone = make(k);
+    const one = openTorch(file([group]), [alone]);
+    for (let call = 0; call < 2; call++) one.apply([g()]);
+    assertSameBits(together[k].value, alone.value, `group ${k}`);
+  }
+});
+
+test('a decay of the group in Keras, too: as in optimizers of their own, also after it has changed', () => {
+  const g = () => Float32Array.of(0.5, 0.25);
+  const make = (path) => new Variable([1, -1], { path });
+  for (const Class of [Adam, SGD]) {
+    const groups = [{ paths: ['b'], weightDecay: 0.75, rateFactor: 2 }];
+    const optimizer = new Class({ learningRate: 0.5, weightDecay: 0.25, groups });
+    const [a, b, first, second] = ['a', 'b', 'a', 'b'].map(make);
+    optimizer.build([a, b]);
+    const ones = [
+      new Class({ learningRate: 0.5, weightDecay: 0.25 }),
+      new Class({ learningRate: 1, weightDecay: 0.75 }),
+    ];
+    ones[0].build([first]);
+    ones[1].build([second]);
+    for (const decay of [0.25, 0.125, 0]) {
+      optimizer.weightDecay = decay; // the group's stays
+      ones[0].weightDecay = decay;
+      optimizer.apply([g(), g()]);
+      for (const one of ones) one.apply([g()]);
+      assertSameBits(a.value, first.value);
+      assertSameBits(b.value, second.value);
+    }
+    assertRefused(
+      () => {
+        optimizer.weightDecay = null;
+      },
+      RangeError,
+      /a group has the weightDecay 0\.75, and the optimizer has null/,
+    );
+    assert.equal(optimizer.weightDecay, 0);
+    assert.deepEqual(Class.fromConfig(optimizer.getConfig()).groups, optimizer.groups);
+  }
 });
 
 test('saved and opened again, an optimizer goes on with the same bits; its file is one that torch reads', () => {
@@ -360,8 +423,7 @@ test('saved and opened again, an optimizer goes on with the same bits; its file 
       assertSameBits(value, variables[k].value, recorded.file);
     });
     // Keys and values of the groups are torch's.
-    const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+    const header = headerOf(bytes);
     const groups = JSON.parse(header.__metadata__.param_groups);
     assert.equal(groups.length, recorded.param_groups.length);
     for (const [k, group] of groups.entries())
@@ -506,7 +568,7 @@ test('groups are data: checked, fixed once built, and in the config', () => {
     /groups must be set before the optimizer is built/,
   );
   for (const [wrong, Type, pattern] of [
-    ['a', TypeError, /groups must be an array of \{ paths, rateFactor, decays \}, got "a"/],
+    ['a', TypeError, /groups must be an array of \{ paths, rateFactor, decays, weightDecay \}, got "a"/],
     [[null], TypeError, /groups\[0\] must be/],
     [[{ paths: 'a' }], TypeError, /groups\[0\]\.paths must be an array of strings, got "a"/],
     [
@@ -515,10 +577,24 @@ test('groups are data: checked, fixed once built, and in the config', () => {
       /rateFactor must be a finite number, got number NaN/,
     ],
     [[{ paths: [], decays: 1 }], TypeError, /decays must be true or false/],
-    [[{ paths: [], lr: 1 }], TypeError, /unknown key 'lr'/],
+    [[{ paths: [], lr: 1 }], TypeError, /unknown key 'lr'; known are 'paths', .* or 'weightDecay'/],
+    [[{ paths: [], weightDecay: '1' }], RangeError, /weightDecay must be a finite number, got "1"/],
+    [
+      [{ paths: [], weightDecay: 1, decays: false }],
+      RangeError,
+      /with decays: false there is no weightDecay/,
+    ],
     [[{ paths: ['a'] }, { paths: ['a'] }], RangeError, /'a' is in two groups/],
   ])
     assertRefused(() => new AdamW({ groups: wrong }), Type, pattern);
+  const own = [{ paths: ['a'], weightDecay: 1 }];
+  assertRefused(() => new Adam({ groups: own }), RangeError, /the optimizer has null, no decay/);
+  assertRefused(() => new Muon({ groups: own }), RangeError, /Muon: a group cannot have a weightDecay/);
+  assertRefused(
+    () => new AdamMultilr({ groups: own, weightDecay: 1 }),
+    RangeError,
+    /AdamMultilr: a group cannot have a weightDecay/,
+  );
 });
 
 test('before init(), an error says what to do', () => {

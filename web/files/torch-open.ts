@@ -40,7 +40,7 @@ type States = ReadonlyMap<number, ReadonlyMap<string, string>>;
  *     tensors = {f"state.{i}.{k}": torch.as_tensor(v) for i, s in sd["state"].items() for k, v in s.items()}
  *     safetensors.torch.save_file(tensors, path, metadata={"param_groups": json.dumps(sd["param_groups"])})
  *
- * Groups may differ in their rates, and in whether weight decay applies: they become the option `groups`. Each
+ * Groups may differ in their rates and weight decays: they become the option `groups`. Each
  * parameter goes on with its own count of steps; one without a state, which never had a gradient, starts at zero.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
@@ -138,11 +138,11 @@ function groupsOf(file: SafeTensors): TorchGroup[] {
 interface Common {
   /** The rate that groups are compared with. */
   readonly rate: number;
-  /** The decay of all groups that have one. */
+  /** The decay that groups are compared with. */
   readonly decay: number;
 }
 
-/** @throws RangeError for options that differ between groups, other than rates, and decays that are 0 */
+/** @throws RangeError for options that differ between groups, other than rates and decays */
 function commonOf(groups: readonly TorchGroup[]): Common {
   const [first, ...others] = groups;
   const keys = new Set(groups.flatMap((group) => Object.keys(group)));
@@ -155,31 +155,16 @@ function commonOf(groups: readonly TorchGroup[]): Common {
         `${what}: ${key} must be a finite number in every group, got ${describe(wrong[key])}.`,
       );
   }
-  const differ = (key: string, a: unknown, b: unknown, why: string) =>
-    new RangeError(
-      `${what}: '${key}' differs between the parameter groups (${describe(a)} and ${describe(b)}); ${why}.`,
-    );
   for (const group of others)
     for (const key of keys)
       if (JSON.stringify(group[key]) !== JSON.stringify(first[key]))
-        throw differ(
-          key,
-          first[key],
-          group[key],
-          'one optimizer here has one set of options, but for rates and whether it decays',
+        throw new RangeError(
+          `${what}: '${key}' differs between the parameter groups (${describe(first[key])} and ${describe(group[key])}); ` +
+            'one optimizer here has one set of options, but for rates and weight decays.',
         );
-  const decays = [...new Set(groups.map((group) => group.weight_decay as number))].filter(
-    (decay) => decay !== 0,
-  );
-  if (decays.length > 1)
-    throw differ(
-      'weight_decay',
-      decays[0],
-      decays[1],
-      'one optimizer here has one decay, for some variables or all',
-    );
-  const rates = groups.map((group) => group.lr as number);
-  return { rate: rates.find((rate) => rate !== 0) ?? 0, decay: decays[0] ?? 0 };
+  const firstOf = (key: 'lr' | 'weight_decay') =>
+    groups.map((group) => group[key] as number).find((x) => x !== 0) ?? 0;
+  return { rate: firstOf('lr'), decay: firstOf('weight_decay') };
 }
 
 /** The groups as an option; null for a single one. */
@@ -193,7 +178,9 @@ function groupsHere(groups: readonly TorchGroup[], { rate, decay }: Common, vari
     return {
       paths: paths.slice(at - group.params.length, at),
       rateFactor: rate === 0 ? 1 : (group.lr as number) / rate,
-      decays: (group.weight_decay as number) === decay,
+      decays: group.weight_decay !== 0 || decay === 0,
+      ...(group.weight_decay !== 0 &&
+        group.weight_decay !== decay && { weightDecay: group.weight_decay as number }),
     };
   });
 }

@@ -132,6 +132,7 @@ const multi: Kind = {
     patternLrs: { default: [], check: checkPatterns, config: 'never' }, // saved by getConfig below
   },
   rule: (o) => (o.amsgrad ? 'amsgrad' : 'adam'),
+  hasOneDecay: true, // its own groups have the rates
   check(o) {
     if (o.clipnorm !== null && o.globalClipnorm !== null)
       throw new RangeError('AdamMultilr: only one of clipnorm and globalClipnorm can be set.');

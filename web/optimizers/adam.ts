@@ -24,7 +24,7 @@ export type CommonOptions = Spelled<{
   lossScaleFactor?: number | null;
   /** Update once every so many calls, with the mean of their gradients. Default null, every call. */
   gradientAccumulationSteps?: number | null;
-  /** Variables, by path, with a multiple of the learning rate, or without weight decay. Default null. */
+  /** Variables, by path, with a multiple of the learning rate, another weight decay or none. Default null. */
   groups?: readonly VariableGroup[] | null;
   /** Ascend: gradients count negated, as in torch.optim. Default false. */
   maximize?: boolean;

@@ -43,6 +43,8 @@ export interface Kind {
   isMatrix?(target: Target, options: Readonly<Options>): boolean;
   /** Engine options beyond the common ones. */
   configure?(native: EngineOptimizer, options: Readonly<Options>): void;
+  /** Groups cannot have a weight decay of their own. */
+  readonly hasOneDecay?: boolean;
   /** For more than one learning rate; `values` gives the options as they are now. */
   rateGroups?(values: () => Readonly<Options>): RateGroups;
 }
@@ -169,6 +171,8 @@ export class Configuration {
     native.clipvalue = o.clipvalue ?? 0;
     native.decays = o.weightDecay !== null;
     native.weightDecay = o.weightDecay ?? 0;
+    for (const [k, { weightDecay }] of (this.values.groups ?? []).entries())
+      native.setDecay(k + 1, weightDecay ?? Number.NaN);
     native.emaMomentum = o.emaMomentum as number;
     native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
     native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
@@ -194,6 +198,14 @@ export class Configuration {
   }
 
   #checkTogether(options: Readonly<Options>): void {
+    const { className, hasOneDecay } = this.kind;
+    const own = (options as Values).groups?.find(({ weightDecay }) => weightDecay !== undefined);
+    if (own && (hasOneDecay || options.weightDecay === null))
+      throw new RangeError(
+        hasOneDecay
+          ? `${className}: a group cannot have a weightDecay of its own here, got ${own.weightDecay}.`
+          : `${className}: a group has the weightDecay ${own.weightDecay}, and the optimizer has null, no decay; give it a number, also 0.`,
+      );
     if (this.kind.check) this.kind.check(options);
     else checkTogether(this.kind.className, options);
   }

@@ -86,6 +86,7 @@ const muon: Kind = {
     rmsRate: { default: 0.2, check: orNull(finite), config: 'always' },
   },
   rule: () => 'muon',
+  hasOneDecay: true, // which its rule knows
   isMatrix: ({ shape, path }, o) =>
     shape.length === 2 &&
     !(o.excludeEmbeddings && path.toLowerCase().includes('embedding')) &&

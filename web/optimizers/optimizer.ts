@@ -64,7 +64,7 @@ export abstract class Optimizer {
    * one is fixed once built.
    */
   declare gradientAccumulationSteps: number | null;
-  /** Variables with a rate of their own, or without weight decay; fixed once built. */
+  /** Variables with a rate or weight decay of their own, or without one; fixed once built. */
   declare groups: readonly VariableGroup[] | null;
   /** Same as `dispose()`. */
   declare [Symbol.dispose]: () => void;
