@@ -369,6 +369,135 @@ test('groups of other decays that are L2 go on each on its own', () => {
   }
 });
 
+// PyTorch 1.13: three parameters [1, -2] in groups with the decays 0.5, 0 and 0.125, after two steps, and after three more.
+const decayed = [
+  {
+    name: 'AdamW',
+    common: { betas: [0.9, 0.999], eps: 1e-8, amsgrad: false },
+    exp_avg: Array(3).fill([0.0949999988079071, -0.04749999940395355]),
+    exp_avg_sq: Array(3).fill([0.0004997500218451023, 0.00012493750546127558]),
+    before: [
+      [0.63671875, -1.515625],
+      [0.75, -1.75],
+      [0.4462890625, -1.384765625],
+    ],
+    after: [
+      [0.4413539469242096, -1.424975872039795],
+      [0.6572155356407166, -1.9341264963150024],
+      [0.2297986000776291, -1.6191635131835938],
+    ],
+  },
+  {
+    name: 'Adam',
+    common: { betas: [0.9, 0.999], eps: 1e-8, amsgrad: false },
+    exp_avg: [
+      [0.1837500035762787, -0.23125000298023224],
+      [0.0949999988079071, -0.04749999940395355],
+      [0.11562500149011612, -0.09187500178813934],
+    ],
+    exp_avg_sq: [
+      [0.0018779062665998936, 0.0029710938688367605],
+      [0.0004997500218451023, 0.00012493750546127558],
+      [0.0007427734672091901, 0.0004694765666499734],
+    ],
+    before: [
+      [0.7502750754356384, -1.7502081394195557],
+      [0.75, -1.75],
+      [0.5004162192344666, -1.5005501508712769],
+    ],
+    after: [
+      [0.4825231730937958, -1.4872384071350098],
+      [0.6572155356407166, -1.9341264963150024],
+      [0.21373458206653595, -1.5968176126480103],
+    ],
+  },
+  {
+    name: 'SGD',
+    common: { momentum: 0.5, dampening: 0, nesterov: false },
+    momentum_buffer: [
+      [1.4375, -1.796875],
+      [0.75, -0.375],
+      [0.91796875, -0.734375],
+    ],
+    before: [
+      [0.6953125, -1.619140625],
+      [0.84375, -1.921875],
+      [0.6142578125, -1.69140625],
+    ],
+    after: [
+      [0.5057048797607422, -1.4134116172790527],
+      [0.89453125, -2.279296875],
+      [0.6027706861495972, -2.0948143005371094],
+    ],
+  },
+];
+for (const { name, common, before, after, ...slots } of decayed)
+  test(`groups of other decays go on as in torch: ${name}`, () => {
+    const groups = [0.5, 0, 0.125].map((weight_decay, k) => ({
+      ...{ ...common, weight_decay, lr: k === 2 ? 0.25 : 0.125, params: [k] },
+    }));
+    const tensors = {};
+    for (let k = 0; k < 3; k++) {
+      if (name !== 'SGD') tensors[`state.${k}.step`] = step(2);
+      for (const [slot, values] of Object.entries(slots))
+        tensors[`state.${k}.${slot}`] = floats(...values[k]);
+    }
+    const variables = before.map((values, k) => new Variable(values, { path: `p${k}` }));
+    const optimizer = openTorch(safetensors(tensors, groups), variables, { name });
+    for (let k = 0; k < 3; k++) optimizer.apply(variables.map(() => Float32Array.of(-0.25, 0.75)));
+    variables.forEach(({ value }, k) => {
+      assert.equal(within(value, Float32Array.from(after[k]), tolerance), null, `group ${k}`);
+    });
+  });
+
+test('NAdam: a parameter without a state begins anew, and a state without mu_product is refused, as in torch', () => {
+  const group = { lr: 0.1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, momentum_decay: 0.004 };
+  const stateOf = (k, count, product) => ({
+    [`state.${k}.step`]: step(count),
+    [`state.${k}.mu_product`]: step(product),
+    [`state.${k}.exp_avg`]: floats(0.125, 0.0625),
+    [`state.${k}.exp_avg_sq`]: floats(0.5, 0.25),
+  });
+  const make = (k) => new Variable([1, k], { path: `p${k}` });
+  const g = () => Float32Array.of(0.5, 0.25);
+  // With states behind the first, none, and one that was made and has not been stepped.
+  for (const [second, third] of [
+    [2, 0],
+    [3, 1],
+  ]) {
+    const states = [
+      stateOf(0, 3, 0.09375),
+      {},
+      stateOf(2, third, third ? 0.45 : 1),
+      stateOf(3, second, 0.1875),
+    ];
+    const variables = states.map((_, k) => make(k));
+    const file = safetensors(Object.assign({}, ...states), [{ ...group, params: [0, 1, 2, 3] }]);
+    const together = openTorch(file, variables);
+    for (let call = 0; call < 2; call++) together.apply(variables.map(g));
+    for (const [k, state] of states.entries()) {
+      const alone = make(k);
+      const one = openTorch(safetensors(state, [{ ...group, params: [k] }]), [alone], { name: 'NAdam' });
+      for (let call = 0; call < 2; call++) one.apply([g()]);
+      assertSameBits(variables[k].value, alone.value, `parameter ${k}`);
+    }
+    assert.equal(headerOf(saveTorch(together, variables))['state.1.mu_product'].dtype, 'F32');
+  }
+  const onlyFresh = safetensors(stateOf(1, 0, 1), [{ ...group, params: [0, 1] }]);
+  assert.deepEqual(
+    openTorch(onlyFresh, [make(0), make(1)])
+      .getWeights()
+      .at(-1),
+    1,
+  );
+  const { 'state.0.mu_product': _, ...without } = stateOf(0, 3, 0.1);
+  assertRefused(
+    () => openTorch(safetensors(without, [{ ...group, params: [0] }]), [make(0)]),
+    RangeError,
+    /state of parameter 0 is exp_avg, exp_avg_sq, step, and exp_avg, exp_avg_sq, mu_product, step is expected/,
+  );
+});
+
 test('a decay of the group in Keras, too: as in optimizers of their own, also after it has changed', () => {
   const g = () => Float32Array.of(0.5, 0.25);
   const make = (path) => new Variable([1, -1], { path });

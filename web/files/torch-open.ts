@@ -44,8 +44,8 @@ type States = ReadonlyMap<number, ReadonlyMap<string, string>>;
  * parameter goes on with its own count of steps; one without a state, which never had a gradient, starts at zero.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
- *   optimizer, other options that differ between groups, and another count or shape of variables; Error before
- *   `init()`. Then nothing has changed.
+ *   optimizer, other options that differ between groups, a state that lacks a tensor (where torch raises a KeyError),
+ *   and another count or shape of variables; Error before `init()`. Then nothing has changed.
  */
 export function openTorch(
   safetensorsBytes: Uint8Array | ArrayBuffer,
@@ -74,12 +74,13 @@ export function openTorch(
   checkVariables(what, shapesOf(file, indices, states, names), variables);
   const optimizer = make({ groups: groupsHere(groups, base, variables) });
   try {
+    optimizer.build(variables);
+    const first = firstScalars(optimizer);
     const numberOf = (role: string) => {
       if (role === 'iteration') return most;
       if (role === 'learning_rate') return optimizer.learningRate;
-      return scalars.get(role)?.[steps.indexOf(most)] as number;
+      return scalars.get(role)?.[steps.indexOf(most)] ?? (first.get(role) as number);
     };
-    optimizer.build(variables);
     if (states.size > 0) {
       optimizer.setWeights(
         layout.map(({ variable, role }) =>
@@ -88,7 +89,7 @@ export function openTorch(
             : slotOf(role, names, states.get(indices[variable]), file, variables[variable]),
         ),
       );
-      countApart(optimizer, steps, scalars);
+      countApart(optimizer, steps, scalars, first);
     }
   } catch (error) {
     optimizer.dispose();
@@ -97,17 +98,24 @@ export function openTorch(
   return optimizer;
 }
 
+/** The rule's numbers as they are before the first step, which is what a parameter without a state has in torch. */
+function firstScalars(optimizer: Optimizer): ReadonlyMap<string, number> {
+  const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require();
+  return new Map(ruleFacts(rule).scalars.map((role, k) => [role, native.scalar(k)]));
+}
+
 /** What parameters have for themselves that have not made the most steps. */
 function countApart(
   optimizer: Optimizer,
   steps: readonly number[],
   scalars: ReadonlyMap<string, readonly (number | undefined)[]>,
+  first: ReadonlyMap<string, number>,
 ): void {
   const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require();
   steps.forEach((step, row) => {
     native.setUpdates(row, step);
     for (const [k, role] of ruleFacts(rule).scalars.entries())
-      native.setScalarOf(row, k, scalars.get(role)?.[row] ?? 1);
+      native.setScalarOf(row, k, scalars.get(role)?.[row] ?? (first.get(role) as number));
   });
 }
 
