@@ -43,7 +43,8 @@ export interface StateEntry {
 export const listed = (entries: readonly StateEntry[]) => entries.filter(({ apart }) => apart?.() ?? true);
 
 /** What an entry has read, to keep. */
-export const copyOf = (value: number | Float32Array) => (typeof value === 'number' ? value : value.slice());
+export const copyOf = (value: number | Float32Array): number | Float32Array =>
+  typeof value === 'number' ? value : value.slice();
 
 /** One of `optimizer.variables`. `value` is read when asked for: a number, or a live view. */
 export class OptimizerVariable {
