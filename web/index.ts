@@ -13,6 +13,7 @@ import {
   PolynomialDecay,
 } from './schedules/schedules.js';
 
+export type { InSnakeCase, OneOf, SnakeCase, Spelled } from './basics/spelling.js';
 export type { Constraint } from './constraints/constraints.js';
 export { endThreads, type InitOptions, init, type RuntimeInfo } from './engine/load.js';
 export { Adadelta, type AdadeltaOptions } from './optimizers/adadelta.js';
@@ -20,8 +21,13 @@ export { Adafactor, type AdafactorOptions } from './optimizers/adafactor.js';
 export { Adagrad, type AdagradOptions } from './optimizers/adagrad.js';
 export {
   Adam,
+  type AdamHyperparameters,
   type AdamOptions,
   AdamW,
+  type AdamWOptions,
+  type ClippingOptions,
+  type CommonOptions,
+  type MomentHyperparameters,
   type MomentOptions,
   type OptimizerOptions,
 } from './optimizers/adam.js';

@@ -24,5 +24,12 @@ export function tfOptimizer(optimizer: Optimizer, options?: TfOptimizerOptions):
 }
 
 /** Lets `tf.loadLayersModel` load models that were saved with one of our optimizers. Once per copy of tfjs. */
-export const registerOptimizer: (namespace: { core(): unknown; serialization?: object }) => void =
-  register as never;
+export const registerOptimizer: (namespace: TfjsClasses) => void = register as never;
+
+/** The namespace of tfjs, or of tfjs-core, as far as `registerOptimizer` looks at it. */
+export interface TfjsClasses {
+  /** Tells it from other objects. */
+  engine(): unknown;
+  /** Where classes are registered. */
+  serialization?: object;
+}

@@ -122,6 +122,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("excludeFromDecay", &Optimizer::exclude_from_decay)
       .function("setGroup", &Optimizer::set_group)
       .function("setRate", &Optimizer::set_rate)
+      .function("setDecay", &Optimizer::set_decay)
       .function("slot", &slot)
       .function("averageOf", &average_of)
       .function("accumulatorOf", &accumulator_of)

@@ -128,6 +128,17 @@ void Optimizer::set_rate(uint32_t group, double rate) {
   if (group < groups_.size()) groups_[group].rate = rate;  // a group may have no variable
 }
 
+void Optimizer::set_decay(uint32_t group, double decay) {
+  if (group < groups_.size()) groups_[group].decay = decay, arranged_ = none;
+}
+
+// Whether any row may have an L2 penalty.
+bool Optimizer::penalizes() const {
+  return l2 != 0 || (!decays && std::any_of(groups_.begin(), groups_.end(), [](const Group& group) {
+           return !std::isnan(group.decay) && group.decay != 0;
+         }));
+}
+
 void Optimizer::count_from(uint32_t calls) {
   iterations = calls;
   if (!std::exchange(apart_, false)) return;
@@ -190,7 +201,6 @@ void Optimizer::choose_stages() {
   if (gathers && mean_exact) pipe.mean = 1 / steps;
   if (by_norm) pipe.clip = float(clipnorm);
   if (by_value) pipe.lo = -float(clipvalue), pipe.hi = float(clipvalue);
-  pipe.decay = float(weight_decay);
   const float momentum = updates() ? float(ema_momentum) : 0;
   pipe.momentum = momentum;
   pipe.complement = 1 - momentum;
@@ -199,8 +209,9 @@ void Optimizer::choose_stages() {
   const bool divides_before_factor = global && (!exact || !mean_exact),
              both = by_value && (by_norm || global);
   stages_ = {};
-  if (divisions > 1 || divides_before_factor || both || l2 != 0 || (gathers && !exact)) {
-    stages_ = {.grad = Grad::general, .gathered = gathers, .clamp_first = both, .l2 = l2 != 0};
+  const bool penalized = penalizes();
+  if (divisions > 1 || divides_before_factor || both || penalized || (gathers && !exact)) {
+    stages_ = {.grad = Grad::general, .gathered = gathers, .clamp_first = both, .l2 = penalized};
   } else if (gathers) {
     stages_.grad = Grad::accumulate;
     stages_.undivided = divisions == 0;
@@ -219,8 +230,12 @@ void Optimizer::choose_stages() {
     coefficients(rule_, hypers, next(group.rate), scalars, group.coef);
     group.pipe = pipe;
     group.pipe.rate = float(group.rate);
+    const bool own = !std::isnan(group.decay);
+    if (own && !decays) group.pipe.l2 = float(group.decay);
+    const double decay = own ? group.decay : weight_decay;
+    group.pipe.decay = float(decay);
     if (dialect == Dialect::torch) {  // w * fl(1 - rate * decay), and -0 is what nothing changes by
-      group.pipe.keep = float(1 - group.rate * weight_decay);
+      group.pipe.keep = float(1 - group.rate * decay);
       group.pipe.decay = -0.f;
     }
   }
@@ -236,6 +251,7 @@ void Optimizer::arrange() {
     Group& group = groups_[state.group];
     Stages stages = stages_;
     if (state.excluded) stages.decay = stages.l2 = false;
+    if (group.pipe.l2 == 0) stages.l2 = false;
     stages.average = state.averages;
     r.g = e.g;
     r.coef = state.apart ? state.coef : group.coef;

@@ -8,6 +8,7 @@
 // each:
 //   do { sweep; chunks } while (next_pass)
 #pragma once
+#include <cmath>
 #include <cstdint>
 #include <vector>
 
@@ -76,6 +77,8 @@ class Optimizer {
 
   // Learning rates: group 0 is the optimizer's own.
   void set_rate(uint32_t group, double rate);
+  // A weight decay of the group's own, in place of `weight_decay` or `l2`; NaN: these.
+  void set_decay(uint32_t group, double decay);
 
   // The tiles of this optimizer, and how many floats they hold.
   float* weights_tile() const { return whole_ ? whole_weights_ : simdescent::weights_tile(); }
@@ -132,6 +135,7 @@ class Optimizer {
  private:
   struct Group {
     double rate = 0;
+    double decay = NAN;  // a weight decay of its own, where `decays` decoupled and otherwise L2; NaN: none
     float coef[max_coefs] = {};
     Pipe<float> pipe;
   };
@@ -186,6 +190,7 @@ class Optimizer {
   void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at, uintptr_t room);
   void count();
   void choose_stages();
+  bool penalizes() const;
   void arrange();
   void clip_by_global_norm();
   void set_clip(Pipe<float>& pipe, const Entry& entry) const;

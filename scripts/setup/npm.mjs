@@ -2,7 +2,7 @@
 // lock file says.
 // Install scripts never run: no package here may need one.
 import { existsSync, readFileSync } from 'node:fs';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { Problem, root, run, say, which } from './run.mjs';
 
 export async function npmPackages(folder = root) {
@@ -11,6 +11,19 @@ export async function npmPackages(folder = root) {
   const command = existsSync(join(folder, 'package-lock.json')) ? 'ci' : 'install';
   say(`installing npm packages${folder === root ? '' : ` of ${relative(root, folder)}/`} (npm ${command})`);
   await run('npm', [command, '--ignore-scripts', '--no-audit', '--no-fund'], { cwd: folder, quiet: true });
+}
+
+/** Runs npm by this Node, as `run` does: on Windows a program that is a script of the shell cannot be started. */
+export function npm(args, options) {
+  const beside = dirname(process.execPath);
+  const script = [
+    process.env.npm_execpath,
+    join(beside, 'node_modules/npm/bin/npm-cli.js'),
+    join(beside, '../lib/node_modules/npm/bin/npm-cli.js'),
+  ].find((path) => path?.endsWith('npm-cli.js') && existsSync(path));
+  if (script) return run(process.execPath, [script, ...args], options);
+  if (!which('npm')) throw new Problem('npm is not in PATH. It comes with Node.js 20 or newer.');
+  return run('npm', args, options);
 }
 
 /** Compares the lock file with the record that npm keeps in node_modules of what it installed. */

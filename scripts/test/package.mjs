@@ -1,5 +1,5 @@
 // Checks the package as npm would publish it: its files, how much one loads, what publint and "are the types wrong"
-// say of it, and that the README's first example runs in an empty folder where nothing but the package is
+// say of it, and that the README's first example, and require(), run in an empty folder where nothing but the package is
 // installed. What the package computes is tested elsewhere.
 import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { mkdtemp } from 'node:fs/promises';
@@ -85,6 +85,12 @@ async function runExample(tarball) {
     await run('npm', ['install', ...options, tarball], { cwd: folder, quiet: true });
     const printed = await run(process.execPath, ['example.mjs'], { cwd: folder, capture: true });
     say(`the README's first example printed: ${printed.trim() || 'nothing'}`);
+    if (!process.features.require_module) return; // Node before 20.19
+    const required =
+      'console.log(typeof require("simdescent").Adam, typeof require("simdescent/keras").openKeras)';
+    writeFileSync(join(folder, 'required.cjs'), required);
+    const found = await run(process.execPath, ['required.cjs'], { cwd: folder, capture: true });
+    if (found.trim() !== 'function function') throw new Problem(`require() of the package gave ${found}.`);
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }

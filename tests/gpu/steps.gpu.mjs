@@ -64,6 +64,28 @@ describe('steps on the GPU', () => {
     p.dispose();
   });
 
+  test('groups with a weight decay of their own, or none', async () => {
+    for (const compat of ['keras', 'torch']) {
+      // variables are called v0, v1, …
+      const groups = [
+        { paths: ['v1'], weightDecay: 0.75, rateFactor: 2 },
+        { paths: ['v2'], decays: false },
+      ];
+      const p = pair(
+        gpu,
+        () => new Adam({ learningRate: 0.1, weightDecay: 0.25, groups, compat }),
+        [9, 9, 9],
+      );
+      for (let k = 1; k <= 3; k++) {
+        const grads = gradientsOf([9, 9, 9], k);
+        p.cpu.apply(grads);
+        p.onGpu.apply(grads);
+      }
+      await p.assertSame(compat);
+      p.dispose();
+    }
+  });
+
   test('updateStep is the rule alone', async () => {
     const p = pair(gpu, () => new Adamax({ weightDecay: 0.1, clipnorm: 0.1 }), [100]);
     const [g] = gradientsOf([100], 1);

@@ -168,6 +168,40 @@ TEST(Optimizer, EveryGroupHasItsOwnRate) {
   EXPECT_EQ(bits(d.weights[3][0]), bits(d.weights[0][0]));
 }
 
+// As optimizers of their own have it: decoupled, decoupled as in PyTorch, and L2.
+TEST(Optimizer, EveryGroupHasItsOwnDecay) {
+  const Floats w(9, 2), g = {1, -2, 3, -4, 5, -6, 7, -8, 9};
+  for (const Dialect dialect : {Dialect::keras, Dialect::torch}) {
+    for (const bool decays : {true, false}) {
+      const auto options = [&](double decay) {
+        Options o;
+        o.dialect = dialect, o.decays = decays;
+        (decays ? o.weight_decay : o.l2) = decay;
+        return o;
+      };
+      Driver d(adam, options(0.5), {w, w, w, w});
+      d.optimizer.exclude_from_decay(1);
+      d.optimizer.set_group(2, 1), d.optimizer.set_group(3, 2);
+      for (uint32_t group = 0; group < 3; group++) d.optimizer.set_rate(group, 0.25);
+      for (const double last : {0.0, 0.75}) {
+        const double own[] = {0.5, 0.0, 0.125, last};
+        d.optimizer.set_decay(1, own[2]), d.optimizer.set_decay(2, own[3]);
+        d.step({g, g, g, g});
+        if (last == 0) continue;
+        for (uint32_t row = 0; row < 4; row++) {
+          Driver one(adam, options(row == 3 ? 0 : own[row]), {w});
+          if (row == 1) one.optimizer.exclude_from_decay(0);
+          one.optimizer.set_rate(0, 0.25);
+          one.step({g});
+          if (row == 3) (decays ? one.optimizer.weight_decay : one.optimizer.l2) = last;
+          one.step({g});
+          EXPECT_TRUE(same(d.weights[row], one.weights[0])) << row;
+        }
+      }
+    }
+  }
+}
+
 // They are unscaled and averaged as all others.
 TEST(Optimizer, GradientsClippedByTheCallerAreNotClippedAgain) {
   const Floats w = {1, 2, 3, 4, 5}, g = {1, -2, 3, -4, 5};

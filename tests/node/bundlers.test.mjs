@@ -1,5 +1,5 @@
-// The package in what people bundle with, without any configuration: esbuild, Vite and webpack each make a
-// bundle of a small program, which then runs in Node.
+// The package in what people bundle with, without any configuration: esbuild, Vite, Rollup and webpack each make a bundle
+// of a small program, which then runs in Node. The packed package, and heavier tools, are scripts/consumers.mjs'.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
@@ -7,7 +7,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
+import nodeResolve from '@rollup/plugin-node-resolve';
 import * as esbuild from 'esbuild';
+import { rollup } from 'rollup';
 import { build as viteBuild } from 'vite';
 import webpack from 'webpack';
 import { root } from './helpers.mjs';
@@ -105,6 +107,21 @@ test('Vite, asked for the address of the wasm, emits that file too', async () =>
   const [name, ...others] = await otherThanScripts(outDir);
   assert.match(name, /^simdescent.*\.wasm$/);
   assert.deepEqual(others, []);
+});
+
+test('Rollup, which emits nothing but scripts', async () => {
+  const dir = join(folder, 'rollup');
+  const warnings = [];
+  const bundle = await rollup({
+    input: join(folder, 'main.js'),
+    plugins: [nodeResolve()],
+    onLog: (_, log) => warnings.push(log.message),
+  });
+  await bundle.write({ dir, format: 'es' });
+  await bundle.close();
+  assert.deepEqual(warnings, []);
+  assert.deepEqual(await otherThanScripts(dir), []);
+  await runs(join(dir, 'main.js'));
 });
 
 test('webpack, which emits nothing but scripts', async () => {

@@ -454,13 +454,42 @@ test('a subclassed model needs an order, by path or by dataset, and is saved by 
   );
 });
 
-test('LoRA matrices are not in a file, and it says so', async () => {
-  const model = sequential(layer('Dense', 'a', { lora_rank: 4 }));
-  await refused(
-    openKeras(keras2(model, weightsAt('layers/dense', [2, 2], [2]))),
-    RangeError,
-    /LoRA weights \(lora_rank 4\)/,
+test('LoRA of a layer that is not known, or quantized, is refused by its name', async () => {
+  const file = (type, dtype) =>
+    keras2(sequential(layer(type, 'a', { lora_rank: 4 })), {
+      'layers/dense/vars/0': { shape: [2, 2], dtype },
+      'layers/mine/vars/0': { shape: [2, 2] },
+    });
+  const known =
+    /'seq\/a', a (Dense|Mine), has LoRA matrices \(lora_rank 4\).*Dense, EinsumDense, Embedding and Conv/;
+  await refused(openKeras(file('Dense', '<i')), RangeError, known);
+  await refused(openKeras(file('Mine', '<f')), RangeError, known);
+});
+
+test('LoRA in a whole-model .h5: the matrices are in the file', async () => {
+  const model = sequential(layer('Dense', 'a', { lora_rank: 1, lora_alpha: 2 }));
+  const parts = ['bias', 'lora_kernel_a', 'lora_kernel_b', 'kernel'];
+  const shapes = [[3], [2, 1], [1, 3], [2, 3]];
+  const weights = { a: parts.map((name, k) => [`seq/a/${name}`, shapes[k]]) };
+  const state = [count('adam/iteration'), ['adam/learning_rate', { shape: [], values: [0.5] }]].concat(
+    [0, 0, 1, 1, 2, 2].map((k, at) => [
+      `adam/${parts[k]}_${at & 1 ? 'velocity' : 'momentum'}`,
+      filled(shapes[k], at),
+    ]),
   );
+  const bytes = legacy(model, weights, { optimizer: adam2, state, version: '3.16.0' });
+  const file = await opened(bytes);
+  assert.deepEqual(
+    file.variables.map(({ path }) => path),
+    parts.slice(0, 3).map((name) => `seq/a/${name}`),
+  );
+  file.optimizer.apply(gradientsFor(file.variables, 3));
+  const saved = await saveKeras(bytes, file.optimizer, file.variables);
+  const [old, now] = [bytes, saved].map((one) => contentsOf(one));
+  const kernel = Object.keys(old).find((path) => path.endsWith('/kernel'));
+  assert.deepEqual(now[kernel], old[kernel]);
+  const again = await opened(saved);
+  assertSameSnapshot(snapshot(again.optimizer, again.variables), snapshot(file.optimizer, file.variables));
 });
 
 test('weights alone of several classes: the state tells their order, where its shapes leave no choice', async () => {

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { before, test } from 'node:test';
-import { Adam, AdamW, init, RMSprop, SGD, Variable } from '../../dist/index.js';
+import { Adam, AdamMultilr, AdamW, init, Muon, RMSprop, SGD, Variable } from '../../dist/index.js';
 import { openTorch, saveTorch } from '../../dist/torch.js';
 import { within } from './conformance/compare.mjs';
 import {
@@ -178,11 +178,6 @@ test('bytes and options that cannot go on here are refused', () => {
     RangeError,
     /'eps' differs between the parameter groups \(number 1e-8 and number 1\)/,
   );
-  const decays = withGroups(adam, ([only]) => [
-    { ...only, weight_decay: 0.1, params: [0] },
-    { ...only, weight_decay: 0.2, params: [1] },
-  ]);
-  assertRefused(open(decays), RangeError, /'weight_decay' differs .*number 0\.1 and number 0\.2/);
   assertRefused(group({ params: [0, 0] }), RangeError, /parameter 0 is in two groups, or twice in one/);
   assertRefused(group({ lr: 'x' }), RangeError, /lr must be a finite number in every group, got "x"/);
   assertRefused(open(adam, variables.slice(1)), RangeError, /takes the 2 .*got 1 variables/);
@@ -271,6 +266,10 @@ function safetensors(tensors, groups) {
   length.writeBigUInt64LE(BigInt(text.length));
   return new Uint8Array(Buffer.concat([length, text, ...bytes]));
 }
+function headerOf(bytes) {
+  const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
+  return JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+}
 const adamwGroup = {
   lr: 5e-5,
   betas: [0.9, 0.999],
@@ -317,27 +316,220 @@ test('groups of the Hugging Face Trainer: a decay and no decay, each on its own,
     { ...adamwGroup, params: [0] },
     { ...adamwGroup, weight_decay: 0, params: [1] },
     { ...adamwGroup, lr: 1e-3, params: [2] },
+    { ...adamwGroup, weight_decay: 0.3, params: [3] },
+    { ...adamwGroup, lr: 1e-2, weight_decay: 0.7, params: [4] },
   ];
-  const file = safetensors({ ...state(0), ...state(1), ...state(2) }, groups);
-  const together = variables('a', 'b', 'c');
+  const file = safetensors(Object.assign({}, ...groups.map((_, k) => state(k))), groups);
+  const together = variables('a', 'b', 'c', 'd', 'e');
   const optimizer = openTorch(file, together);
   optimizer.apply(together.map(() => Float32Array.of(0.5, 0.25)));
   for (const [k, group] of groups.entries()) {
-    const alone = variables('abc'[k]);
+    const alone = variables('abcde'[k]);
     const one = openTorch(safetensors(state(k), [{ ...group, params: [k] }]), alone);
     one.apply([Float32Array.of(0.5, 0.25)]);
     assertSameBits(together[k].value, alone[0].value, `group ${k}`);
   }
   assert.deepEqual(
     optimizer.groups.map(({ decays }) => decays),
-    [true, false, true],
+    [true, false, true, true, true],
   );
+  const back = JSON.parse(headerOf(saveTorch(optimizer, together)).__metadata__.param_groups);
+  for (const key of ['lr', 'weight_decay', 'params'])
+    assert.deepEqual(
+      back.map((group) => group[key]),
+      groups.map((group) => group[key]),
+    );
   optimizer.learningRate = 0; // a scheduler of all groups
   const before = together.map(({ value }) => value.slice());
   optimizer.apply(together.map(() => Float32Array.of(0.5, 0.25)));
   together.forEach(({ value }, k) => {
     assertSameBits(value, before[k]);
   });
+});
+
+test('groups of other decays that are L2 go on each on its own', () => {
+  const file = (groups) =>
+    safetensors(
+      Object.fromEntries(
+        groups.flatMap(({ params: [k] }) => [[`state.${k}.momentum_buffer`, floats(0.5, k)]]),
+      ),
+      groups.map((group) => ({ lr: 0.1, momentum: 0.9, dampening: 0, nesterov: false, ...group })),
+    );
+  const groups = [0.5, 0, 0.25].map((weight_decay, k) => ({ weight_decay, params: [k] }));
+  const make = (k) => new Variable([1, -1], { path: `v${k}` });
+  const together = groups.map((_, k) => make(k));
+  const optimizer = openTorch(file(groups), together);
+  const g = () => Float32Array.of(0.5, 0.25);
+  for (let k = 0; k < 2; k++) optimizer.apply(groups.map(g));
+  for (const [k, group] of groups.entries()) {
+    const alone = make(k);
+    const one = openTorch(file([group]), [alone]);
+    for (let call = 0; call < 2; call++) one.apply([g()]);
+    assertSameBits(together[k].value, alone.value, `group ${k}`);
+  }
+});
+
+// PyTorch 1.13: three parameters [1, -2] in groups with the decays 0.5, 0 and 0.125, after two steps, and after three more.
+const decayed = [
+  {
+    name: 'AdamW',
+    common: { betas: [0.9, 0.999], eps: 1e-8, amsgrad: false },
+    exp_avg: Array(3).fill([0.0949999988079071, -0.04749999940395355]),
+    exp_avg_sq: Array(3).fill([0.0004997500218451023, 0.00012493750546127558]),
+    before: [
+      [0.63671875, -1.515625],
+      [0.75, -1.75],
+      [0.4462890625, -1.384765625],
+    ],
+    after: [
+      [0.4413539469242096, -1.424975872039795],
+      [0.6572155356407166, -1.9341264963150024],
+      [0.2297986000776291, -1.6191635131835938],
+    ],
+  },
+  {
+    name: 'Adam',
+    common: { betas: [0.9, 0.999], eps: 1e-8, amsgrad: false },
+    exp_avg: [
+      [0.1837500035762787, -0.23125000298023224],
+      [0.0949999988079071, -0.04749999940395355],
+      [0.11562500149011612, -0.09187500178813934],
+    ],
+    exp_avg_sq: [
+      [0.0018779062665998936, 0.0029710938688367605],
+      [0.0004997500218451023, 0.00012493750546127558],
+      [0.0007427734672091901, 0.0004694765666499734],
+    ],
+    before: [
+      [0.7502750754356384, -1.7502081394195557],
+      [0.75, -1.75],
+      [0.5004162192344666, -1.5005501508712769],
+    ],
+    after: [
+      [0.4825231730937958, -1.4872384071350098],
+      [0.6572155356407166, -1.9341264963150024],
+      [0.21373458206653595, -1.5968176126480103],
+    ],
+  },
+  {
+    name: 'SGD',
+    common: { momentum: 0.5, dampening: 0, nesterov: false },
+    momentum_buffer: [
+      [1.4375, -1.796875],
+      [0.75, -0.375],
+      [0.91796875, -0.734375],
+    ],
+    before: [
+      [0.6953125, -1.619140625],
+      [0.84375, -1.921875],
+      [0.6142578125, -1.69140625],
+    ],
+    after: [
+      [0.5057048797607422, -1.4134116172790527],
+      [0.89453125, -2.279296875],
+      [0.6027706861495972, -2.0948143005371094],
+    ],
+  },
+];
+for (const { name, common, before, after, ...slots } of decayed)
+  test(`groups of other decays go on as in torch: ${name}`, () => {
+    const groups = [0.5, 0, 0.125].map((weight_decay, k) => ({
+      ...{ ...common, weight_decay, lr: k === 2 ? 0.25 : 0.125, params: [k] },
+    }));
+    const tensors = {};
+    for (let k = 0; k < 3; k++) {
+      if (name !== 'SGD') tensors[`state.${k}.step`] = step(2);
+      for (const [slot, values] of Object.entries(slots))
+        tensors[`state.${k}.${slot}`] = floats(...values[k]);
+    }
+    const variables = before.map((values, k) => new Variable(values, { path: `p${k}` }));
+    const optimizer = openTorch(safetensors(tensors, groups), variables, { name });
+    for (let k = 0; k < 3; k++) optimizer.apply(variables.map(() => Float32Array.of(-0.25, 0.75)));
+    variables.forEach(({ value }, k) => {
+      assert.equal(within(value, Float32Array.from(after[k]), tolerance), null, `group ${k}`);
+    });
+  });
+
+test('NAdam: a parameter without a state begins anew, and a state without mu_product is refused, as in torch', () => {
+  const group = { lr: 0.1, betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0, momentum_decay: 0.004 };
+  const stateOf = (k, count, product) => ({
+    [`state.${k}.step`]: step(count),
+    [`state.${k}.mu_product`]: step(product),
+    [`state.${k}.exp_avg`]: floats(0.125, 0.0625),
+    [`state.${k}.exp_avg_sq`]: floats(0.5, 0.25),
+  });
+  const make = (k) => new Variable([1, k], { path: `p${k}` });
+  const g = () => Float32Array.of(0.5, 0.25);
+  // With states behind the first, none, and one that was made and has not been stepped.
+  for (const [second, third] of [
+    [2, 0],
+    [3, 1],
+  ]) {
+    const states = [
+      stateOf(0, 3, 0.09375),
+      {},
+      stateOf(2, third, third ? 0.45 : 1),
+      stateOf(3, second, 0.1875),
+    ];
+    const variables = states.map((_, k) => make(k));
+    const file = safetensors(Object.assign({}, ...states), [{ ...group, params: [0, 1, 2, 3] }]);
+    const together = openTorch(file, variables);
+    for (let call = 0; call < 2; call++) together.apply(variables.map(g));
+    for (const [k, state] of states.entries()) {
+      const alone = make(k);
+      const one = openTorch(safetensors(state, [{ ...group, params: [k] }]), [alone], { name: 'NAdam' });
+      for (let call = 0; call < 2; call++) one.apply([g()]);
+      assertSameBits(variables[k].value, alone.value, `parameter ${k}`);
+    }
+    assert.equal(headerOf(saveTorch(together, variables))['state.1.mu_product'].dtype, 'F32');
+  }
+  const onlyFresh = safetensors(stateOf(1, 0, 1), [{ ...group, params: [0, 1] }]);
+  assert.deepEqual(
+    openTorch(onlyFresh, [make(0), make(1)])
+      .getWeights()
+      .at(-1),
+    1,
+  );
+  const { 'state.0.mu_product': _, ...without } = stateOf(0, 3, 0.1);
+  assertRefused(
+    () => openTorch(safetensors(without, [{ ...group, params: [0] }]), [make(0)]),
+    RangeError,
+    /state of parameter 0 is exp_avg, exp_avg_sq, step, and exp_avg, exp_avg_sq, mu_product, step is expected/,
+  );
+});
+
+test('a decay of the group in Keras, too: as in optimizers of their own, also after it has changed', () => {
+  const g = () => Float32Array.of(0.5, 0.25);
+  const make = (path) => new Variable([1, -1], { path });
+  for (const Class of [Adam, SGD]) {
+    const groups = [{ paths: ['b'], weightDecay: 0.75, rateFactor: 2 }];
+    const optimizer = new Class({ learningRate: 0.5, weightDecay: 0.25, groups });
+    const [a, b, first, second] = ['a', 'b', 'a', 'b'].map(make);
+    optimizer.build([a, b]);
+    const ones = [
+      new Class({ learningRate: 0.5, weightDecay: 0.25 }),
+      new Class({ learningRate: 1, weightDecay: 0.75 }),
+    ];
+    ones[0].build([first]);
+    ones[1].build([second]);
+    for (const decay of [0.25, 0.125, 0]) {
+      optimizer.weightDecay = decay; // the group's stays
+      ones[0].weightDecay = decay;
+      optimizer.apply([g(), g()]);
+      for (const one of ones) one.apply([g()]);
+      assertSameBits(a.value, first.value);
+      assertSameBits(b.value, second.value);
+    }
+    assertRefused(
+      () => {
+        optimizer.weightDecay = null;
+      },
+      RangeError,
+      /a group has the weightDecay 0\.75, and the optimizer has null/,
+    );
+    assert.equal(optimizer.weightDecay, 0);
+    assert.deepEqual(Class.fromConfig(optimizer.getConfig()).groups, optimizer.groups);
+  }
 });
 
 test('saved and opened again, an optimizer goes on with the same bits; its file is one that torch reads', () => {
@@ -360,8 +552,7 @@ test('saved and opened again, an optimizer goes on with the same bits; its file 
       assertSameBits(value, variables[k].value, recorded.file);
     });
     // Keys and values of the groups are torch's.
-    const length = Number(new DataView(bytes.buffer).getBigUint64(0, true));
-    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
+    const header = headerOf(bytes);
     const groups = JSON.parse(header.__metadata__.param_groups);
     assert.equal(groups.length, recorded.param_groups.length);
     for (const [k, group] of groups.entries())
@@ -506,7 +697,7 @@ test('groups are data: checked, fixed once built, and in the config', () => {
     /groups must be set before the optimizer is built/,
   );
   for (const [wrong, Type, pattern] of [
-    ['a', TypeError, /groups must be an array of \{ paths, rateFactor, decays \}, got "a"/],
+    ['a', TypeError, /groups must be an array of \{ paths, rateFactor, decays, weightDecay \}, got "a"/],
     [[null], TypeError, /groups\[0\] must be/],
     [[{ paths: 'a' }], TypeError, /groups\[0\]\.paths must be an array of strings, got "a"/],
     [
@@ -515,10 +706,24 @@ test('groups are data: checked, fixed once built, and in the config', () => {
       /rateFactor must be a finite number, got number NaN/,
     ],
     [[{ paths: [], decays: 1 }], TypeError, /decays must be true or false/],
-    [[{ paths: [], lr: 1 }], TypeError, /unknown key 'lr'/],
+    [[{ paths: [], lr: 1 }], TypeError, /unknown key 'lr'; known are 'paths', .* or 'weightDecay'/],
+    [[{ paths: [], weightDecay: '1' }], RangeError, /weightDecay must be a finite number, got "1"/],
+    [
+      [{ paths: [], weightDecay: 1, decays: false }],
+      RangeError,
+      /with decays: false there is no weightDecay/,
+    ],
     [[{ paths: ['a'] }, { paths: ['a'] }], RangeError, /'a' is in two groups/],
   ])
     assertRefused(() => new AdamW({ groups: wrong }), Type, pattern);
+  const own = [{ paths: ['a'], weightDecay: 1 }];
+  assertRefused(() => new Adam({ groups: own }), RangeError, /the optimizer has null, no decay/);
+  assertRefused(() => new Muon({ groups: own }), RangeError, /Muon: a group cannot have a weightDecay/);
+  assertRefused(
+    () => new AdamMultilr({ groups: own, weightDecay: 1 }),
+    RangeError,
+    /AdamMultilr: a group cannot have a weightDecay/,
+  );
 });
 
 test('before init(), an error says what to do', () => {

@@ -3,7 +3,15 @@
 import type { DeviceBuffer } from '../step/remote.js';
 import type { Variable, VariableOptions } from '../step/variable.js';
 
+interface Wrapped extends VariableOptions {
+  /** Where the values start, in bytes. */
+  offset?: number;
+}
+
+/** What `initWebGPU` gives, as far as adapters ask for it. */
 export interface Gpu {
+  /** The GPUDevice that everything runs on. */
   readonly device: object;
-  wrap(buffer: DeviceBuffer, options?: VariableOptions & { offset?: number }): Variable;
+  /** A Variable over a buffer. */
+  wrap(buffer: DeviceBuffer, options?: Wrapped): Variable;
 }

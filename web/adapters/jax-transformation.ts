@@ -12,6 +12,7 @@ import { DeviceSteps } from './jax-device.js';
 import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
 import { executorOf, innermost } from './roster.js';
 
+/** What `jaxOptimizer` takes beside the optimizer. */
 export interface JaxOptions {
   /** For `step`: what `initWebGPU({ device: getWebGPUDevice() })` gave. */
   gpu?: Gpu;
@@ -24,6 +25,7 @@ const take = (leaf: JaxArray): Float32Array => leaf.dataSync() as Float32Array;
 
 /** An Optax-shaped gradient transformation. As everywhere in jax-js, arguments are consumed: keep with `.ref`. */
 export class JaxTransformation {
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'JaxTransformation';
   /** What was given, with its live properties. The state of the last update is in it; the one that counts is yours. */
   readonly optimizer: Optimizer;

@@ -6,9 +6,11 @@ import { importedMemory, withSharedMemory } from '../threads/shared.js';
 
 /** A library's own WebAssembly memory, and its allocator. */
 export interface MemoryHost {
+  /** Of 32-bit addresses; shared or not. */
   readonly memory: WebAssembly.Memory;
   /** As C's malloc: an address in bytes, 0 if there is no room. */
   allocate(bytes: number): number;
+  /** Of what `allocate` gave. */
   free(address: number): void;
 }
 

@@ -12,6 +12,7 @@ import { type Access, type Named, Roster } from './roster.js';
 export interface Place extends Named {
   /** Keys the optimizer's state; its last part is what `excludeFromWeightDecay` looks at. */
   readonly name: string;
+  /** Row-major; fixed from the first step on. */
   readonly shape: readonly number[];
   /** Where its values are now, in bytes; it may move between steps. */
   readonly weights: number;
@@ -19,6 +20,7 @@ export interface Place extends Named {
   readonly gradient: number | null;
 }
 
+/** An optimizer whose variables and state are in a library's memory. */
 export interface MemoryOptimizer {
   /** What was given, with all its live properties and its state. */
   readonly optimizer: Optimizer;

@@ -39,7 +39,9 @@ export interface TfEngine {
 
 /** The namespace of tfjs, as far as it is wanted: `import * as tf from '@tensorflow/tfjs-core'`. */
 export interface TfNamespace {
+  /** What holds backends and variables. */
   engine(): unknown;
+  /** Where classes are registered for `tf.loadLayersModel`. */
   serialization?: { registerClass(serializable: never): unknown };
 }
 

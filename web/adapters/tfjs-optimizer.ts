@@ -21,6 +21,7 @@ import {
 import { WebGpuAccess } from './tfjs-webgpu.js';
 import { readWeights, SavedWeights } from './tfjs-weights.js';
 
+/** What `tfOptimizer` takes beside the optimizer. */
 export interface TfOptimizerOptions {
   /** The tfjs namespace, where it is not found by itself; then models can be loaded as after `registerOptimizer`. */
   tf?: TfNamespace;
@@ -36,7 +37,9 @@ export interface NamedGradient {
 type GradientsByName = Readonly<Record<string, TfGradient | null | undefined>>;
 type Grads = Record<string, TfTensor | null>;
 
+/** One of our optimizers as TensorFlow.js takes it; see `tfOptimizer`. */
 export class TfOptimizer {
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'TfOptimizer';
   /** What models saved with `includeOptimizer` call it. */
   static readonly className = 'Simdescent';
@@ -70,6 +73,7 @@ export class TfOptimizer {
     return this.optimizer.rawIterations;
   }
 
+  /** The optimizer's, live. */
   get learningRate(): number {
     return this.optimizer.learningRate;
   }
@@ -232,6 +236,7 @@ export class TfOptimizer {
     this.#saved = saved.pending ? saved : null;
   }
 
+  /** What models saved with `includeOptimizer` call it. */
   getClassName(): string {
     return TfOptimizer.className;
   }

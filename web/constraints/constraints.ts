@@ -3,14 +3,15 @@
 
 import { describe, isRecord, markOurs, refuseMisspelt, suggestion } from '../basics/errors.js';
 import { floatsFrom } from '../basics/floats.js';
+import { type Spelled, snakeCase } from '../basics/spelling.js';
 import type { Core } from '../engine/core.js';
-import { snakeCase } from '../optimizers/options.js';
 
 /** Extend it for a constraint of your own: `apply` gets a copy of the values and returns what they shall be. */
 export abstract class Constraint {
   static {
     markOurs(this);
   }
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'Constraint';
   /** @param values a copy, row-major; @returns as many values. Throwing leaves the optimizer as it was. */
   abstract apply(values: Float32Array, shape: readonly number[]): ArrayLike<number>;
@@ -20,6 +21,7 @@ export abstract class Constraint {
     return {};
   }
 
+  /** From what `getConfig` gives. @throws as the constructor */
   static fromConfig<T>(this: new (config: never) => T, config: Record<string, unknown> = {}): T {
     return new this(config as never);
   }
@@ -133,6 +135,7 @@ function split(
 /** Negative weights become 0. keras.constraints.NonNeg */
 export class NonNeg extends BuiltIn {
   static override readonly name: string = 'NonNeg';
+  /** @throws TypeError for any argument: there are none. */
   constructor(config: Record<string, never> = {}) {
     super();
     readArguments('NonNeg', {}, config);
@@ -146,9 +149,29 @@ export class NonNeg extends BuiltIn {
 }
 
 type Axis = number | number[];
+
+interface NormArguments {
+  /** The axes along which norms are taken, which must be neighbours; below 0 from the last. Default 0. */
+  axis?: Axis;
+}
+
+interface MostArgument {
+  /** The largest norm, 0 or more. Default 2. */
+  maxValue?: number;
+}
+
+interface MinMaxArguments {
+  /** The smallest norm, 0 or more. Default 0. */
+  minValue?: number;
+  /** The largest norm, 0 or more. Default 1. */
+  maxValue?: number;
+  /** The share of the way by which a norm is moved at every update. Default 1. */
+  rate?: number;
+}
 const copyOf = (axis: Axis): Axis => (typeof axis === 'number' ? axis : [...axis]);
 
 abstract class NormConstraint extends BuiltIn {
+  /** The axes along which norms are taken. */
   abstract readonly axis: Axis;
   override fits(shape: readonly number[]): void {
     split(this.constructor.name, shape, this.axis);
@@ -168,7 +191,8 @@ export class MaxNorm extends NormConstraint {
   static override readonly name: string = 'MaxNorm';
   readonly maxValue: number;
   readonly axis: Axis;
-  constructor(config: { maxValue?: number; axis?: Axis } = {}) {
+  /** @throws TypeError, RangeError for unknown, doubled or wrong arguments. */
+  constructor(config: Spelled<NormArguments & MostArgument> = {}) {
     super();
     ({ maxValue: this.maxValue, axis: this.axis } = readArguments(
       'MaxNorm',
@@ -188,7 +212,8 @@ export class MaxNorm extends NormConstraint {
 export class UnitNorm extends NormConstraint {
   static override readonly name: string = 'UnitNorm';
   readonly axis: Axis;
-  constructor(config: { axis?: Axis } = {}) {
+  /** @throws TypeError for unknown, doubled or wrong arguments. */
+  constructor(config: NormArguments = {}) {
     super();
     ({ axis: this.axis } = readArguments('UnitNorm', { axis: 0 as Axis }, config));
   }
@@ -207,7 +232,8 @@ export class MinMaxNorm extends NormConstraint {
   readonly maxValue: number;
   readonly rate: number;
   readonly axis: Axis;
-  constructor(config: { minValue?: number; maxValue?: number; rate?: number; axis?: Axis } = {}) {
+  /** @throws TypeError, RangeError for unknown, doubled or wrong arguments, and for a range that is empty. */
+  constructor(config: Spelled<NormArguments & MinMaxArguments> = {}) {
     super();
     const defaults = { minValue: 0, maxValue: 1, rate: 1, axis: 0 as Axis };
     ({

@@ -49,6 +49,8 @@ export interface EngineOptimizer {
   excludeFromDecay(row: number): void;
   setGroup(row: number, group: number): void;
   setRate(group: number, rate: number): void;
+  /** A weight decay of the group's own; NaN: the optimizer's. */
+  setDecay(group: number, decay: number): void;
   slot(row: number, k: number): number;
   averageOf(row: number): number;
   accumulatorOf(row: number): number;

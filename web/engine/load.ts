@@ -8,6 +8,7 @@ import { describe, refuseUnknown } from '../basics/errors.js';
 import { Core, type EngineModule, setCore } from './core.js';
 import { checkFingerprint } from './facts.js';
 
+/** What `init` takes. */
 export interface InitOptions {
   /**
    * Threads for large tensors, the caller's own included; `'auto'` is as many as there are cores, 4 at most.
@@ -21,7 +22,9 @@ export interface InitOptions {
   wasm?: URL | string | Response | BufferSource | WebAssembly.Module;
 }
 
+/** What `init` resolves to. */
 export interface RuntimeInfo {
+  /** Which of the engine's builds runs: 'simd128', always. */
   variant: 'simd128' | 'relaxed' | 'scalar';
   /** How many threads step large tensors, the caller's own included. */
   threads: number;

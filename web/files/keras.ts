@@ -9,16 +9,19 @@ import { MultiOptimizer } from '../optimizers/multi.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { get, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
-import type { Parameter } from '../step/parameters.js';
+import { type Parameter, targetsFor } from '../step/parameters.js';
+import type { Target } from '../step/target.js';
 import { Variable } from '../step/variable.js';
 import { optimizerEdits } from './config.js';
 import { constraintFromConfig } from './constraint.js';
 import { type Hdf5File, withHdf5 } from './hdf5.js';
 import { edited, pythonJson } from './json-text.js';
-import { layoutOf, orderOf } from './layout.js';
+import { layoutFor, orderOf } from './layout.js';
 import { legacyWeights } from './legacy.js';
+import { withProduct } from './lora.js';
 import { inOrder } from './matching.js';
 import { isTrainable } from './numbers.js';
+import { checkShares } from './several.js';
 import { type Description, type Files, openSource } from './source.js';
 import {
   checkOrder,
@@ -35,6 +38,7 @@ import {
 } from './state.js';
 import { savedWeights, type Weight } from './weights.js';
 
+/** How a file of Keras is read, and written. */
 export interface KerasOptions {
   /** Classes that are not built in, optimizers, schedules or constraints, by name. */
   customObjects?: Record<string, unknown>;
@@ -57,6 +61,7 @@ export interface KerasOptions {
 export interface KerasVariable {
   /** As Keras writes it, for Keras' own layers: `sequential/hidden/kernel`. */
   readonly path: string;
+  /** As in the model. */
   readonly shape: readonly number[];
   /** A copy, row-major; of a weight that is not float32, converted. */
   readonly value: Float32Array;
@@ -64,6 +69,7 @@ export interface KerasVariable {
   readonly constraint?: Constraint;
 }
 
+/** A file of Keras, opened. */
 export interface KerasFile {
   /**
    * Of the class and config in the file; not built before `build`. Null if the file has none: weights alone, or a
@@ -97,13 +103,17 @@ function limitOf(what: string, given: unknown, options: KerasOptions): number {
   return maxBytes;
 }
 
-/** What the order of the state is found out of (layout.ts): placeholders, which a map would not know. */
-function one(what: string, optimizer: Optimizer): Optimizer {
-  const inner = optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
-  if (inner instanceof MultiOptimizer)
-    throw new RangeError(`${what}: the state of a MultiOptimizer in a file of Keras is not supported yet.`);
+function checked(what: string, optimizer: Optimizer): Optimizer {
+  if (optimizer instanceof LossScaleOptimizer && optimizer.innerOptimizer instanceof MultiOptimizer)
+    throw new RangeError(
+      `${what}: the state of a MultiOptimizer within a LossScaleOptimizer in a file of Keras is not supported yet.`,
+    );
   return optimizer;
 }
+
+/** Variables under the names of the file, by which they go to their optimizers. */
+const named = (parameters: readonly Parameter[], weights: readonly Weight[]): Target[] =>
+  targetsFor(parameters, core('build')).map((target, k) => ({ ...target, path: weights[k].path }));
 
 interface Contents {
   readonly description: Description;
@@ -127,7 +137,7 @@ function contentsOf(what: string, file: Hdf5File, description: Description, opti
         'trained, give the paths of model.trainable_variables as the option order.',
     );
   const make = optimizer
-    ? () => one(what, get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer)
+    ? () => checked(what, get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer)
     : makeByName(file, description);
   if (!make) return { description, make, found: { weights: candidates, order: 'keras3', isBuilt: false } };
   return {
@@ -172,7 +182,13 @@ function progressOf(file: Hdf5File, onProgress: KerasOptions['onProgress'], data
   };
 }
 
-function readWeight(what: string, file: Hdf5File, { path, dataset, type }: Weight): Float32Array {
+/** The datasets of weights that are in the file. */
+const stored = (weights: readonly Weight[]): string[] =>
+  weights.flatMap(({ dataset, lora }) => (lora ? [] : [dataset]));
+
+function readWeight(what: string, file: Hdf5File, weight: Weight): Float32Array {
+  const { path, dataset, type, shape, lora } = weight;
+  if (lora) return new Float32Array(shape.reduce((a, b) => a * b, 1));
   const values = file.read(dataset);
   if (type !== 'float32')
     warnOnce(`${what}: '${path}' is ${type} in the file, float32 here, and saved as ${type} again.`);
@@ -190,6 +206,9 @@ function readWeight(what: string, file: Hdf5File, { path, dataset, type }: Weigh
  * left out. What the config does not tell, such as which weights of a layer of your own are trained, is told by the
  * shapes of the optimizer's state, if they leave no choice; otherwise give `order`. In `path`, Sequential models stand
  * before their layers and functional ones do not.
+ *
+ * With LoRA the kernel is frozen, and two matrices are trained, which Keras does not save: it adds their product to the
+ * kernel, and when it loads a file they are zeros. So they are here, and `saveKeras` adds the product.
  * @throws TypeError for anything but bytes, and unknown options; RangeError for bytes that are no such file, or damaged,
  *   no or an unknown optimizer, a state that does not fit the weights, and models whose order of weights the file does
  *   not tell; Error before `init()`, or without h5wasm and fflate.
@@ -207,7 +226,7 @@ export async function openKeras(
     const { make, found, description } = contentsOf(what, file, source.describe(file), options);
     const { weights, isBuilt } = found;
     const datasets = isBuilt ? stateDatasets(file, description) : [];
-    const progress = progressOf(file, onProgress, [...weights.map(({ dataset }) => dataset), ...datasets]);
+    const progress = progressOf(file, onProgress, [...stored(weights), ...datasets]);
     const optimizer = make?.() ?? null;
     const variables: KerasVariable[] = [];
     for (const weight of weights) {
@@ -219,14 +238,11 @@ export async function openKeras(
         value: readWeight(what, file, weight),
         ...(constraint && { constraint }),
       });
-      await progress(weight.dataset);
+      if (!weight.lora) await progress(weight.dataset);
     }
     let state: (number | ArrayLike<number>)[] | null = null;
     if (make && optimizer && isBuilt) {
-      const layout = layoutOf(
-        make,
-        weights.map(({ shape }) => shape.length),
-      );
+      const layout = layoutFor(make, weights);
       const unbuilt = optimizer.variables.map(({ value }) => value as number);
       state = await readState(what, file, datasets, layout, orderOf(found.order, layout), unbuilt, progress);
     }
@@ -239,7 +255,8 @@ export async function openKeras(
         if (optimizer.built)
           throw new Error('build: the optimizer is built already; open the file again for another one.');
         checkVariables('build', variables, parameters);
-        optimizer.build(parameters);
+        if (optimizer instanceof MultiOptimizer) optimizer.build(parameters, named(parameters, weights));
+        else optimizer.build(parameters);
         if (state) optimizer.loadOwnVariables(state as unknown as Record<string, Float32Array>);
         state = null;
       },
@@ -294,6 +311,7 @@ export async function saveKeras(
         `${what}: the file has no optimizer, only weights; save these with null instead of one.`,
       );
     checkOrder(what, optimizer, variables);
+    checkShares(what, optimizer, found.weights);
     const { optimizer: saved } = description;
     const text = saved && edited(saved.text, optimizerEdits(what, saved.node, serialize(make()), now));
     const makeNow = () => get(now, customObjects) as Optimizer;
@@ -325,15 +343,17 @@ async function fill(
   variables: readonly Parameter[],
   onProgress: KerasOptions['onProgress'],
 ): Promise<Uint8Array> {
-  const progress = progressOf(
-    file,
-    onProgress,
-    weights.map(({ dataset }) => dataset),
-  );
-  for (const [k, { dataset, copies = [] }] of weights.entries()) {
-    const variable = variables[k];
-    for (const path of [dataset, ...copies])
-      file.write(path, variable instanceof Variable ? variable.value : variable);
+  const progress = progressOf(file, onProgress, stored(weights));
+  const values = variables.map((variable) => (variable instanceof Variable ? variable.value : variable));
+  for (const [k, { dataset, copies = [], lora }] of weights.entries()) {
+    if (lora?.side === 'b') {
+      const a = weights.findIndex((other) => other.lora?.side === 'a' && other.lora.kernel === lora.kernel);
+      if (a < 0) continue; // it stays at zero
+      const kernel = file.read(lora.kernel);
+      file.write(lora.kernel, withProduct(kernel, values[a], values[k], lora.scale));
+    }
+    if (lora) continue;
+    for (const path of [dataset, ...copies]) file.write(path, values[k]);
     await progress(dataset);
   }
   writeState(file, description, writing);

@@ -1,6 +1,8 @@
 // The order of an optimizer's state, found out by building an optimizer of the same config with placeholders: no
 // second description of the state is kept that could differ from the optimizer's own. And the other orders in which
 // older versions of Keras wrote the same state.
+import { MultiOptimizer } from '../optimizers/multi.js';
+import type { OptimizerMap } from '../optimizers/multi-map.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { Variable } from '../step/variable.js';
 
@@ -12,12 +14,22 @@ export interface StateSlot {
   readonly role: string;
   /** Whether it has the shape of its variable; some rules keep sums over rows and columns. */
   readonly isFull: boolean;
+  /** Which of a MultiOptimizer's optimizers has it. */
+  readonly part?: number;
 }
 
-/** The state of the optimizer that `make` makes, once it is built with variables of these ranks. */
-export function layoutOf(make: () => Optimizer, ranks: readonly number[]): StateSlot[] {
+/**
+ * The state of the optimizer that `make` makes, once it is built with variables of these ranks.
+ * @param paths of the variables; a MultiOptimizer wants to know them
+ */
+export function layoutOf(
+  make: () => Optimizer,
+  ranks: readonly number[],
+  paths: readonly string[] = [],
+): StateSlot[] {
   const placeholders: Variable[] = [];
   const optimizer = make();
+  if (optimizer instanceof MultiOptimizer) return severalLayout(optimizer, ranks, paths);
   try {
     for (const [k, rank] of ranks.entries())
       placeholders.push(new Variable(1, { path: `v${k}v`, shape: Array(rank).fill(1) }));
@@ -33,6 +45,62 @@ export function layoutOf(make: () => Optimizer, ranks: readonly number[]): State
     for (const placeholder of placeholders) placeholder.dispose();
   }
 }
+
+/** The same, of a model's weights. */
+export const layoutFor = (
+  make: () => Optimizer,
+  weights: readonly { readonly shape: readonly number[]; readonly path: string }[],
+): StateSlot[] =>
+  layoutOf(
+    make,
+    weights.map(({ shape }) => shape.length),
+    weights.map(({ path }) => path),
+  );
+
+/** Which of the optimizers each variable belongs to, by its path. @throws RangeError if two patterns match */
+export function sharesOf({ optimizers, optimizerMap }: MultiOptimizer, paths: readonly string[]): number[] {
+  const map = optimizerMap as OptimizerMap; // from a config there is no function
+  return paths.map((path) => optimizers.indexOf(map.get(path)));
+}
+
+/** Its own scalars, and then the state of each of its optimizers; one without variables is not built. */
+function severalLayout(
+  several: MultiOptimizer,
+  ranks: readonly number[],
+  paths: readonly string[],
+): StateSlot[] {
+  const { optimizers } = several;
+  const shares = sharesOf(several, paths);
+  const unbuilt = scalars(several);
+  const inner = optimizers.map((optimizer, part) => {
+    const mine = shares.flatMap((share, k) => (share === part ? [k] : []));
+    const own = scalars(optimizer);
+    unbuilt.length -= own.length;
+    const layout =
+      mine.length === 0
+        ? own
+        : layoutOf(
+            () => optimizer,
+            mine.map((k) => ranks[k]),
+          );
+    return layout.map((slot) => ({
+      ...slot,
+      part,
+      variable: slot.variable === null ? null : mine[slot.variable],
+    }));
+  });
+  several.dispose();
+  return [...unbuilt, ...inner.flat()];
+}
+
+/** What an optimizer has before it is built. */
+const scalars = (optimizer: Optimizer): StateSlot[] =>
+  optimizer.variables.map(({ path, dtype }) => ({
+    dtype,
+    variable: null,
+    role: path.slice(path.lastIndexOf('/') + 1),
+    isFull: true,
+  }));
 
 /** The file's k-th entry is the optimizer's variable `order[k]`; null for one that nobody needs. */
 export type Order = readonly (number | null)[];

@@ -2,6 +2,7 @@
 // in the model's order, in each its trained weights and then the others, all by name.
 import type { Hdf5File } from './hdf5.js';
 import { constraintOf, kindOf, type LayerConfig } from './layers.js';
+import { isAdapted, loraOf } from './lora.js';
 import type { Weight } from './weights.js';
 
 /** Layers of a model, and those within them, each with its flag: the innermost that is written counts. */
@@ -54,6 +55,7 @@ export function legacyWeights(what: string, file: Hdf5File, model: LayerConfig |
           ) ?? within[0];
       const kind = owner ? kindOf(owner.layer) : undefined;
       if ((owner && !owner.trained) || kind?.frozen?.includes(last) || frozenNames.test(last)) continue;
+      if (owner && loraOf(owner.layer) && isAdapted(last)) continue; // here its matrices are in the file
       const short = saved.replace(/:0$/, '');
       const path = paths.has(short) ? `${name}/${short}` : short;
       paths.add(path);

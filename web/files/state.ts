@@ -2,14 +2,16 @@
 // to, and the state written. Messages begin with `what`, the function that the user called.
 import { describe } from '../basics/errors.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
+import { MultiOptimizer } from '../optimizers/multi.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { checkSlot } from '../state/entries.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { Variable } from '../step/variable.js';
 import type { Hdf5File } from './hdf5.js';
-import { layoutOf, type Order, type OrderName, orderOf, type StateSlot } from './layout.js';
+import { layoutFor, layoutOf, type Order, type OrderName, orderOf, type StateSlot } from './layout.js';
 import { mergedByShapes, withShapes } from './matching.js';
+import { findSeveral, innerGroups, innerStates } from './several.js';
 import type { Description } from './source.js';
 import type { Weight } from './weights.js';
 
@@ -44,7 +46,7 @@ export const stateGroups = (file: Hdf5File, { isLegacy }: Description): string[]
           ...file.datasetsBelow(legacyGroup).map((path) => path.slice(0, path.lastIndexOf('/'))),
         ]),
       ]
-    : [stateGroup, innerGroup];
+    : [stateGroup, innerGroup, ...innerGroups(file)];
 
 /** The orders that such a file can have, the likeliest first. */
 function ordersOf({ isLegacy, version, optimizer }: Description): OrderName[] {
@@ -73,6 +75,8 @@ export function findState(
   isOrdered: boolean,
 ): Found {
   const datasets = stateDatasets(file, description);
+  if (isSeveral(make))
+    return { ...findSeveral(what, file, datasets, make, candidates, isOrdered), order: 'keras3' };
   const shapes = datasets.map((path) => file.info(path).shape);
   const orders = ordersOf(description);
   const probe = layoutOf(make, [2]);
@@ -121,15 +125,18 @@ export function findState(
       if (candidates.length === count) failure ??= mismatch(what, places, expected, candidates, full);
       continue;
     }
-    const layout = layoutOf(
-      make,
-      weights.map(({ shape }) => shape.length),
-    );
+    const layout = layoutFor(make, weights);
     const wrong = misfit(what, datasets, shapes, layout, orderOf(name, layout), weights);
     if (wrong === null) return { weights, order: name, isBuilt: true };
     failure ??= wrong;
   }
   throw new RangeError(failure ?? countText(what, datasets.length, make, candidates));
+}
+
+function isSeveral(make: () => Optimizer): boolean {
+  const optimizer = make();
+  optimizer.dispose();
+  return optimizer instanceof MultiOptimizer;
 }
 
 const doubtful = (weights: readonly Weight[]) => {
@@ -139,10 +146,7 @@ const doubtful = (weights: readonly Weight[]) => {
 };
 
 function countText(what: string, count: number, make: () => Optimizer, weights: readonly Weight[]): string {
-  const layout = layoutOf(
-    make,
-    weights.map(({ shape }) => shape.length),
-  );
+  const layout = layoutFor(make, weights);
   return (
     `${what}: the file's optimizer has ${count} variables, and ${layout.length} are expected for the ` +
     `${weights.length} trainable weights (${weights
@@ -290,10 +294,7 @@ export function writings(
   optimizer: Optimizer,
 ): { writing: Writing[]; isInPlace: boolean } {
   const { weights, order, isBuilt } = found;
-  const layout = layoutOf(
-    make,
-    weights.map(({ shape }) => shape.length),
-  );
+  const layout = layoutFor(make, weights);
   const state = optimizer.variables;
   const fits =
     state.length === layout.length &&
@@ -330,6 +331,11 @@ export function writings(
     const own = state.length - optimizer.innerOptimizer.variables.length;
     for (const [k, entry] of writing.slice(own).entries())
       writing.push({ ...entry, path: `${innerGroup}/${k}` });
+  }
+  if (optimizer instanceof MultiOptimizer && !description.isLegacy) {
+    let at = layout.findIndex(({ part }) => part !== undefined);
+    for (const { group, count } of innerStates(optimizer, layout))
+      for (let k = 0; k < count; k++) writing.push({ ...writing[at++], path: `${group}/${k}` });
   }
   const isInPlace =
     datasets.length <= entries.length &&

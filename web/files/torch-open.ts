@@ -18,6 +18,7 @@ import { decode } from './numbers.js';
 import { checkVariables } from './state.js';
 import { accepted, noEffect, type TorchGroup, type TorchKind, torchKinds } from './torch-kinds.js';
 
+/** What `openTorch` cannot read from the file, or shall not. */
 export interface TorchOptions {
   /** The class in torch, `'AdamW'`, where the groups do not tell it: before torch 2.7, or without a state. */
   name?: string;
@@ -39,12 +40,12 @@ type States = ReadonlyMap<number, ReadonlyMap<string, string>>;
  *     tensors = {f"state.{i}.{k}": torch.as_tensor(v) for i, s in sd["state"].items() for k, v in s.items()}
  *     safetensors.torch.save_file(tensors, path, metadata={"param_groups": json.dumps(sd["param_groups"])})
  *
- * Groups may differ in their rates, and in whether weight decay applies: they become the option `groups`. Each
+ * Groups may differ in their rates and weight decays: they become the option `groups`. Each
  * parameter goes on with its own count of steps; one without a state, which never had a gradient, starts at zero.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
- *   optimizer, other options that differ between groups, and another count or shape of variables; Error before
- *   `init()`. Then nothing has changed.
+ *   optimizer, other options that differ between groups, a state that lacks a tensor (where torch raises a KeyError),
+ *   and another count or shape of variables; Error before `init()`. Then nothing has changed.
  */
 export function openTorch(
   safetensorsBytes: Uint8Array | ArrayBuffer,
@@ -73,12 +74,13 @@ export function openTorch(
   checkVariables(what, shapesOf(file, indices, states, names), variables);
   const optimizer = make({ groups: groupsHere(groups, base, variables) });
   try {
+    optimizer.build(variables);
+    const first = firstScalars(optimizer);
     const numberOf = (role: string) => {
       if (role === 'iteration') return most;
       if (role === 'learning_rate') return optimizer.learningRate;
-      return scalars.get(role)?.[steps.indexOf(most)] as number;
+      return scalars.get(role)?.[steps.indexOf(most)] ?? (first.get(role) as number);
     };
-    optimizer.build(variables);
     if (states.size > 0) {
       optimizer.setWeights(
         layout.map(({ variable, role }) =>
@@ -87,7 +89,7 @@ export function openTorch(
             : slotOf(role, names, states.get(indices[variable]), file, variables[variable]),
         ),
       );
-      countApart(optimizer, steps, scalars);
+      countApart(optimizer, steps, scalars, first);
     }
   } catch (error) {
     optimizer.dispose();
@@ -96,17 +98,24 @@ export function openTorch(
   return optimizer;
 }
 
+/** The rule's numbers as they are before the first step, which is what a parameter without a state has in torch. */
+function firstScalars(optimizer: Optimizer): ReadonlyMap<string, number> {
+  const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require();
+  return new Map(ruleFacts(rule).scalars.map((role, k) => [role, native.scalar(k)]));
+}
+
 /** What parameters have for themselves that have not made the most steps. */
 function countApart(
   optimizer: Optimizer,
   steps: readonly number[],
   scalars: ReadonlyMap<string, readonly (number | undefined)[]>,
+  first: ReadonlyMap<string, number>,
 ): void {
   const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require();
   steps.forEach((step, row) => {
     native.setUpdates(row, step);
     for (const [k, role] of ruleFacts(rule).scalars.entries())
-      native.setScalarOf(row, k, scalars.get(role)?.[row] ?? 1);
+      native.setScalarOf(row, k, scalars.get(role)?.[row] ?? (first.get(role) as number));
   });
 }
 
@@ -137,11 +146,11 @@ function groupsOf(file: SafeTensors): TorchGroup[] {
 interface Common {
   /** The rate that groups are compared with. */
   readonly rate: number;
-  /** The decay of all groups that have one. */
+  /** The decay that groups are compared with. */
   readonly decay: number;
 }
 
-/** @throws RangeError for options that differ between groups, other than rates, and decays that are 0 */
+/** @throws RangeError for options that differ between groups, other than rates and decays */
 function commonOf(groups: readonly TorchGroup[]): Common {
   const [first, ...others] = groups;
   const keys = new Set(groups.flatMap((group) => Object.keys(group)));
@@ -154,31 +163,16 @@ function commonOf(groups: readonly TorchGroup[]): Common {
         `${what}: ${key} must be a finite number in every group, got ${describe(wrong[key])}.`,
       );
   }
-  const differ = (key: string, a: unknown, b: unknown, why: string) =>
-    new RangeError(
-      `${what}: '${key}' differs between the parameter groups (${describe(a)} and ${describe(b)}); ${why}.`,
-    );
   for (const group of others)
     for (const key of keys)
       if (JSON.stringify(group[key]) !== JSON.stringify(first[key]))
-        throw differ(
-          key,
-          first[key],
-          group[key],
-          'one optimizer here has one set of options, but for rates and whether it decays',
+        throw new RangeError(
+          `${what}: '${key}' differs between the parameter groups (${describe(first[key])} and ${describe(group[key])}); ` +
+            'one optimizer here has one set of options, but for rates and weight decays.',
         );
-  const decays = [...new Set(groups.map((group) => group.weight_decay as number))].filter(
-    (decay) => decay !== 0,
-  );
-  if (decays.length > 1)
-    throw differ(
-      'weight_decay',
-      decays[0],
-      decays[1],
-      'one optimizer here has one decay, for some variables or all',
-    );
-  const rates = groups.map((group) => group.lr as number);
-  return { rate: rates.find((rate) => rate !== 0) ?? 0, decay: decays[0] ?? 0 };
+  const firstOf = (key: 'lr' | 'weight_decay') =>
+    groups.map((group) => group[key] as number).find((x) => x !== 0) ?? 0;
+  return { rate: firstOf('lr'), decay: firstOf('weight_decay') };
 }
 
 /** The groups as an option; null for a single one. */
@@ -192,7 +186,9 @@ function groupsHere(groups: readonly TorchGroup[], { rate, decay }: Common, vari
     return {
       paths: paths.slice(at - group.params.length, at),
       rateFactor: rate === 0 ? 1 : (group.lr as number) / rate,
-      decays: (group.weight_decay as number) === decay,
+      decays: group.weight_decay !== 0 || decay === 0,
+      ...(group.weight_decay !== 0 &&
+        group.weight_decay !== decay && { weightDecay: group.weight_decay as number }),
     };
   });
 }

@@ -89,12 +89,12 @@ function torchFile(
   const rate = shortest(config.learning_rate as number);
   let number = 0;
   const numbers = new Map<string, number>();
-  const listed = groups.map(({ paths, rateFactor = 1, decays = true }) => {
+  const listed = groups.map(({ paths, rateFactor = 1, decays = true, weightDecay }) => {
     const params = paths.map((path) => {
       numbers.set(path, number);
       return number++;
     });
-    const decay = decays ? ((config.weight_decay as number | null) ?? 0) : 0;
+    const decay = decays ? (weightDecay ?? (config.weight_decay as number | null) ?? 0) : 0;
     const isAdam = kind.className === 'Adam' || kind.className === 'AdamW';
     return {
       lr: rateFactor === 1 ? rate : shortest(Math.fround(rate * rateFactor)),
@@ -136,15 +136,18 @@ function groupsBack(optimizer: Optimizer, targets: readonly Target[]): readonly 
   const rest = [...here].filter((path) => !listed.has(path));
   const kept = groups.map((group) => ({ ...group, paths: group.paths.filter((path) => here.has(path)) }));
   const all: VariableGroup[] = rest.length > 0 || kept.length === 0 ? [{ paths: rest }, ...kept] : kept;
-  if (!optimizer.weightDecay) return all;
+  if (!optimizer.weightDecay && !groups.some(({ weightDecay }) => weightDecay)) return all;
   const { build } = partsOf(optimizer) as Parts<Build>; // of those that torch has
   const excluded = new Set(targets.filter((target) => build.isExcluded(target)).map(({ path }) => path));
   return all.flatMap((group) => {
-    const split = [true, false].map((decays) => ({
-      ...group,
-      decays,
-      paths: group.paths.filter((path) => excluded.has(path) !== decays),
-    }));
+    const { weightDecay, ...others } = group;
+    const split = [true, false].map(
+      (decays): VariableGroup => ({
+        ...(decays ? group : others),
+        decays,
+        paths: group.paths.filter((path) => excluded.has(path) !== decays),
+      }),
+    );
     const filled = split.filter(({ paths }) => paths.length > 0);
     return filled.length > 0 ? filled : [group];
   });

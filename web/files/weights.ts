@@ -3,6 +3,7 @@
 // order, the names and what is trained come from the config and from layers.ts. Where that is not enough it says so:
 // what may be untrained is marked, for matching.ts, and an order that nobody knows is asked of the caller. A weight
 // that is not reached would shift all that follow it, so it is an error.
+
 import type { Hdf5File } from './hdf5.js';
 import {
   constraintOf,
@@ -14,14 +15,18 @@ import {
   orderedParts,
   partOf,
 } from './layers.js';
+import { isAdapted, type LoraFactor, loraOf, shapesOf } from './lora.js';
+import { isTrainable } from './numbers.js';
 
 export interface Weight {
   /** As Keras writes it: `sequential/hidden/kernel`. A functional model adds no name of its own. */
   readonly path: string;
-  /** Where it is in the file. */
+  /** Where it is in the file, or would be. */
   readonly dataset: string;
   readonly shape: readonly number[];
   readonly type: string;
+  /** A matrix that is not in the file: it begins as zeros. */
+  readonly lora?: LoraFactor;
   /** Other places with the same values. */
   readonly copies?: readonly string[];
   /** As in the config. */
@@ -77,8 +82,10 @@ export function savedWeights(
     // Keras sets the flag of all layers within when it sets one, so the innermost flag that is written counts.
     const trained = typeof config.trainable === 'boolean' ? config.trainable : trainable;
     const kind = kindOf(layer);
-    refuseMerged(what, path, config);
     const datasets = file.numbered(inside(group, 'vars'));
+    const lora = datasets.length > 0 ? loraOf(layer) : null;
+    const adapted = lora && kind.weights.find(isAdapted);
+    if (lora && !(adapted && isTrainable(file.info(datasets[0]).type))) refuseLora(what, path, layer);
     const first = inside(group, 'layer/vars/0');
     const copied =
       keepsCopy(layer) && datasets.length > 1 && file.isDataset(first) ? datasets.shift() : undefined;
@@ -86,7 +93,7 @@ export function savedWeights(
     datasets.forEach((dataset, k) => {
       seen.add(dataset);
       const name = kind.weights[k] ?? String(k);
-      if (!trained || kind.frozen?.includes(name)) return;
+      if (!trained || name === adapted || kind.frozen?.includes(name)) return;
       const doubt = isFree
         ? ({ unit: group, kind: 'whole' } as const)
         : kind.isKnown
@@ -101,6 +108,19 @@ export function savedWeights(
         constraint,
       });
     });
+    if (lora && adapted && trained) {
+      const shapes = shapesOf(file.info(datasets[0]).shape, lora.rank);
+      for (const side of ['a', 'b'] as const) {
+        const name = `lora_${adapted}_${side}`;
+        weights.push({
+          path: `${path}/${name}`.replace(/^\//, ''),
+          dataset: inside(group, name),
+          shape: shapes[side],
+          type: 'float32',
+          lora: { side, kernel: datasets[0], scale: lora.scale },
+        });
+      }
+    }
     if (isModel) {
       const container = containers.map((name) => inside(group, name)).find((name) => holdsWeights(name));
       if (container) list(layers as LayerConfig[], { group: container, prefix: path, trainable: trained });
@@ -208,15 +228,10 @@ const examples = (file: Hdf5File): string => {
   return `paths as they should be called, or datasets (${shown.join(', ')}${datasets.length > 12 ? ', …' : ''})`;
 };
 
-/** Keras saves a kernel with its LoRA matrices merged into it: what is trained is not in the file. */
-function refuseMerged(
-  what: string,
-  path: string,
-  { lora_rank: rank, name }: Readonly<Record<string, unknown>>,
-): void {
-  if (typeof rank === 'number' && rank > 0)
-    throw new RangeError(
-      `${what}: '${path || name}' has LoRA weights (lora_rank ${rank}), which Keras merges into the kernel when it ` +
-        'saves: the matrices that are trained are not in the file, and cannot be matched with the optimizer.',
-    );
+/** Of a layer that is not known, or quantized. */
+function refuseLora(what: string, path: string, { class_name: name, config }: LayerConfig): never {
+  throw new RangeError(
+    `${what}: '${path || config?.name}', a ${name}, has LoRA matrices (lora_rank ${config?.lora_rank}); these are known of ` +
+      "Keras' Dense, EinsumDense, Embedding and Conv layers with a floating-point kernel only.",
+  );
 }

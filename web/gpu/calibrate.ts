@@ -3,6 +3,7 @@
 import { Adam } from '../optimizers/adam.js';
 import { Variable } from '../step/variable.js';
 
+/** What `calibrate` measured. */
 export interface Calibration {
   /** The smallest size measured from which on the GPU was faster; Infinity if it never was. */
   readonly minSize: number;

@@ -4,6 +4,7 @@ import { init } from '../engine/load.js';
 import { loadShaders } from './shader-text.js';
 import { type DeviceLike, WebGPU } from './webgpu.js';
 
+/** Which device `initWebGPU` takes. */
 export interface WebGPUOptions {
   /** A GPUDevice that you have already, such as your ML library's. It is never destroyed. Default: one of our own. */
   device?: DeviceLike;
@@ -11,6 +12,7 @@ export interface WebGPUOptions {
   gpu?: object;
   /** Resolve to null where there is no adapter, instead of throwing. */
   optional?: boolean;
+  /** Passed on to `requestAdapter`. Default: the browser's. */
   powerPreference?: 'low-power' | 'high-performance';
 }
 

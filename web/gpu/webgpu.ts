@@ -15,13 +15,19 @@ import { checkUnshared } from './rows.js';
 
 /** A GPUDevice, as far as it is used here. Structural: no @webgpu/types are needed. */
 export interface DeviceLike {
+  /** GPUSupportedLimits. */
   readonly limits: object;
+  /** GPUQueue. */
   readonly queue: object;
+  /** Resolves when it is lost. */
   readonly lost: Promise<{ readonly reason: string; readonly message: string }>;
+  /** As GPUDevice. */
   createBuffer(descriptor: never): unknown;
+  /** As GPUDevice. */
   destroy(): unknown;
 }
 
+/** What `wrap` takes beside the buffer. */
 export interface WrapOptions extends VariableOptions {
   /** Byte where the values start: a multiple of the device's minStorageBufferOffsetAlignment (256). Default 0. */
   offset?: number;
@@ -30,14 +36,28 @@ export interface WrapOptions extends VariableOptions {
 /** From so many elements on `offload` moves a variable, unless told otherwise or calibrated. */
 const defaultMinSize = 2 ** 20;
 
+/** Variables and optimizer steps on one GPU: what `initWebGPU` gives. */
 export class WebGPU implements Accelerator {
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'WebGPU';
   /** The device that everything runs on; buffers of another one cannot be used. */
   readonly device: DeviceLike;
   /** What the adapter says of itself; empty for a device of the caller's that does not tell. */
-  readonly info: { readonly vendor: string; readonly architecture: string; readonly description: string };
-  /** In bytes: of one buffer, and of what a shader sees at once. Variables over the second are stepped in slices. */
-  readonly limits: { readonly maxBufferSize: number; readonly maxBindingSize: number };
+  readonly info: {
+    /** Who made it. */
+    readonly vendor: string;
+    /** Its family. */
+    readonly architecture: string;
+    /** Its name, as the browser tells it. */
+    readonly description: string;
+  };
+  /** How large things may be, in bytes. */
+  readonly limits: {
+    /** One buffer, and so one variable. */
+    readonly maxBufferSize: number;
+    /** What a shader sees at once; variables over it are stepped in slices. */
+    readonly maxBindingSize: number;
+  };
   /** Variables of at least so many elements are moved by `offload`. Set it, or let `calibrate` measure it. */
   minSize: number = defaultMinSize;
   readonly #context: Context;

@@ -1,17 +1,21 @@
 // Adadelta: its options. The formula is cpp/kernels/adadelta.h.
+
+import type { Spelled } from '../basics/spelling.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, choice, fraction, positiveOrZero, torchDecay } from './options.js';
 
-export interface AdadeltaOptions extends OptimizerOptions {
-  /** Decay rate of both means of squares, in [0, 1]. Default 0.95. */
-  rho?: number;
-  /** Added under both roots. Default 1e-7. */
-  epsilon?: number;
-  /** `'torch'`: weight decay is L2. `'tfjs'`: tf.train.adadelta, which divides by the `A` before. Default `'keras'`. */
-  compat?: 'keras' | 'torch' | 'tfjs';
-}
+/** Options of Adadelta; those of every optimizer as well. */
+export type AdadeltaOptions = OptimizerOptions &
+  Spelled<{
+    /** Decay rate of both means of squares, in [0, 1]. Default 0.95. */
+    rho?: number;
+    /** Added under both roots. Default 1e-7. */
+    epsilon?: number;
+    /** `'torch'`: weight decay is L2. `'tfjs'`: tf.train.adadelta, which divides by the `A` before. Default `'keras'`. */
+    compat?: 'keras' | 'torch' | 'tfjs';
+  }>;
 
 const adadelta: Kind = {
   className: 'Adadelta',
@@ -33,7 +37,9 @@ const adadelta: Kind = {
 export class Adadelta extends Optimizer {
   static override readonly name: string = 'Adadelta';
   static override readonly className: string = 'Adadelta';
+  /** Decay rate of both means of squares. */
   declare rho: number;
+  /** Added under both roots. */
   declare epsilon: number;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

@@ -1,19 +1,23 @@
 // Adagrad: its options, and which update rule these choose. The formulas are cpp/kernels/adagrad.h.
+
+import type { Spelled } from '../basics/spelling.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, checkTogether, choice, positiveOrZero, torchDecay } from './options.js';
 
-export interface AdagradOptions extends OptimizerOptions {
-  /** What the sum of squares starts at, 0 or more. Default 0.1; PyTorch's is 0. */
-  initialAccumulatorValue?: number;
-  /** Added under the root; with `compat: 'torch'` to the root. Default 1e-7. */
-  epsilon?: number;
-  /** With `compat: 'torch'`: divides the rate by `1 + lrDecay * updates`. Default 0. */
-  lrDecay?: number;
-  /** `'torch'`: torch.optim.Adagrad's formulas. `'tfjs'`: those of tf.train.adagrad, which are Keras'. Default `'keras'`. */
-  compat?: 'keras' | 'torch' | 'tfjs';
-}
+/** Options of Adagrad; those of every optimizer as well. */
+export type AdagradOptions = OptimizerOptions &
+  Spelled<{
+    /** What the sum of squares starts at, 0 or more. Default 0.1; PyTorch's is 0. */
+    initialAccumulatorValue?: number;
+    /** Added under the root; with `compat: 'torch'` to the root. Default 1e-7. */
+    epsilon?: number;
+    /** With `compat: 'torch'`: divides the rate by `1 + lrDecay * updates`. Default 0. */
+    lrDecay?: number;
+    /** `'torch'`: torch.optim.Adagrad's formulas. `'tfjs'`: those of tf.train.adagrad, which are Keras'. Default `'keras'`. */
+    compat?: 'keras' | 'torch' | 'tfjs';
+  }>;
 
 const adagrad: Kind = {
   className: 'Adagrad',
@@ -43,8 +47,11 @@ const adagrad: Kind = {
 export class Adagrad extends Optimizer {
   static override readonly name: string = 'Adagrad';
   static override readonly className: string = 'Adagrad';
+  /** What the sum of squares starts at, at `build`. */
   declare initialAccumulatorValue: number;
+  /** Added under the root; with `compat: 'torch'` to the root. */
   declare epsilon: number;
+  /** With `compat: 'torch'` the rate is divided by `1 + lrDecay * updates`. */
   declare lrDecay: number;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

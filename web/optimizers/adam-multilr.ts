@@ -3,6 +3,7 @@
 // its sparse branch, which forgets the bias correction (a SparseGradient here equals the dense gradient).
 
 import { describe, isRecord } from '../basics/errors.js';
+import type { OneOf, Spelled } from '../basics/spelling.js';
 import { dialects } from '../engine/facts.js';
 import {
   deserializeSchedule,
@@ -13,13 +14,14 @@ import {
 } from '../schedules/rate.js';
 import { LearningRateSchedule } from '../schedules/schedules.js';
 import type { Target } from '../step/target.js';
-import { type AdamOptions, adamOptions } from './adam.js';
+import { type AdamHyperparameters, adamOptions, type ClippingOptions, type CommonOptions } from './adam.js';
 import type { Kind, Options } from './configuration.js';
 import type { RateGroups } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { type Check, number, pattern } from './options.js';
 import { partsOf } from './parts.js';
 
+/** A learning rate for the variables whose path matches. */
 export interface PatternRate {
   /**
    * Regular expressions, searched in the variable's path and in the path as TensorFlow writes it, with ':0'. They run
@@ -30,12 +32,17 @@ export interface PatternRate {
   lr: LearningRate;
 }
 
-export interface AdamMultilrOptions extends AdamOptions {
-  /** All rates are divided by `1 + decay * iterations`. Default 0. */
-  decay?: number;
-  /** The first entry with a pattern that is found wins; variables without one have `learningRate`. Default []. */
-  patternLrs?: readonly PatternRate[];
-}
+/** Options of AdamMultilr: Adam's, but that clipvalue goes with either of the others; see the class. */
+export type AdamMultilrOptions = CommonOptions &
+  AdamHyperparameters &
+  Spelled<Pick<ClippingOptions, 'clipvalue'>> &
+  Spelled<OneOf<Omit<ClippingOptions, 'clipvalue'>>> &
+  Spelled<{
+    /** All rates are divided by `1 + decay * iterations`. Default 0. */
+    decay?: number;
+    /** The first entry with a pattern that is found wins; variables without one have `learningRate`. Default []. */
+    patternLrs?: readonly PatternRate[];
+  }>;
 
 interface Entry {
   patterns: RegExp[];
@@ -125,6 +132,7 @@ const multi: Kind = {
     patternLrs: { default: [], check: checkPatterns, config: 'never' }, // saved by getConfig below
   },
   rule: (o) => (o.amsgrad ? 'amsgrad' : 'adam'),
+  hasOneDecay: true, // its own groups have the rates
   check(o) {
     if (o.clipnorm !== null && o.globalClipnorm !== null)
       throw new RangeError('AdamMultilr: only one of clipnorm and globalClipnorm can be set.');
@@ -145,11 +153,17 @@ export class AdamMultilr extends Optimizer {
   static override readonly name: string = 'AdamMultilr';
   static override readonly className: string = 'AdamMultilr';
   static override readonly hasDecay: boolean = true;
+  /** Decay rate of the first moment. */
   declare beta1: number;
+  /** Decay rate of the second moment. */
   declare beta2: number;
+  /** Added to the denominator. */
   declare epsilon: number;
+  /** Whether the second moment never falls; fixed once built. */
   declare amsgrad: boolean;
+  /** Whether epsilon is added as in the paper's Algorithm 1. */
   declare adaptiveEpsilon: boolean;
+  /** What all rates are divided by is `1 + decay * iterations`. */
   declare decay: number;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

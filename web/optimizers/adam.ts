@@ -1,23 +1,19 @@
 // Adam and AdamW: their options, and which update rule these choose. The formulas are cpp/kernels/adam.h.
 
 import { describe } from '../basics/errors.js';
+import type { OneOf, Spelled } from '../basics/spelling.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Kind } from './configuration.js';
 import type { VariableGroup } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, type Check, compat, momentOptions, number, torchDecay } from './options.js';
 
-export interface OptimizerOptions {
+/** Options of every optimizer, but for the clips. Each may be spelled as Keras does: `learning_rate`. */
+export type CommonOptions = Spelled<{
   /** Number, schedule, or function of the number of calls so far. Default 0.001. */
   learningRate?: LearningRate;
   /** Decoupled weight decay: `w -= w * weightDecay * learningRate`, before the update. Default null, off. */
   weightDecay?: number | null;
-  /** Every gradient is scaled to an L2 norm of at most this. Only one of the three clips may be set. */
-  clipnorm?: number | null;
-  /** Every gradient element is clamped to [-clipvalue, clipvalue]. */
-  clipvalue?: number | null;
-  /** All gradients together are scaled to an L2 norm of at most this. */
-  globalClipnorm?: number | null;
   /** Keep an exponential moving average of the weights. Default false. */
   useEma?: boolean;
   /** Its momentum, in [0, 1]. Default 0.99. */
@@ -28,7 +24,7 @@ export interface OptimizerOptions {
   lossScaleFactor?: number | null;
   /** Update once every so many calls, with the mean of their gradients. Default null, every call. */
   gradientAccumulationSteps?: number | null;
-  /** Variables, by path, with a multiple of the learning rate, or without weight decay. Default null. */
+  /** Variables, by path, with a multiple of the learning rate, another weight decay or none. Default null. */
   groups?: readonly VariableGroup[] | null;
   /** Ascend: gradients count negated, as in torch.optim. Default false. */
   maximize?: boolean;
@@ -36,17 +32,36 @@ export interface OptimizerOptions {
   jitCompile?: boolean;
   /** Accepted for tf_keras' configs; no effect: state lives where its variable lives. */
   mesh?: unknown;
+  /** Accepted for tf_keras' configs; no effect. */
+  isLegacyOptimizer?: boolean;
   /** Prefix of the state's paths. Default: the class name in lower case, as Keras writes it. */
   name?: string;
+}>;
+
+/** The three ways to clip gradients. */
+export interface ClippingOptions {
+  /** Every gradient is scaled to an L2 norm of at most this. Default null, off. */
+  clipnorm?: number | null;
+  /** Every gradient element is clamped to [-clipvalue, clipvalue]. Default null, off. */
+  clipvalue?: number | null;
+  /** All gradients together are scaled to an L2 norm of at most this. Default null, off. */
+  globalClipnorm?: number | null;
 }
 
-export interface MomentOptions extends OptimizerOptions {
+/** Options of every optimizer; at most one of the three clips. Each may be spelled as Keras does: `learning_rate`. */
+export type OptimizerOptions = CommonOptions & Spelled<OneOf<ClippingOptions>>;
+
+/** Decay rates and epsilon of the Adam family. */
+export type MomentHyperparameters = Spelled<{
   /** Decay rate of the first moment, in [0, 1]. Default 0.9. */
   beta1?: number;
   /** Decay rate of the second moment or the norm, in [0, 1]. Default 0.999. */
   beta2?: number;
   /** Added to the denominator ("epsilon hat" in Adam). Default 1e-7. */
   epsilon?: number;
+}>;
+
+interface Compat {
   /**
    * `'torch'`: PyTorch's formulas, so that its states continue; each variable counts its own updates. `'tfjs'`: those
    * of `tf.train`, whose Adam adds epsilon after the bias correction; weight decay stays decoupled. Default `'keras'`.
@@ -54,12 +69,24 @@ export interface MomentOptions extends OptimizerOptions {
   compat?: 'keras' | 'torch' | 'tfjs';
 }
 
-export interface AdamOptions extends MomentOptions {
-  /** Never let the second moment fall (AMSGrad, Reddi et al. 2018). Default false. */
-  amsgrad?: boolean;
-  /** Epsilon as in the paper's Algorithm 1, added after the bias correction (tf_keras >= 2.16). Default false. */
-  adaptiveEpsilon?: boolean;
-}
+/** What Adam, AdamW and Adamax have in common. */
+export type MomentOptions = OptimizerOptions & MomentHyperparameters & Compat;
+
+/** What Adam has beyond the options of every optimizer. */
+export type AdamHyperparameters = MomentHyperparameters &
+  Compat &
+  Spelled<{
+    /** Never let the second moment fall (AMSGrad, Reddi et al. 2018). Default false. */
+    amsgrad?: boolean;
+    /** Epsilon as in the paper's Algorithm 1, added after the bias correction (tf_keras >= 2.16). Default false. */
+    adaptiveEpsilon?: boolean;
+  }>;
+
+/** Options of Adam; those of every optimizer as well. */
+export type AdamOptions = OptimizerOptions & AdamHyperparameters;
+
+/** Options of AdamW: Adam's, and weight decay is a number, 0.004 by default. */
+export type AdamWOptions = AdamOptions & Spelled<{ weightDecay?: number }>;
 
 const adamRule = (o: Readonly<Record<string, unknown>>) => (o.amsgrad ? 'amsgrad' : 'adam');
 
@@ -87,10 +114,15 @@ const adam: Kind = {
 export class Adam extends Optimizer {
   static override readonly name: string = 'Adam';
   static override readonly className: string = 'Adam';
+  /** Decay rate of the first moment. */
   declare beta1: number;
+  /** Decay rate of the second moment. */
   declare beta2: number;
+  /** Added to the denominator. */
   declare epsilon: number;
+  /** Whether the second moment never falls; fixed once built. */
   declare amsgrad: boolean;
+  /** Whether epsilon is added as in the paper's Algorithm 1. */
   declare adaptiveEpsilon: boolean;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
@@ -115,14 +147,19 @@ const adamW: Kind = {
 export class AdamW extends Optimizer {
   static override readonly name: string = 'AdamW';
   static override readonly className: string = 'AdamW';
+  /** Decay rate of the first moment. */
   declare beta1: number;
+  /** Decay rate of the second moment. */
   declare beta2: number;
+  /** Added to the denominator. */
   declare epsilon: number;
+  /** Whether the second moment never falls; fixed once built. */
   declare amsgrad: boolean;
+  /** Whether epsilon is added as in the paper's Algorithm 1. */
   declare adaptiveEpsilon: boolean;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
-  constructor(options: AdamOptions & { weightDecay?: number } = {}) {
+  constructor(options: AdamWOptions = {}) {
     super(options, adamW);
   }
 }

@@ -2,13 +2,14 @@
 // Keras' config in and out. It knows no variables and no state; what the options do is the engine's.
 
 import { awaited, describe, isRecord } from '../basics/errors.js';
+import { camelCase, snakeCase } from '../basics/spelling.js';
 import type { EngineOptimizer } from '../engine/core.js';
 import { dialects, ruleFacts } from '../engine/facts.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { groupedRates, groupsConfig, type RateGroups, type VariableGroup } from './groups.js';
 import { modernConfig } from './older-configs.js';
-import { camelCase, checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
+import { checkTogether, type OptionTable, readOptions, text } from './options.js';
 
 export type Options = Record<string, unknown>;
 
@@ -26,9 +27,13 @@ export type Values = Readonly<
 
 /** What a subclass is: its names, its table of options, and the update rule these choose (cpp/kernels/table.h). */
 export interface Kind {
+  /** As Keras writes it in configs. */
   readonly className: string;
+  /** The prefix of the state where no `name` is given. */
   readonly defaultName: string;
+  /** All options that the constructor knows. */
   readonly options: OptionTable;
+  /** The update rule, by its name in the engine. */
   rule(options: Readonly<Options>): string;
   /** Options that exclude each other. Default: the clips, as in Keras 3. */
   check?(options: Readonly<Options>): void;
@@ -38,6 +43,8 @@ export interface Kind {
   isMatrix?(target: Target, options: Readonly<Options>): boolean;
   /** Engine options beyond the common ones. */
   configure?(native: EngineOptimizer, options: Readonly<Options>): void;
+  /** Groups cannot have a weight decay of their own. */
+  readonly hasOneDecay?: boolean;
   /** For more than one learning rate; `values` gives the options as they are now. */
   rateGroups?(values: () => Readonly<Options>): RateGroups;
 }
@@ -164,6 +171,8 @@ export class Configuration {
     native.clipvalue = o.clipvalue ?? 0;
     native.decays = o.weightDecay !== null;
     native.weightDecay = o.weightDecay ?? 0;
+    for (const [k, { weightDecay }] of (this.values.groups ?? []).entries())
+      native.setDecay(k + 1, weightDecay ?? Number.NaN);
     native.emaMomentum = o.emaMomentum as number;
     native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
     native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
@@ -189,6 +198,14 @@ export class Configuration {
   }
 
   #checkTogether(options: Readonly<Options>): void {
+    const { className, hasOneDecay } = this.kind;
+    const own = (options as Values).groups?.find(({ weightDecay }) => weightDecay !== undefined);
+    if (own && (hasOneDecay || options.weightDecay === null))
+      throw new RangeError(
+        hasOneDecay
+          ? `${className}: a group cannot have a weightDecay of its own here, got ${own.weightDecay}.`
+          : `${className}: a group has the weightDecay ${own.weightDecay}, and the optimizer has null, no decay; give it a number, also 0.`,
+      );
     if (this.kind.check) this.kind.check(options);
     else checkTogether(this.kind.className, options);
   }

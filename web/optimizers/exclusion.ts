@@ -1,18 +1,20 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
 // in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
 import { describe, isRecord, suggestion } from '../basics/errors.js';
+import { type Spelled, snakeCase } from '../basics/spelling.js';
 import { homeOf } from '../step/home.js';
 import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
 import { Variable } from '../step/variable.js';
-import { pattern, snakeCase } from './options.js';
+import { pattern } from './options.js';
 
-export interface Excluded {
+/** What weight decay leaves alone. Either may be left out, or spelled as Keras does. */
+export type Excluded = Spelled<{
   /** Each must be among the variables built. */
   varList?: readonly Parameter[];
   /** Regular expressions. They run as they are, and some take for ever, such as `(a+)+$`: take them from whom you trust. */
   varNames?: readonly string[];
-}
+}>;
 
 /** As it is saved: by paths and patterns. */
 export interface SavedExclusion {

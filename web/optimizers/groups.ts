@@ -1,7 +1,8 @@
-// Parameter groups, as PyTorch has them: variables whose learning rate is a multiple of the optimizer's, or that weight
-// decay leaves alone. Groups are data, by path, so that they are in the config and in what is saved. Everything else is
+// Parameter groups, as PyTorch has them: variables whose learning rate is a multiple of the optimizer's, that have a weight
+// decay of their own, or that it leaves alone. Groups are data, by path, so that they are in the config and in what is saved. Everything else is
 // the same for all variables: two optimizers are there for the rest.
-import { describe } from '../basics/errors.js';
+import { describe, oneOf } from '../basics/errors.js';
+import type { Spelled } from '../basics/spelling.js';
 
 /** A variable, as far as groups know it. */
 interface Named {
@@ -29,59 +30,72 @@ export function fallingRate(decay: () => number, t: (iteration: number) => numbe
   };
 }
 
-export interface VariableGroup {
+/** Variables with a rate of their own, or without weight decay: one of the option `groups`. */
+export type VariableGroup = Spelled<{
   /** The paths of its variables. A variable in no group has the optimizer's own options. */
   readonly paths: readonly string[];
   /** The group's learning rate, in units of the optimizer's. Default 1. */
   readonly rateFactor?: number;
   /** False: the optimizer's weight decay does not apply. Default true. */
   readonly decays?: boolean;
-}
+  /** The group's weight decay, in place of the optimizer's, which must be a number. Default: the optimizer's. */
+  readonly weightDecay?: number;
+}>;
 
 const keys = {
   paths: 'paths',
   rateFactor: 'rateFactor',
   rate_factor: 'rateFactor',
   decays: 'decays',
+  weightDecay: 'weightDecay',
+  weight_decay: 'weightDecay',
 } as const;
+
+const accepted = '{ paths, rateFactor, decays, weightDecay }';
 
 /** The check of the option; in Keras' spelling too, as in configs. @throws TypeError, RangeError */
 export function readGroups(label: string, value: unknown): readonly VariableGroup[] | null {
   if (value === null) return null;
   if (!Array.isArray(value))
-    throw new TypeError(
-      `${label} must be an array of { paths, rateFactor, decays }, got ${describe(value)}.`,
-    );
+    throw new TypeError(`${label} must be an array of ${accepted}, got ${describe(value)}.`);
   const seen = new Set<string>();
   return value.map((given, k): VariableGroup => {
     const at = `${label}[${k}]`;
     if (typeof given !== 'object' || given === null)
-      throw new TypeError(`${at} must be { paths, rateFactor, decays }, got ${describe(given)}.`);
-    const group: Record<string, unknown> = { rateFactor: 1, decays: true };
+      throw new TypeError(`${at} must be ${accepted}, got ${describe(given)}.`);
+    const group: Record<string, unknown> = {
+      ...{ paths: undefined, rateFactor: 1, decays: true, weightDecay: undefined },
+    };
     for (const [key, entry] of Object.entries(given)) {
       if (!Object.hasOwn(keys, key))
-        throw new TypeError(`${at}: unknown key '${key}'; known are 'paths', 'rateFactor' and 'decays'.`);
+        throw new TypeError(`${at}: unknown key '${key}'; known are ${oneOf(Object.keys(group))}.`);
       if (entry !== undefined) group[keys[key as keyof typeof keys]] = entry;
     }
-    const { paths, rateFactor, decays } = group;
+    const { paths, rateFactor, decays, weightDecay } = group;
     if (!Array.isArray(paths) || !paths.every((path) => typeof path === 'string'))
       throw new TypeError(`${at}.paths must be an array of strings, got ${describe(paths)}.`);
     if (typeof rateFactor !== 'number' || !Number.isFinite(rateFactor))
       throw new RangeError(`${at}.rateFactor must be a finite number, got ${describe(rateFactor)}.`);
     if (typeof decays !== 'boolean')
       throw new TypeError(`${at}.decays must be true or false, got ${describe(decays)}.`);
+    if (weightDecay !== undefined && !(typeof weightDecay === 'number' && Number.isFinite(weightDecay)))
+      throw new RangeError(`${at}.weightDecay must be a finite number, got ${describe(weightDecay)}.`);
+    if (weightDecay !== undefined && !decays)
+      throw new RangeError(`${at}: with decays: false there is no weightDecay, got ${weightDecay}.`);
     for (const path of paths) {
       if (seen.has(path)) throw new RangeError(`${label}: '${path}' is in two groups.`);
       seen.add(path);
     }
-    return { paths: [...paths], rateFactor, decays };
+    return { paths: [...paths], rateFactor, decays, ...(weightDecay !== undefined && { weightDecay }) };
   });
 }
 
 /** As in a config: Keras' spelling. */
 export const groupsConfig = (groups: readonly VariableGroup[] | null) =>
-  groups?.map(({ paths, rateFactor, decays }) => ({ paths: [...paths], rate_factor: rateFactor, decays })) ??
-  null;
+  groups?.map(({ paths, rateFactor, decays, weightDecay }) => ({
+    ...{ paths: [...paths], rate_factor: rateFactor, decays },
+    ...(weightDecay !== undefined && { weight_decay: weightDecay }),
+  })) ?? null;
 
 export const groupOf = (groups: readonly VariableGroup[], target: Named): VariableGroup | undefined =>
   groups.find(({ paths }) => paths.includes(target.path));
@@ -93,8 +107,8 @@ export function groupedRates(own: RateGroups | null, groups: readonly VariableGr
   const rates: number[] = [];
   return {
     groupOf(target) {
-      const k = groups.findIndex(({ paths, rateFactor }) => rateFactor !== 1 && paths.includes(target.path));
-      if (k >= 0) return 1 + k;
+      const k = groups.findIndex(({ paths }) => paths.includes(target.path));
+      if (k >= 0 && (groups[k].rateFactor !== 1 || groups[k].weightDecay !== undefined)) return 1 + k;
       const inner = own?.groupOf(target) ?? 0;
       return inner === 0 ? 0 : first + inner - 1;
     },

@@ -1,10 +1,11 @@
 // Lamb: its options. The formula is cpp/kernels/lamb.h.
-import type { MomentOptions } from './adam.js';
+import type { MomentHyperparameters, OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, momentOptions } from './options.js';
 
-export type LambOptions = Omit<MomentOptions, 'compat'>;
+/** Options of Lamb: those of every optimizer, and its moments'. */
+export type LambOptions = OptimizerOptions & MomentHyperparameters;
 
 const lamb: Kind = {
   className: 'Lamb',
@@ -20,8 +21,11 @@ const lamb: Kind = {
 export class Lamb extends Optimizer {
   static override readonly name: string = 'Lamb';
   static override readonly className: string = 'Lamb';
+  /** Decay rate of the first moment. */
   declare beta1: number;
+  /** Decay rate of the second moment. */
   declare beta2: number;
+  /** Added to the denominator. */
   declare epsilon: number;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

@@ -1,15 +1,19 @@
 // Lion: its options. The formula is cpp/kernels/lion.h.
+
+import type { Spelled } from '../basics/spelling.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, fraction, number } from './options.js';
 
-export interface LionOptions extends OptimizerOptions {
-  /** Share of the momentum in the step's direction, in (0, 1]. Default 0.9. */
-  beta1?: number;
-  /** Decay rate of the momentum, in [0, 1]. Default 0.99. */
-  beta2?: number;
-}
+/** Options of Lion; those of every optimizer as well. */
+export type LionOptions = OptimizerOptions &
+  Spelled<{
+    /** Share of the momentum in the step's direction, in (0, 1]. Default 0.9. */
+    beta1?: number;
+    /** Decay rate of the momentum, in [0, 1]. Default 0.99. */
+    beta2?: number;
+  }>;
 
 const lion: Kind = {
   className: 'Lion',
@@ -29,7 +33,9 @@ const lion: Kind = {
 export class Lion extends Optimizer {
   static override readonly name: string = 'Lion';
   static override readonly className: string = 'Lion';
+  /** Share of the momentum in the step's direction. */
   declare beta1: number;
+  /** Decay rate of the momentum. */
   declare beta2: number;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

@@ -3,6 +3,7 @@
 
 import { describe } from '../basics/errors.js';
 import { isFloats } from '../basics/floats.js';
+import type { Spelled } from '../basics/spelling.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
 import type { Built } from '../step/executor.js';
@@ -19,13 +20,15 @@ import { anything, baseOptions, innerOptions, number, type Option } from './opti
 import { type Parts, partsOf } from './parts.js';
 import { serializeOptimizer } from './serialized.js';
 
-export interface LossScaleOptions {
+/** Options of LossScaleOptimizer; all others are the inner optimizer's. */
+export type LossScaleOptions = Spelled<{
   /** The loss scale to begin with. Default 2^15. */
   initialScale?: number;
   /** After so many finite steps in a row the scale doubles. Default 2000. */
   dynamicGrowthSteps?: number;
+  /** Prefix of the state's paths. Default 'loss_scale_optimizer'. */
   name?: string;
-}
+}>;
 
 const { name, learningRate: inners } = baseOptions;
 const learningRate: Option = {
@@ -159,7 +162,9 @@ class Scaling implements Holder {
 export class LossScaleOptimizer extends Optimizer {
   static override readonly name: string = 'LossScaleOptimizer';
   static override readonly className: string = 'LossScaleOptimizer';
+  /** The loss scale that it began with. */
   declare initialScale: number;
+  /** After so many finite steps in a row the scale doubles. */
   declare dynamicGrowthSteps: number;
   readonly #inner: Optimizer;
   readonly #parts: Parts;
@@ -181,6 +186,7 @@ export class LossScaleOptimizer extends Optimizer {
     inner.lossScaleFactor = null;
   }
 
+  /** What was given: learning rate, options and slots are its own. */
   get innerOptimizer(): Optimizer {
     return this.#inner;
   }

@@ -57,13 +57,13 @@ export class MultiBuild implements Building {
     return this.#made;
   }
 
-  make(variables: readonly Parameter[]): void {
+  make(variables: readonly Parameter[], given?: readonly Target[]): void {
     if (this.#made) {
       const { targets, rowOf } = this.require();
       checkSame(this.#options.name, variables, targets, (one) => rowOf.get(one));
       return;
     }
-    const targets = targetsFor(variables, this.core);
+    const targets = given ?? targetsFor(variables, this.core);
     const choices = targets.map(({ row, path }) => chosen(this.choice, variables[row], path));
     this.#excluded.checkBuilt(variables);
     const optimizers = [...new Set([...known(this.choice), ...choices])];

@@ -39,6 +39,7 @@ export class OptimizerMap {
   static {
     markOurs(this);
   }
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'OptimizerMap';
   /** The `class_name` of Keras' configs. */
   static readonly className: string = 'OptimizerMap';
@@ -60,6 +61,7 @@ export class OptimizerMap {
     for (const [key, optimizer] of Object.entries(optimizerMap ?? {})) this.set(key, optimizer);
   }
 
+  /** The optimizer of variables that no key matches. */
   get defaultOptimizer(): Optimizer {
     return this.#default;
   }
@@ -110,9 +112,11 @@ export class OptimizerMap {
   values(): Optimizer[] {
     return [...this.#entries.values()].map(({ optimizer }) => optimizer);
   }
+  /** Keys and their optimizers, in the order in which they were set. */
   entries(): [string, Optimizer][] {
     return this.keys().map((key) => [key, this.get(key)]);
   }
+  /** As `entries`. */
   [Symbol.iterator](): Iterator<[string, Optimizer]> {
     return this.entries()[Symbol.iterator]();
   }

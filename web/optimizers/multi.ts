@@ -2,6 +2,7 @@
 // else: which variable goes where is multi-map.ts, the steps are the inner optimizers', all or none (multi-run.ts).
 
 import { describe } from '../basics/errors.js';
+import type { Spelled } from '../basics/spelling.js';
 import { core } from '../engine/core.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { Kind } from './configuration.js';
@@ -12,12 +13,13 @@ import { Optimizer } from './optimizer.js';
 import { baseOptions, innerOnly, innerOptions } from './options.js';
 import { partsOf } from './parts.js';
 
-export interface MultiOptimizerOptions {
+/** Options of MultiOptimizer; all others are the inner optimizers'. */
+export type MultiOptimizerOptions = Spelled<{
   /** What gradients are divided by; replaces that of the inner optimizers. Default null. */
   lossScaleFactor?: number | null;
-  /** Default 'multi_optimizer'. */
+  /** Prefix of the state's paths. Default 'multi_optimizer'. */
   name?: string;
-}
+}>;
 
 const className = 'MultiOptimizer';
 const { name, lossScaleFactor } = baseOptions;

@@ -1,5 +1,6 @@
 // Muon: its options, and which variables it takes as matrices. The formula is cpp/kernels/muon.h.
 import { describe } from '../basics/errors.js';
+import type { Spelled } from '../basics/spelling.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
@@ -14,32 +15,38 @@ import {
   positiveOrZero,
 } from './options.js';
 
-export interface MuonOptions extends OptimizerOptions {
-  /** Decay rates and epsilon of the AdamW that steps what is no matrix. Defaults 0.9, 0.999, 1e-7. */
-  adamBeta1?: number;
-  adamBeta2?: number;
-  epsilon?: number;
-  /** Its weight decay, or null; `weightDecay` is that of the matrices. Default 0.004, both. */
-  adamWeightDecay?: number | null;
-  /** Its learning rate is so many times the other's. Default 1. */
-  adamLrRatio?: number;
-  /** Regular expressions, found in the path: variables that AdamW steps. Default none. */
-  excludeLayers?: readonly string[] | null;
-  /** AdamW steps what has 'embedding' in its path. Default true. */
-  excludeEmbeddings?: boolean;
-  /** Coefficients of an iteration. Defaults 3.4445, -4.775, 2.0315. */
-  muonA?: number;
-  muonB?: number;
-  muonC?: number;
-  /** Of the matrices. Default 0.95. */
-  momentum?: number;
-  /** Iterations. Default 5. */
-  nsSteps?: number;
-  /** Look ahead by the momentum. Default true. */
-  nesterov?: boolean;
-  /** Steps are scaled by `sqrt(max(rows, columns))` times this (arXiv 2502.16982); null: not at all. Default 0.2. */
-  rmsRate?: number | null;
-}
+/** Options of Muon; those of every optimizer as well. */
+export type MuonOptions = OptimizerOptions &
+  Spelled<{
+    /** Decay rate of the first moment, for the AdamW that steps what is no matrix; in [0, 1]. Default 0.9. */
+    adamBeta1?: number;
+    /** Decay rate of its second moment, in [0, 1]. Default 0.999. */
+    adamBeta2?: number;
+    /** Added to its denominator. Default 1e-7. */
+    epsilon?: number;
+    /** Its weight decay, or null; `weightDecay` is that of the matrices. Default 0.004, both. */
+    adamWeightDecay?: number | null;
+    /** Its learning rate is so many times the other's. Default 1. */
+    adamLrRatio?: number;
+    /** Regular expressions, found in the path: variables that AdamW steps. Default none. */
+    excludeLayers?: readonly string[] | null;
+    /** AdamW steps what has 'embedding' in its path. Default true. */
+    excludeEmbeddings?: boolean;
+    /** First coefficient of an iteration. Default 3.4445. */
+    muonA?: number;
+    /** Second coefficient of an iteration. Default -4.775. */
+    muonB?: number;
+    /** Third coefficient of an iteration. Default 2.0315. */
+    muonC?: number;
+    /** Of the matrices. Default 0.95. */
+    momentum?: number;
+    /** Iterations. Default 5. */
+    nsSteps?: number;
+    /** Look ahead by the momentum. Default true. */
+    nesterov?: boolean;
+    /** Steps are scaled by `sqrt(max(rows, columns))` times this (arXiv 2502.16982); null: not at all. Default 0.2. */
+    rmsRate?: number | null;
+  }>;
 
 const patterns: Check<readonly string[]> = (label, value) => {
   if (value === null) return [];
@@ -79,6 +86,7 @@ const muon: Kind = {
     rmsRate: { default: 0.2, check: orNull(finite), config: 'always' },
   },
   rule: () => 'muon',
+  hasOneDecay: true, // which its rule knows
   isMatrix: ({ shape, path }, o) =>
     shape.length === 2 &&
     !(o.excludeEmbeddings && path.toLowerCase().includes('embedding')) &&
@@ -101,19 +109,33 @@ const muon: Kind = {
 export class Muon extends Optimizer {
   static override readonly name: string = 'Muon';
   static override readonly className: string = 'Muon';
+  /** Decay rate of the first moment of what AdamW steps. */
   declare adamBeta1: number;
+  /** Decay rate of the second moment of what AdamW steps. */
   declare adamBeta2: number;
+  /** Added to the denominator of what AdamW steps. */
   declare epsilon: number;
+  /** Weight decay of what AdamW steps, or null. */
   declare adamWeightDecay: number | null;
+  /** AdamW's learning rate is so many times the other's. */
   declare adamLrRatio: number;
+  /** Regular expressions, found in the path: variables that AdamW steps. */
   declare excludeLayers: readonly string[];
+  /** Whether AdamW steps what has 'embedding' in its path. */
   declare excludeEmbeddings: boolean;
+  /** First coefficient of an iteration. */
   declare muonA: number;
+  /** Second coefficient of an iteration. */
   declare muonB: number;
+  /** Third coefficient of an iteration. */
   declare muonC: number;
+  /** Of the matrices. */
   declare momentum: number;
+  /** Newton-Schulz iterations of a step. */
   declare nsSteps: number;
+  /** Whether to look ahead by the momentum. */
   declare nesterov: boolean;
+  /** Steps are scaled by `sqrt(max(rows, columns))` times this; null: not at all. */
   declare rmsRate: number | null;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

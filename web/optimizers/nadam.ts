@@ -1,5 +1,7 @@
 // Nadam and RAdam: their options. The formulas are cpp/kernels/nadam.h.
-import type { MomentOptions, OptimizerOptions } from './adam.js';
+
+import type { Spelled } from '../basics/spelling.js';
+import type { MomentHyperparameters, OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import {
@@ -12,14 +14,17 @@ import {
   torchDecay,
 } from './options.js';
 
-export interface NadamOptions extends Omit<MomentOptions, 'compat'> {
-  /** With `compat: 'torch'`: how fast the momentum's schedule runs. Default 0.004. */
-  momentumDecay?: number;
-  /** With `compat: 'torch'`: weight decay as in AdamW and not L2. Default false. */
-  decoupledWeightDecay?: boolean;
-  /** `'torch'`: torch.optim.NAdam's formulas. Default `'keras'`. */
-  compat?: 'keras' | 'torch';
-}
+/** Options of Nadam; those of every optimizer as well. */
+export type NadamOptions = OptimizerOptions &
+  MomentHyperparameters &
+  Spelled<{
+    /** With `compat: 'torch'`: how fast the momentum's schedule runs. Default 0.004. */
+    momentumDecay?: number;
+    /** With `compat: 'torch'`: weight decay as in AdamW and not L2. Default false. */
+    decoupledWeightDecay?: boolean;
+    /** `'torch'`: torch.optim.NAdam's formulas. Default `'keras'`. */
+    compat?: 'keras' | 'torch';
+  }>;
 
 const decoupled = { default: false, check: boolean, config: 'changed' } as const;
 
@@ -53,10 +58,15 @@ const nadam: Kind = {
 export class Nadam extends Optimizer {
   static override readonly name: string = 'Nadam';
   static override readonly className: string = 'Nadam';
+  /** Decay rate of the first moment. */
   declare beta1: number;
+  /** Decay rate of the second moment. */
   declare beta2: number;
+  /** Added to the denominator. */
   declare epsilon: number;
+  /** How fast the momentum's schedule runs, with `compat: 'torch'`. */
   declare momentumDecay: number;
+  /** Whether weight decay is as in AdamW and not L2. */
   declare decoupledWeightDecay: boolean;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
@@ -65,16 +75,20 @@ export class Nadam extends Optimizer {
   }
 }
 
-export interface RAdamOptions extends OptimizerOptions {
-  /** Decay rate of the first moment, in [0, 1]. Default 0.9. */
-  beta1?: number;
-  /** Decay rate of the second moment, in [0, 1]. Default 0.999. */
-  beta2?: number;
-  /** Added to the corrected root. Default 1e-8. */
-  epsilon?: number;
-  /** Weight decay as in AdamW and not L2. Default false. */
-  decoupledWeightDecay?: boolean;
-}
+/** Options of RAdam; those of every optimizer as well. */
+export type RAdamOptions = OptimizerOptions &
+  Spelled<{
+    /** Decay rate of the first moment, in [0, 1]. Default 0.9. */
+    beta1?: number;
+    /** Decay rate of the second moment, in [0, 1]. Default 0.999. */
+    beta2?: number;
+    /** Added to the corrected root. Default 1e-8. */
+    epsilon?: number;
+    /** Weight decay as in AdamW and not L2. Default false. */
+    decoupledWeightDecay?: boolean;
+    /** There are no other formulas. */
+    compat?: 'torch';
+  }>;
 
 const radam: Kind = {
   className: 'RAdam',
@@ -97,9 +111,13 @@ const radam: Kind = {
 export class RAdam extends Optimizer {
   static override readonly name: string = 'RAdam';
   static override readonly className: string = 'RAdam';
+  /** Decay rate of the first moment. */
   declare beta1: number;
+  /** Decay rate of the second moment. */
   declare beta2: number;
+  /** Added to the denominator. */
   declare epsilon: number;
+  /** Whether weight decay is as in AdamW and not L2. */
   declare decoupledWeightDecay: boolean;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

@@ -4,6 +4,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { describe, markOurs } from '../basics/errors.js';
+import { snakeCase } from '../basics/spelling.js';
 import { core } from '../engine/core.js';
 import type { LearningRate } from '../schedules/rate.js';
 import type { OptimizerVariable } from '../state/entries.js';
@@ -20,17 +21,24 @@ import { Configuration, type Kind, readConfig } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { VariableGroup } from './groups.js';
 import { Lifetime } from './lifetime.js';
-import { type OptionTable, snakeCase } from './options.js';
+import type { OptionTable } from './options.js';
 import { type Building, isBuiltIn, keepParts, partsOf, type Running, type Wrapping } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
 import { Run } from './run.js';
 import { refuseUnknownProperties } from './unknown.js';
 
+/**
+ * What all optimizers have in common, as keras.optimizers.Optimizer. Every option is a live property, in
+ * camelCase and in Keras' spelling: what is set counts from the next step on, and is checked as in the
+ * constructor. An option that decides which state there is is fixed once built; setting it then throws an
+ * Error.
+ */
 export abstract class Optimizer {
   static {
     markOurs(this);
     refuseUnknownProperties(this.prototype, isBuiltIn);
   }
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'Optimizer';
   /** The `class_name` of Keras' configs. */
   static readonly className: string = 'Optimizer';
@@ -39,14 +47,24 @@ export abstract class Optimizer {
 
   /** Decoupled weight decay, or null. */
   declare weightDecay: number | null;
+  /** Every gradient is scaled to an L2 norm of at most this; null: not at all. */
   declare clipnorm: number | null;
+  /** Every gradient element is clamped to [-clipvalue, clipvalue]; null: not at all. */
   declare clipvalue: number | null;
+  /** All gradients together are scaled to an L2 norm of at most this; null: not at all. */
   declare globalClipnorm: number | null;
+  /** Whether an exponential moving average of the weights is kept; fixed once built. */
   declare useEma: boolean;
+  /** Its momentum, in [0, 1]. */
   declare emaMomentum: number;
+  /** Every so many updates the weights are overwritten by their average; null: never. */
   declare emaOverwriteFrequency: number | null;
+  /**
+   * An update once every so many calls, with the mean of their gradients; null: every call. Whether there is
+   * one is fixed once built.
+   */
   declare gradientAccumulationSteps: number | null;
-  /** Variables with a rate of their own, or without weight decay; fixed once built. */
+  /** Variables with a rate or weight decay of their own, or without one; fixed once built. */
   declare groups: readonly VariableGroup[] | null;
   /** Same as `dispose()`. */
   declare [Symbol.dispose]: () => void;
@@ -88,6 +106,7 @@ export abstract class Optimizer {
 
   // Options
 
+  /** Prefix of the state's paths; fixed. */
   get name(): string {
     return this.#options.name;
   }
@@ -337,7 +356,12 @@ export abstract class Optimizer {
   /** A state variable shaped as another variable and named after it. */
   addVariableFromReference(
     variable: Parameter,
-    options: { name?: string; initializer?: 'zeros' | 'ones' } = {},
+    options: {
+      /** Its last part. Default 'var'. */
+      name?: string;
+      /** What its elements start as. Default 'zeros'. */
+      initializer?: 'zeros' | 'ones';
+    } = {},
   ): Variable {
     return this.addVariable(optionsLike(variable, options));
   }

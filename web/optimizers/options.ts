@@ -1,6 +1,7 @@
 // Options of optimizers: one table row each, with its default and its check. Both spellings (camelCase and
 // Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
 import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
+import { snakeCase } from '../basics/spelling.js';
 import type { EngineOptimizer } from '../engine/core.js';
 import { readGroups } from './groups.js';
 
@@ -16,11 +17,6 @@ export interface Option<T = unknown> {
 }
 
 export type OptionTable = Readonly<Record<string, Option>>;
-
-/** `beta2Decay` is Keras' `beta_2_decay`, and back. */
-export const snakeCase = (name: string) =>
-  name.replace(/(?<=[a-z])[A-Z]|(?<=[a-z]{2})[0-9]|(?<=[0-9])[A-Z]/g, (c) => `_${c.toLowerCase()}`);
-export const camelCase = (name: string) => name.replace(/_(.)/g, (_, c) => c.toUpperCase());
 
 const wrong = (label: string, accepted: string, value: unknown) =>
   `${label} must be ${accepted}, got ${describe(value)}.`;

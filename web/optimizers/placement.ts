@@ -8,6 +8,7 @@ import type { Accelerator, Elsewhere } from '../step/elsewhere.js';
 import { EngineExecutor } from '../step/engine-executor.js';
 import type { Built, Executor } from '../step/executor.js';
 
+/** What `offload` moves. */
 export interface OffloadOptions {
   /** Variables with fewer elements stay in the engine. Default: the GPU's `minSize`. */
   minSize?: number;

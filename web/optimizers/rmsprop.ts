@@ -1,21 +1,25 @@
 // RMSprop: its options, and which update rule these choose. The formulas are cpp/kernels/rmsprop.h.
+
+import type { Spelled } from '../basics/spelling.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, choice, fraction, number, positiveOrZero, torchDecay } from './options.js';
 
-export interface RMSpropOptions extends OptimizerOptions {
-  /** Decay rate of the mean of squares, in [0, 1]; PyTorch's `alpha`. Default 0.9. */
-  rho?: number;
-  /** Momentum of the steps, 0 or more. Default 0, none. */
-  momentum?: number;
-  /** Added under the root; with `compat: 'torch'` to the root. Default 1e-7. */
-  epsilon?: number;
-  /** Subtract the square of the mean gradient: an estimate of the variance. Default false. */
-  centered?: boolean;
-  /** `'torch'`, `'tfjs'`: the formulas and state of torch.optim.RMSprop, of tf.train.rmsprop. Default `'keras'`. */
-  compat?: 'keras' | 'torch' | 'tfjs';
-}
+/** Options of RMSprop; those of every optimizer as well. */
+export type RMSpropOptions = OptimizerOptions &
+  Spelled<{
+    /** Decay rate of the mean of squares, in [0, 1]; PyTorch's `alpha`. Default 0.9. */
+    rho?: number;
+    /** Momentum of the steps, 0 or more. Default 0, none. */
+    momentum?: number;
+    /** Added under the root; with `compat: 'torch'` to the root. Default 1e-7. */
+    epsilon?: number;
+    /** Subtract the square of the mean gradient: an estimate of the variance. Default false. */
+    centered?: boolean;
+    /** `'torch'`, `'tfjs'`: the formulas and state of torch.optim.RMSprop, of tf.train.rmsprop. Default `'keras'`. */
+    compat?: 'keras' | 'torch' | 'tfjs';
+  }>;
 
 const rmsprop: Kind = {
   className: 'RMSprop',
@@ -44,9 +48,13 @@ const rmsprop: Kind = {
 export class RMSprop extends Optimizer {
   static override readonly name: string = 'RMSprop';
   static override readonly className: string = 'RMSprop';
+  /** Decay rate of the mean of squares. */
   declare rho: number;
+  /** Momentum of the steps; 0 is none. Whether it is 0 is fixed once built. */
   declare momentum: number;
+  /** Added under the root; with `compat: 'torch'` to the root. */
   declare epsilon: number;
+  /** Whether the square of the mean gradient is subtracted; fixed once built. */
   declare centered: boolean;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

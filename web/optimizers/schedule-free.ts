@@ -1,13 +1,18 @@
 // ScheduleFreeAdamW: its options. The formula is cpp/kernels/schedule_free.h.
-import type { MomentOptions } from './adam.js';
+
+import type { Spelled } from '../basics/spelling.js';
+import type { MomentHyperparameters, OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, momentOptions, number, rateOf } from './options.js';
 
-export interface ScheduleFreeAdamWOptions extends Omit<MomentOptions, 'compat'> {
-  /** The rate rises linearly over so many updates. Default 0. */
-  warmupSteps?: number;
-}
+/** Options of ScheduleFreeAdamW; those of every optimizer as well. */
+export type ScheduleFreeAdamWOptions = OptimizerOptions &
+  MomentHyperparameters &
+  Spelled<{
+    /** The rate rises linearly over so many updates. Default 0. */
+    warmupSteps?: number;
+  }>;
 
 const scheduleFree: Kind = {
   className: 'ScheduleFreeAdamW',
@@ -33,9 +38,13 @@ const scheduleFree: Kind = {
 export class ScheduleFreeAdamW extends Optimizer {
   static override readonly name: string = 'ScheduleFreeAdamW';
   static override readonly className: string = 'ScheduleFreeAdamW';
+  /** Decay rate of the first moment. */
   declare beta1: number;
+  /** Decay rate of the second moment. */
   declare beta2: number;
+  /** Added to the denominator. */
   declare epsilon: number;
+  /** The rate rises linearly over so many updates. */
   declare warmupSteps: number;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

@@ -2,10 +2,15 @@
 import type { Optimizer } from './optimizer.js';
 import { isBuiltIn, partsOf } from './parts.js';
 
+/** Keras' form of an optimizer, as JSON. */
 export interface SerializedOptimizer {
+  /** Where Keras finds the class; not looked at. */
   module?: string | null;
+  /** The class, in any case. */
   class_name: string;
+  /** What `getConfig` gives. Default: nothing, and so all defaults. */
   config?: Record<string, unknown>;
+  /** The name under which Keras knows a class that is not built in; not looked at. */
   registered_name?: string | null;
   /** What Keras' config has no place for. Keras and tfjs do not look at it. */
   simdescent?: {

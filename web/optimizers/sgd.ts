@@ -1,22 +1,26 @@
 // SGD: its options, and which update rule these choose. The formulas are cpp/kernels/sgd.h.
+
+import type { Spelled } from '../basics/spelling.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, checkTogether, choice, fraction, rateOf, torchDecay } from './options.js';
 
-export interface SGDOptions extends OptimizerOptions {
-  /** In [0, 1]; 0 is plain gradient descent, without state. Default 0. */
-  momentum?: number;
-  /** Look ahead by the momentum (Nesterov). No effect without momentum. Default false. */
-  nesterov?: boolean;
-  /** With `compat: 'torch'`: the share of a gradient that the momentum does not take, in [0, 1]. Default 0. */
-  dampening?: number;
-  /**
-   * `'torch'`, `'tfjs'`: the momentum is a sum of gradients, multiplied by the rate of the step (torch.optim.SGD,
-   * tf.train.momentum); in PyTorch weight decay is L2. Default `'keras'`: the rate is in the momentum.
-   */
-  compat?: 'keras' | 'torch' | 'tfjs';
-}
+/** Options of SGD; those of every optimizer as well. */
+export type SGDOptions = OptimizerOptions &
+  Spelled<{
+    /** In [0, 1]; 0 is plain gradient descent, without state. Default 0. */
+    momentum?: number;
+    /** Look ahead by the momentum (Nesterov). No effect without momentum. Default false. */
+    nesterov?: boolean;
+    /** With `compat: 'torch'`: the share of a gradient that the momentum does not take, in [0, 1]. Default 0. */
+    dampening?: number;
+    /**
+     * `'torch'`, `'tfjs'`: the momentum is a sum of gradients, multiplied by the rate of the step (torch.optim.SGD,
+     * tf.train.momentum); in PyTorch weight decay is L2. Default `'keras'`: the rate is in the momentum.
+     */
+    compat?: 'keras' | 'torch' | 'tfjs';
+  }>;
 
 const sgd: Kind = {
   className: 'SGD',
@@ -51,8 +55,11 @@ const sgd: Kind = {
 export class SGD extends Optimizer {
   static override readonly name: string = 'SGD';
   static override readonly className: string = 'SGD';
+  /** Momentum of the steps; 0 is none. Whether it is 0 is fixed once built. */
   declare momentum: number;
+  /** Whether to look ahead by the momentum. */
   declare nesterov: boolean;
+  /** The share of a gradient that the momentum does not take, with `compat: 'torch'`. */
   declare dampening: number;
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */

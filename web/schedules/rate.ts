@@ -15,10 +15,15 @@ import {
 /** Number, schedule, Keras' serialized schedule, or a function of the calls so far (evaluated once a call). */
 export type LearningRate = number | Schedule | SerializedSchedule | ((iteration: number) => number);
 
+/** Keras' form of a schedule, as JSON. */
 export interface SerializedSchedule {
+  /** Where Keras finds the class; not looked at. */
   module?: string | null;
+  /** The class: one of `schedules`, or of `customObjects`. */
   class_name: string;
+  /** What `getConfig` gives. */
   config: ScheduleConfig;
+  /** The name under which Keras knows a class that is not built in; not looked at. */
   registered_name?: string | null;
 }
 

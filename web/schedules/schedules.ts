@@ -2,9 +2,10 @@
 // every machine has the same bits; here are the arguments, their checks and Keras' config.
 
 import { describe, isRecord, markOurs, suggestion } from '../basics/errors.js';
+import { type InSnakeCase, snakeCase } from '../basics/spelling.js';
 import { core } from '../engine/core.js';
-import { snakeCase } from '../optimizers/options.js';
 
+/** Arguments of a schedule in Keras' spelling, as JSON. */
 export interface ScheduleConfig {
   [key: string]: unknown;
 }
@@ -16,6 +17,7 @@ export abstract class LearningRateSchedule {
   static {
     markOurs(this);
   }
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'LearningRateSchedule';
   /** The learning rate at iteration `step`, counted from 0 in calls of `apply`. */
   abstract at(step: number): number;
@@ -27,6 +29,7 @@ export abstract class LearningRateSchedule {
     );
   }
 
+  /** From what `getConfig` gives. @throws as the constructor */
   static fromConfig<T>(this: new (config: never) => T, config: ScheduleConfig): T {
     return new this(config as never);
   }
@@ -118,14 +121,23 @@ const required: Argument = { kind: 'number' };
 const flag: Argument = { kind: 'boolean', default: false };
 const named = (name: string): Argument => ({ kind: 'string', default: name, nullable: true });
 
+/** Arguments of a constructor: all in camelCase, or all in Keras' snake_case. */
+type Given<T, Required extends keyof T> =
+  | (Partial<T> & Pick<T, Required>)
+  | InSnakeCase<Partial<T> & Pick<T, Required>>;
+
 interface DecayArguments {
+  /** The rate to begin with. */
   initialLearningRate: number;
+  /** Calls in which the rate falls once by `decayRate`; above 0. */
   decaySteps: number;
+  /** See the formula. */
   decayRate: number;
+  /** Fall in steps: only whole multiples of `decaySteps` count. Default false. */
   staircase: boolean;
-  name: string;
+  /** For the config alone. Default: the name of the class. */
+  name: string | null;
 }
-type Given<T, Required extends keyof T> = Partial<T> & Pick<T, Required>;
 type DecayRequired = 'initialLearningRate' | 'decaySteps' | 'decayRate';
 
 const decayTable = (name: string) => ({
@@ -139,6 +151,7 @@ const decayTable = (name: string) => ({
 /** `initial * rate ^ (step / decaySteps)`, the quotient floored if `staircase`. keras.optimizers.schedules.ExponentialDecay */
 export class ExponentialDecay extends TableSchedule<DecayArguments> {
   static override readonly name: string = 'ExponentialDecay';
+  /** @throws TypeError for unknown, doubled, missing or wrong arguments; RangeError for a bad value */
   constructor(config: Given<DecayArguments, DecayRequired>) {
     super('ExponentialDecay', decayTable('ExponentialDecay'), config);
     checkSteps('ExponentialDecay', 'decaySteps', this.values.decaySteps);
@@ -158,6 +171,7 @@ export class ExponentialDecay extends TableSchedule<DecayArguments> {
 /** `initial / (1 + rate * step / decaySteps)`, the quotient floored if `staircase`. keras.optimizers.schedules.InverseTimeDecay */
 export class InverseTimeDecay extends TableSchedule<DecayArguments> {
   static override readonly name: string = 'InverseTimeDecay';
+  /** @throws TypeError for unknown, doubled, missing or wrong arguments; RangeError for a bad value */
   constructor(config: Given<DecayArguments, DecayRequired>) {
     super('InverseTimeDecay', decayTable('InverseTimeDecay'), config);
     checkSteps('InverseTimeDecay', 'decaySteps', this.values.decaySteps);
@@ -175,14 +189,18 @@ export class InverseTimeDecay extends TableSchedule<DecayArguments> {
 }
 
 interface PiecewiseArguments {
+  /** The last call of each rate but the last, ascending. */
   boundaries: number[];
+  /** The rates: one more than boundaries. */
   values: number[];
-  name: string;
+  /** For the config alone. Default 'PiecewiseConstant'. */
+  name: string | null;
 }
 
 /** `values[k]` for the first k with `step <= boundaries[k]`, else the last. keras.optimizers.schedules.PiecewiseConstantDecay */
 export class PiecewiseConstantDecay extends TableSchedule<PiecewiseArguments> {
   static override readonly name: string = 'PiecewiseConstantDecay';
+  /** @throws TypeError for unknown, doubled, missing or wrong arguments; RangeError for a bad value */
   constructor(config: Given<PiecewiseArguments, 'boundaries' | 'values'>) {
     super(
       'PiecewiseConstantDecay',
@@ -207,17 +225,24 @@ export class PiecewiseConstantDecay extends TableSchedule<PiecewiseArguments> {
 }
 
 interface PolynomialArguments {
+  /** The rate to begin with. */
   initialLearningRate: number;
+  /** Calls until the rate is `endLearningRate`; above 0. */
   decaySteps: number;
+  /** The rate to end with. Default 0.0001. */
   endLearningRate: number;
+  /** Of the polynomial; 1 is a straight line. Default 1. */
   power: number;
+  /** Begin again, with twice, three times … `decaySteps`, instead of staying at the end. Default false. */
   cycle: boolean;
-  name: string;
+  /** For the config alone. Default: the name of the class. */
+  name: string | null;
 }
 
 /** `(initial - end) * (1 - step / decaySteps) ^ power + end`, restarting at a longer decay if `cycle`. keras.optimizers.schedules.PolynomialDecay */
 export class PolynomialDecay extends TableSchedule<PolynomialArguments> {
   static override readonly name: string = 'PolynomialDecay';
+  /** @throws TypeError for unknown, doubled, missing or wrong arguments; RangeError for a bad value */
   constructor(config: Given<PolynomialArguments, 'initialLearningRate' | 'decaySteps'>) {
     super(
       'PolynomialDecay',
@@ -247,17 +272,24 @@ export class PolynomialDecay extends TableSchedule<PolynomialArguments> {
 }
 
 interface CosineArguments {
+  /** The rate to begin with. */
   initialLearningRate: number;
+  /** Calls that the fall takes, after the warm-up; above 0. */
   decaySteps: number;
+  /** The rate to end with, as a share of the one to fall from. Default 0. */
   alpha: number;
-  name: string;
+  /** For the config alone. Default: the name of the class. */
+  name: string | null;
+  /** The rate at the end of the warm-up; null: there is none. Default null. */
   warmupTarget: number | null;
+  /** Calls of the warm-up. Default 0. */
   warmupSteps: number;
 }
 
 /** Half a cosine from the initial rate (or `warmupTarget`, after a linear warm-up) to `alpha` times it. keras.optimizers.schedules.CosineDecay */
 export class CosineDecay extends TableSchedule<CosineArguments> {
   static override readonly name: string = 'CosineDecay';
+  /** @throws TypeError for unknown, doubled, missing or wrong arguments; RangeError for a bad value */
   constructor(config: Given<CosineArguments, 'initialLearningRate' | 'decaySteps'>) {
     super(
       'CosineDecay',
@@ -289,17 +321,24 @@ export class CosineDecay extends TableSchedule<CosineArguments> {
 }
 
 interface RestartsArguments {
+  /** The rate to begin with. */
   initialLearningRate: number;
+  /** Calls until the first restart. */
   firstDecaySteps: number;
+  /** Each period is so many times as long as the one before. Default 2. */
   tMul: number;
+  /** Each period is so many times as high, above the least rate, as the one before. Default 1. */
   mMul: number;
+  /** The least rate, at the end of each period, as a share of the initial one. Default 0. */
   alpha: number;
-  name: string;
+  /** For the config alone. Default 'SGDRDecay'. */
+  name: string | null;
 }
 
 /** Cosine decay with warm restarts (Loshchilov & Hutter 2017). keras.optimizers.schedules.CosineDecayRestarts */
 export class CosineDecayRestarts extends TableSchedule<RestartsArguments> {
   static override readonly name: string = 'CosineDecayRestarts';
+  /** @throws TypeError for unknown, doubled, missing or wrong arguments; RangeError for a bad value */
   constructor(config: Given<RestartsArguments, 'initialLearningRate' | 'firstDecaySteps'>) {
     super(
       'CosineDecayRestarts',

@@ -43,16 +43,22 @@ export interface StateEntry {
 export const listed = (entries: readonly StateEntry[]) => entries.filter(({ apart }) => apart?.() ?? true);
 
 /** What an entry has read, to keep. */
-export const copyOf = (value: number | Float32Array) => (typeof value === 'number' ? value : value.slice());
+export const copyOf = (value: number | Float32Array): number | Float32Array =>
+  typeof value === 'number' ? value : value.slice();
 
 /** One of `optimizer.variables`. `value` is read when asked for: a number, or a live view. */
 export class OptimizerVariable {
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'OptimizerVariable';
+  /** As Keras names it: `adam/dense_kernel_momentum`. */
   readonly path: string;
+  /** [] for a scalar. */
   readonly shape: readonly number[];
+  /** Counts are int32. */
   readonly dtype: 'float32' | 'int32';
   readonly #entry: StateEntry;
 
+  /** @internal */
   constructor(entry: StateEntry) {
     this.path = entry.path;
     this.shape = entry.shape;
@@ -60,6 +66,7 @@ export class OptimizerVariable {
     this.#entry = entry;
   }
 
+  /** A number, or a live view. @throws Error if it lives on a GPU */
   get value(): number | Float32Array {
     return this.#entry.read();
   }

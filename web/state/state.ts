@@ -9,12 +9,18 @@ import { Variable } from '../step/variable.js';
 import { assignAll, copyOf, listed, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
 
+/** Values of an array, row-major: typed or plain. */
 export type Numbers = ArrayLike<number>;
 
+/** A state variable of your own. */
 export interface AddVariableOptions {
+  /** Integers from 0 on; [] is a scalar. */
   shape: readonly number[];
+  /** What its elements start as. Default 'zeros'. */
   initializer?: 'zeros' | 'ones';
+  /** There is no other. */
   dtype?: 'float32';
+  /** Default 'variable'. */
   name?: string;
 }
 

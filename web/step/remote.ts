@@ -2,14 +2,19 @@
 
 /** A GPUBuffer, as far as its kind and size are looked at here. Structural: no @webgpu/types are needed. */
 export interface DeviceBuffer {
+  /** In bytes. */
   readonly size: number;
+  /** GPUBufferUsage flags. */
   readonly usage: number;
+  /** 'unmapped', or it cannot be used. */
   readonly mapState: string;
 }
 
 /** A part of a GPUBuffer, from byte `offset` on. */
 export interface DeviceRange {
+  /** The whole. */
   readonly buffer: DeviceBuffer;
+  /** In bytes, a multiple of 4. Default 0. */
   readonly offset?: number;
 }
 

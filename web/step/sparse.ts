@@ -3,6 +3,7 @@
 import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
 import { floatsFrom, isFloats, isInts, plainFloats, plainInts } from '../basics/floats.js';
 
+/** What a SparseGradient is made of. */
 export interface SparseGradientOptions {
   /** Rows of the variable's first axis; any order, duplicates allowed. */
   indices: Int32Array | readonly number[];
@@ -15,13 +16,18 @@ export interface SparseGradientOptions {
   clip?: 'sum' | 'rows';
 }
 
+/** Rows of a gradient whose other rows are zero, as an embedding gives them; never made dense. */
 export class SparseGradient {
   static {
     markOurs(this);
   }
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'SparseGradient';
+  /** Rows of the variable's first axis; the array that was given, if it was an Int32Array. */
   readonly indices: Int32Array;
+  /** Row by row; the array that was given, if it was a Float32Array. */
   readonly values: Float32Array;
+  /** What clipnorm and clipvalue clip: sums of duplicates, or rows as given. */
   readonly clip: 'sum' | 'rows';
 
   /** @throws TypeError for the wrong kinds; RangeError for an index that is no row number. Sizes are checked by apply. */

@@ -9,6 +9,7 @@ import { core } from '../engine/core.js';
 import type { Residence } from './elsewhere.js';
 import { Home } from './home.js';
 
+/** What a Variable is called, how it is shaped, and what is done to it. */
 export interface VariableOptions {
   /** Short name, matched by `excludeFromWeightDecay`. Default: the last part of `path`, or `'variable'`. */
   name?: string;
@@ -51,16 +52,27 @@ function readValues(values: unknown): Float32Array | null {
   return Array.isArray(values) ? floatsFrom(values) : null;
 }
 
+/**
+ * A float32 tensor that lives in the engine's memory, or on a GPU, and is updated there without a copy. One
+ * may serve several optimizers.
+ */
 export class Variable {
   static {
     markOurs(this);
   }
+  /** The class' name, also where its code was minified. */
   static readonly name: string = 'Variable';
+  /** Short name, as given. */
   readonly name: string;
+  /** Full name, which keys the optimizer's state. */
   readonly path: string;
+  /** Row-major. */
   readonly shape: readonly number[];
+  /** How many elements it has. */
   readonly size: number;
+  /** As given; nothing here looks at it. */
   readonly trainable: boolean;
+  /** What projects it after every update, or null. */
   readonly constraint: Constraint | null;
   /** Same as `dispose()`. */
   declare [Symbol.dispose]: () => void;

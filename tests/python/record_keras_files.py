@@ -1,0 +1,110 @@
+# Records what tests/vectors/keras-files has of Keras' MultiOptimizer and of LoRA: each model after 5 steps with random
+# gradients, as Keras saves it, and how Keras goes on. Prints the cases of index.json. Run by hand, with Keras 3.16 on its
+# NumPy backend: KERAS_BACKEND=numpy python3 record_keras_files.py FOLDER
+import io
+import json
+import os
+import sys
+import tempfile
+import zipfile
+
+import h5py
+import keras
+import numpy as np
+from keras import layers, optimizers
+
+folder = sys.argv[1]
+random = np.random.default_rng(17)
+
+
+def several():
+    model = keras.Sequential(
+        [
+            keras.Input((7,)),
+            layers.Dense(5, activation="relu", name="hidden"),
+            layers.Dense(4, name="middle"),
+            layers.Dense(3, name="head"),
+        ],
+        name="sequential",
+    )
+    by_path = optimizers.OptimizerMap(
+        optimizers.SGD(0.05, momentum=0.9),
+        {
+            "(.*/)?head/.*": optimizers.Adam(0.01),
+            "nowhere": optimizers.RMSprop(),
+            "(.*/)?middle/bias": optimizers.Adam(0.02, amsgrad=True),
+        },
+    )
+    return model, optimizers.MultiOptimizer(by_path)
+
+
+def lora():
+    words = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(9, 4, lora_rank=2, name="embedding")(words)
+    x = layers.EinsumDense("abc,cd->abd", (6, 5), bias_axes="d", lora_rank=3, lora_alpha=6, name="mixed")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(4, lora_rank=2, lora_alpha=1, name="hidden")(x)
+    outputs = layers.Dense(2, name="head")(x)
+    return keras.Model(words, outputs, name="lora"), optimizers.Adam(0.01)
+
+
+def step(model):
+    variables = model.trainable_variables
+    grads = [random.normal(size=v.shape).astype("float32") for v in variables]
+    model.optimizer.apply(grads, variables)
+    return {"grads": [flat(grad) for grad in grads]}
+
+
+def flat(values):
+    return [float(x) for x in keras.ops.convert_to_numpy(values).astype("float32").ravel()]
+
+
+def record(name, make, is_merged=False):
+    keras.backend.clear_session()
+    model, optimizer = make()
+    model.compile(optimizer=optimizer, loss="mse")
+    for v in model.variables:
+        v.assign(random.normal(size=v.shape).astype("float32"))
+    optimizer.build(model.trainable_variables)
+    for _ in range(5):
+        step(model)
+    path = os.path.join(folder, name)
+    model.save(path)
+    if is_merged:  # what is in the file is what Keras loads from it
+        model = keras.saving.load_model(path)
+    variables, optimizer = model.trainable_variables, model.optimizer
+    case = {
+        "file": name,
+        "backend": keras.config.backend(),
+        "optimizer": keras.optimizers.serialize(optimizer),
+        "variables": [{"path": v.path, "name": v.name, "shape": list(v.shape)} for v in variables],
+        "saved": {
+            "variables": [flat(v) for v in variables],
+            "optimizer_variables": [
+                {"path": v.path, "shape": list(v.shape), "values": flat(v)} for v in optimizer.variables
+            ],
+        },
+        "steps": [],
+        "variables_after_step": [],
+    }
+    for _ in range(8):
+        case["steps"].append(step(model))
+        case["variables_after_step"].append([flat(v) for v in variables])
+    case["iterations_final"] = int(optimizer.iterations)
+    if is_merged:
+        case["kernels_saved_again"] = kernels(model)
+    return case
+
+
+def kernels(model):
+    with tempfile.TemporaryDirectory() as aside:
+        path = os.path.join(aside, "again.keras")
+        model.save(path)
+        with zipfile.ZipFile(path) as archive:
+            file = h5py.File(io.BytesIO(archive.read("model.weights.h5")), "r")
+    found = {}
+    file.visititems(lambda name, item: found.update({name: item}) if name.endswith("/vars/0") else None)
+    return {name: flat(item[()]) for name, item in found.items() if name.startswith("layers/")}
+
+
+print(json.dumps([record("multi-optimizer.keras", several), record("lora.keras", lora, is_merged=True)]))

@@ -1,0 +1,33 @@
+// The two spellings of an option, camelCase and Keras' snake_case, for names and for types. Which options there are is
+// not known here.
+
+/** `beta2Decay` is Keras' `beta_2_decay`, and back. */
+export const snakeCase = (name: string) =>
+  name.replace(/(?<=[a-z])[A-Z]|(?<=[a-z]{2})[0-9]|(?<=[0-9])[A-Z]/g, (c) => `_${c.toLowerCase()}`);
+export const camelCase = (name: string) => name.replace(/_(.)/g, (_, c) => c.toUpperCase());
+
+/** A name in Keras' snake_case: of `beta2Decay`, `beta_2_decay`. */
+export type SnakeCase<
+  Name extends string,
+  Before extends string = '',
+> = Name extends `${infer C}${infer Rest}`
+  ? `${Joint<C, Before>}${Lowercase<C>}${SnakeCase<Rest, `${Before}${C}`>}`
+  : '';
+type Joint<C extends string, Before extends string> = C extends `${number}`
+  ? Before extends `${infer _A}${infer _B}${infer _Rest}`
+    ? '_'
+    : ''
+  : C extends Lowercase<C>
+    ? ''
+    : '_';
+
+/** The options of `T` in Keras' snake_case. */
+export type InSnakeCase<T> = { [Name in keyof T as SnakeCase<Name & string>]: T[Name] };
+
+/** What a constructor takes: each option of `T`, none of which is required, in camelCase or in Keras' snake_case. */
+export type Spelled<T> = T & InSnakeCase<T>;
+
+/** One of the options of `T`; others are null, which is off. */
+export type OneOf<T> = {
+  [Name in keyof T]-?: Pick<T, Name> & { [Other in Exclude<keyof T, Name>]?: null };
+}[keyof T];

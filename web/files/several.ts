@@ -1,0 +1,103 @@
+// A MultiOptimizer in a file of Keras: its own two scalars, and then the state of each of its optimizers; and that of each
+// once more in a group by itself, which Keras reads last. Which variable is whose is told by paths. Those in Keras have
+// the model's name before them or not, as the model was made, and the file does not tell: what fits the state is taken.
+import { MultiOptimizer } from '../optimizers/multi.js';
+import type { Several } from '../optimizers/multi-parts.js';
+import type { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
+import type { Hdf5File } from './hdf5.js';
+import { groupName } from './layers.js';
+import { layoutFor, type StateSlot, sharesOf } from './layout.js';
+import type { Weight } from './weights.js';
+
+/** What has the optimizers' own states; whole-model `.h5` files have none. */
+const severalGroup = 'optimizer/optimizers';
+
+/** The groups of the optimizers' own states, and how many variables each has. */
+export function innerStates(
+  { optimizers }: MultiOptimizer,
+  layout: readonly StateSlot[],
+): { group: string; count: number }[] {
+  const used = new Map<string, number>();
+  return optimizers.map((optimizer, k) => {
+    const name = groupName({ class_name: (optimizer.constructor as typeof Optimizer).className });
+    const before = used.get(name) ?? 0;
+    used.set(name, before + 1);
+    const group = `${severalGroup}/${before ? `${name}_${before}` : name}/vars`;
+    return { group, count: layout.filter(({ part }) => part === k).length };
+  });
+}
+
+/** All groups of states below a MultiOptimizer's. */
+export const innerGroups = (file: Hdf5File): string[] =>
+  file.keys(severalGroup).map((name) => `${severalGroup}/${name}/vars`);
+
+/**
+ * As `findState`.
+ * @param isNamed whether the caller gave the weights' paths
+ * @throws RangeError if the state fits neither paths with the model's name nor those without, or both differently
+ */
+export function findSeveral(
+  what: string,
+  file: Hdf5File,
+  datasets: readonly string[],
+  make: () => Optimizer,
+  candidates: readonly Weight[],
+  isNamed: boolean,
+): { weights: readonly Weight[]; isBuilt: boolean } {
+  const several = make() as MultiOptimizer;
+  try {
+    const unbuilt = several.variables.length;
+    const namings = isNamed ? [candidates] : [candidates, candidates.map(withoutModel)];
+    const tried = namings.map((weights) => {
+      return {
+        weights,
+        layout: layoutFor(make, weights),
+        shares: String(sharesOf(several, pathsOf(weights))),
+      };
+    });
+    const [first, ...others] = tried.filter(
+      ({ weights, layout }) =>
+        layout.length === datasets.length &&
+        layout.every(({ variable, isFull }, k) => {
+          const shape = variable === null ? [] : weights[variable].shape;
+          return !isFull || String(file.info(datasets[k]).shape) === String(shape);
+        }) &&
+        (!file.isGroup(severalGroup) ||
+          innerStates(several, layout).every(({ group, count }) => file.numbered(group).length === count)),
+    );
+    const paths = pathsOf(candidates).slice(0, 3).join(', ');
+    if (others.some(({ shares }) => shares !== first.shares))
+      throw new RangeError(
+        `${what}: the state of the MultiOptimizer fits the weights' paths with the model's name before them and without ` +
+          `(${paths}, …), which go to other optimizers. Give the paths of model.trainable_variables as the option order.`,
+      );
+    if (first) return { weights: first.weights, isBuilt: true };
+    if (datasets.length <= unbuilt) return { weights: candidates, isBuilt: false };
+    throw new RangeError(
+      `${what}: the file's MultiOptimizer has ${datasets.length} variables, and ${tried[0].layout.length} are expected ` +
+        `for the ${candidates.length} trainable weights (${paths}, …) by its optimizer_map. If these are not their paths, or ` +
+        'not all are trained, give the paths of model.trainable_variables as the option order.',
+    );
+  } finally {
+    several.dispose();
+  }
+}
+
+const pathsOf = (weights: readonly Weight[]) => weights.map(({ path }) => path);
+const withoutModel = (weight: Weight): Weight => ({ ...weight, path: weight.path.replace(/^[^/]*\//, '') });
+
+/** @throws RangeError if a MultiOptimizer has given the variables to other optimizers than the file does */
+export function checkShares(what: string, optimizer: Optimizer, weights: readonly Weight[]): void {
+  if (!(optimizer instanceof MultiOptimizer)) return;
+  const { optimizers } = optimizer;
+  const { shares } = partsOf(optimizer).build.require() as Several;
+  const wanted = sharesOf(optimizer, pathsOf(weights));
+  const k = wanted.findIndex((share, row) => optimizers[share] !== shares[row].part.optimizer);
+  if (k < 0) return;
+  const [is, should] = [shares[k].part.optimizer, optimizers[wanted[k]]];
+  throw new RangeError(
+    `${what}: '${weights[k].path}' belongs to the optimizer '${should.name}' of the file's MultiOptimizer, and was built with ` +
+      `'${is.name}'; build with what openKeras gave, or with variables of the file's paths.`,
+  );
+}
