@@ -1,6 +1,7 @@
 // One run: the check that all variants agree, then the tables asked for, printed as they come.
 import { addresses } from './addresses.mjs';
 import { checkAgreement } from './check.mjs';
+import { loops } from './loops.mjs';
 import { optionSizes, options } from './options.mjs';
 import { machine, print, table, withRatios } from './report.mjs';
 import { rules as allRules, ruleSizes } from './rules.mjs';
@@ -61,6 +62,11 @@ export async function run(wanted) {
     say(table('times a stream of as many bytes', rows, ({ ratios }) => ratios.stream, 3));
     report.rows.push(...rows);
   }
+  if (only.includes('loops')) {
+    const rows = await collect(loops({ beside: wanted.beside, timing, quick }));
+    for (const library of wanted.beside) say(loopTable(library, rows));
+    report.rows.push(...rows);
+  }
   if (only.includes('threads')) {
     const rounds = quick ? 1 : 3;
     const rows = await collect(threads({ rules, sizes: sizes ?? threadSizes, rounds }));
@@ -102,6 +108,20 @@ async function collect(generator, bases) {
   const rows = [];
   for await (const row of generator) rows.push(row);
   return bases ? withRatios(rows, bases) : rows;
+}
+
+/** Microseconds of a step, and how many times faster that is than with the library's own optimizer. */
+function loopTable(library, all) {
+  const rows = all.filter((row) => row.library === library);
+  const models = [...new Set(rows.map(({ model }) => model))];
+  const lines = [...new Set(rows.map(({ variant }) => variant))].map((variant) => [
+    variant,
+    ...models.map((model) => {
+      const { us, ratios } = rows.find((row) => row.variant === variant && row.model === model);
+      return `${us.toFixed(0)} (${ratios.own.toFixed(2)})`;
+    }),
+  ]);
+  return print(`a training step of ${library}, µs (times faster)`, models, lines);
 }
 
 function tinyTable(heading, rows) {
