@@ -5,7 +5,7 @@ import { loops } from './loops.mjs';
 import { optionSizes, options } from './options.mjs';
 import { machine, print, table, withRatios } from './report.mjs';
 import { rules as allRules, ruleSizes } from './rules.mjs';
-import { small, tiny } from './small.mjs';
+import { many, small, tiny } from './small.mjs';
 import { start } from './start.mjs';
 import { startPage } from './start-page.mjs';
 import { stepSizes, steps } from './steps.mjs';
@@ -53,6 +53,12 @@ export async function run(wanted) {
       say(tinyTable(`${title[rule]}, one call on ${single[0].size} parameters`, single));
       report.rows.push(...rows, ...single);
     }
+  }
+  if (only.includes('small')) {
+    const rows = await collect(many(quick ? { rounds: 2, count: 1000 } : {}));
+    const lines = rows.map(({ variant, ms }) => [variant, ms.toFixed(1)]);
+    say(print(`${rows[0].count.toLocaleString('en')} variables of 3`, ['ms'], lines));
+    report.rows.push(...rows);
   }
   if (only.includes('rules')) {
     const { beside } = wanted;
