@@ -5,9 +5,9 @@
 /** Steps of a trial of the other way. */
 const trialSteps = 4;
 /** Trials take one part in so many of the time. */
-const rarity = 24;
+const rarity = 32;
 /** A mean follows the last so many steps. */
-const memory = 16;
+const memory = 32;
 /** What is to be gained must be more than this part, or the two would alternate for ever. */
 const margin = 0.05;
 
