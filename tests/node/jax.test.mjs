@@ -192,6 +192,17 @@ test('a state outlives the transformation, and a refused call consumes nothing',
   assert.throws(() => solver.applyGradients(grads, state, params));
   assert.deepEqual([grads.refCount, params.refCount], [1, 1]);
   rate.fails = false;
+  const gone = np.array([1, 2, 3]);
+  gone.dispose();
+  assert.throws(() => solver.applyGradients(grads, state, gone), /'params' was consumed/);
+  assert.throws(() => solver.update(gone, state), /'params' was consumed/);
+  const looked = [...state];
+  const freed = [looked[0], looked[1].ref, looked[2]];
+  freed[1].dispose();
+  freed[1].dispose();
+  assert.throws(() => solver.update(grads, freed), /momentum' was consumed/);
+  state = solver.init(params.ref);
+  assert.deepEqual([grads.refCount, params.refCount], [1, 1]);
   const [stepped, next] = solver.applyGradients(grads, state, params);
   state = next;
   assertClose(stepped.dataSync(), [0.9, 1.9, 2.9], 1e-6, 'params');

@@ -10,7 +10,7 @@ import { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
 import { HeldState } from './jax-state.js';
-import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
+import { checkAlive, checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
 import { executorOf, innermost } from './roster.js';
 
 export interface JaxOptions {
@@ -213,7 +213,7 @@ export class JaxTransformation {
     const device = gradients[0]?.device;
     if (device === 'webgpu')
       warnOnce(
-        'simdescent/jax: update() reads gradients back from the GPU and uploads the result; step() works on the GPU, in place.',
+        'simdescent/jax: update() and applyGradients() read gradients back from the GPU and upload the result; step() works on the GPU, in place.',
       );
     if (!this.#held?.is(state)) this.#put(state.map(read));
     this.optimizer.apply(gradients.map(read));
@@ -282,6 +282,7 @@ export class JaxTransformation {
     if (!Array.isArray(state) || state.length !== variables.length)
       throw new RangeError(`${what}: the state has ${variables.length} arrays, got ${describe(state)}.`);
     variables.forEach(({ path, shape }, k) => {
+      checkAlive(what, state[k], path);
       if (String(state[k].shape) !== String(shape))
         throw new RangeError(`${what}: the state's '${path}' has shape [${shape}], got [${state[k].shape}].`);
     });
