@@ -7,8 +7,8 @@ export type { Gpu } from './adapters/gpu.js';
 export type { JaxOptions, JaxTransformation };
 
 /**
- * One of our optimizers as an Optax-shaped gradient transformation: `init(params)`, `update(grads, state, params)`.
- * For one tree of parameters. With `{ gpu }` also `step(params, grads)`, in place on the WebGPU device; jax-js' rules of ownership hold: arguments are consumed, `.ref` keeps them.
+ * One of our optimizers as an Optax-shaped gradient transformation: `init(params)`, `update(grads, state, params)`, and
+ * `applyGradients(grads, state, params)`, which gives the parameters after the step. For one tree of parameters. With `{ gpu }` also `step(params, grads)`, in place on the WebGPU device; jax-js' rules of ownership hold: arguments are consumed, `.ref` keeps them.
  */
 export function jaxOptimizer(optimizer: Optimizer, options?: JaxOptions): JaxTransformation {
   return new JaxTransformation(optimizer, options);

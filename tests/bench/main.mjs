@@ -7,7 +7,7 @@ import { parseArgs } from 'node:util';
 import { libraries, othersWithout } from './variants/others.mjs';
 
 const root = fileURLToPath(new URL('../../', import.meta.url));
-const groups = ['steps', 'rules', 'options', 'small', 'threads', 'torch', 'addresses', 'start'];
+const groups = ['steps', 'rules', 'options', 'small', 'loops', 'threads', 'torch', 'addresses', 'start'];
 const help = `npm run bench -- [options], or npm run bench -- gpu [--quick] for the table of WebGPU
   --only ${groups.join(',')}   some of the tables
   --sizes 1Ki,128Ki,16Mi      other sizes for the tables of steps and options

@@ -1,10 +1,11 @@
 // One run: the check that all variants agree, then the tables asked for, printed as they come.
 import { addresses } from './addresses.mjs';
 import { checkAgreement } from './check.mjs';
+import { loops } from './loops.mjs';
 import { optionSizes, options } from './options.mjs';
 import { machine, print, table, withRatios } from './report.mjs';
 import { rules as allRules, ruleSizes } from './rules.mjs';
-import { small, tiny } from './small.mjs';
+import { many, small, tiny } from './small.mjs';
 import { start } from './start.mjs';
 import { startPage } from './start-page.mjs';
 import { stepSizes, steps } from './steps.mjs';
@@ -53,12 +54,23 @@ export async function run(wanted) {
       report.rows.push(...rows, ...single);
     }
   }
+  if (only.includes('small')) {
+    const rows = await collect(many(quick ? { rounds: 2, count: 1000 } : {}));
+    const lines = rows.map(({ variant, ms }) => [variant, ms.toFixed(1)]);
+    say(print(`${rows[0].count.toLocaleString('en')} variables of 3`, ['ms'], lines));
+    report.rows.push(...rows);
+  }
   if (only.includes('rules')) {
     const { beside } = wanted;
     const rows = await collect(allRules({ sizes: sizes ?? ruleSizes, timing, beside }));
     say(table('every optimizer, ns per parameter', rows, ({ ns }) => ns, 3));
     say(table('times Adam, measured beside it', rows, ({ ratios }) => ratios.adam, 3));
     say(table('times a stream of as many bytes', rows, ({ ratios }) => ratios.stream, 3));
+    report.rows.push(...rows);
+  }
+  if (only.includes('loops')) {
+    const rows = await collect(loops({ beside: wanted.beside, timing, quick }));
+    for (const library of wanted.beside) say(loopTable(library, rows));
     report.rows.push(...rows);
   }
   if (only.includes('threads')) {
@@ -102,6 +114,20 @@ async function collect(generator, bases) {
   const rows = [];
   for await (const row of generator) rows.push(row);
   return bases ? withRatios(rows, bases) : rows;
+}
+
+/** Microseconds of a step, and how many times faster that is than with the library's own optimizer. */
+function loopTable(library, all) {
+  const rows = all.filter((row) => row.library === library);
+  const models = [...new Set(rows.map(({ model }) => model))];
+  const lines = [...new Set(rows.map(({ variant }) => variant))].map((variant) => [
+    variant,
+    ...models.map((model) => {
+      const { us, ratios } = rows.find((row) => row.variant === variant && row.model === model);
+      return `${us.toFixed(0)} (${ratios.own.toFixed(2)})`;
+    }),
+  ]);
+  return print(`a training step of ${library}, µs (times faster)`, models, lines);
 }
 
 function tinyTable(heading, rows) {

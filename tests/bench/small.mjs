@@ -1,5 +1,6 @@
 // Many small tensors in one step, against one tensor of the same length; and one call on a tiny tensor: its time,
-// the garbage that it makes, and whether the heap grows over many calls.
+// the garbage that it makes, and whether the heap grows over many calls; and how long it takes to make and to build
+// very many variables.
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { rowsOf } from './steps.mjs';
@@ -53,6 +54,30 @@ export async function* small({ rules, timing }) {
       );
     }
   }
+}
+
+const manyCount = 40_000;
+
+/** Rows of { group, variant, count, ms }: the least of several times. */
+export async function* many({ rounds = 8, count = manyCount } = {}) {
+  const least = {};
+  const timed = (name, f) => {
+    const start = performance.now();
+    const result = f();
+    least[name] = Math.min(least[name] ?? Number.POSITIVE_INFINITY, performance.now() - start);
+    return result;
+  };
+  for (let round = 0; round < rounds; round++) {
+    const variables = timed('made', () => variablesOf(count, 3));
+    const optimizer = timed('build', () => optimizerFor('adam', variables));
+    const gradients = variables.map(() => gradientOf(3));
+    timed('first apply(gradients)', () => optimizer.apply(gradients));
+    timed('next apply(gradients)', () => optimizer.apply(gradients));
+    timed('disposed', () => {
+      for (const each of [optimizer, ...variables]) each.dispose();
+    });
+  }
+  for (const [variant, ms] of Object.entries(least)) yield { group: 'many', variant, count, ms };
 }
 
 /** Rows of { group, rule, size, variant, nsPerCall, garbageBytes, retainedBytes }. */

@@ -4,7 +4,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
-export const threadSizes = [2 ** 14, 2 ** 18, 2 ** 20, 2 ** 24];
+export const threadSizes = [2 ** 14, 2 ** 18, 2 ** 19, 2 ** 20, 2 ** 24];
 const child = fileURLToPath(new URL('threads-child.mjs', import.meta.url));
 
 async function once(threads, rule, size) {

@@ -83,6 +83,31 @@ for (const [name, make, tolerance] of [
     solver.dispose();
   });
 
+for (const [name, make] of [
+  ...every.map(({ name, Class, options }) => [name, () => new Class({ ...options, learningRate: 0.01 })]),
+  ['averages', () => new Adam({ useEma: true, emaOverwriteFrequency: 2 })],
+])
+  test(`applyGradients has the bits of plain arrays: ${name}`, () => {
+    const solver = jaxOptimizer(make());
+    const { applyGradients } = solver;
+    const [variables, expected] = [plain(), make()];
+    expected.build(variables);
+    let params = asTree(arrays(0));
+    let state = solver.init(tree.ref(params));
+    for (let t = 1; t <= 4; t++) {
+      if (t === 3) params.scale = params.scale.add(1); // of the user's own making: read again
+      if (t === 3) variables[3].assign([Math.fround(variables[3].value[0] + 1)]);
+      [params, state] = applyGradients(asTree(arrays(100 * t)), state, params);
+      expected.apply(variables.map(({ size }, k) => randomFloats(size, 100 * t + k)));
+      values(params).forEach((got, k) => {
+        assertSameBits(got, variables[k].value, `${variables[k].path} after ${t} steps`);
+      });
+    }
+    for (const leaf of tree.leaves(params)) assert.equal(leaf.refCount, 1);
+    tree.dispose([params, state]);
+    solver.dispose();
+  });
+
 test('gradients of jax-js, with Optax usage: the loss falls', () => {
   const solver = jaxOptimizer(new Adam({ learningRate: 0.1 }));
   const { init: start, update } = solver; // detached, as chain() calls them
@@ -117,6 +142,73 @@ test('a state is a value: the same one gives the same step, whatever happened in
   const [expected] = other.update(np.array(randomFloats(3, 1)), other.init(np.array([1, 2, 3])));
   assertSameBits(anew, expected.dataSync());
   tree.dispose(later);
+});
+
+test('a state that nobody has looked at stays in the engine, and is a value all the same', () => {
+  const solver = jaxOptimizer(new Adam());
+  let made = 0;
+  Object.defineProperty(solver.optimizer, 'setWeights', {
+    value(weights) {
+      made++;
+      Adam.prototype.setWeights.call(this, weights);
+    },
+  });
+  const grads = (seed) => np.array(randomFloats(3, seed));
+  const step = (seed, from) => {
+    const [updates, next] = solver.update(grads(seed), from);
+    return [updates.dataSync(), next];
+  };
+  const first = solver.init(np.array([1, 2, 3]));
+  assert.ok(Array.isArray(first));
+  const [, second] = step(1, first);
+  assert.throws(() => first[0], /consumed.*tree.ref/);
+  assert.throws(() => step(2, first), /consumed/);
+  const [, third] = step(2, second);
+  assert.equal(made, 0);
+  // Another state is stepped: the one that the engine had is copied out before.
+  const other = solver.init(np.array([0, 0, 0]));
+  const [, fourth] = step(9, other);
+  assert.equal(made, 1);
+  const expected = jaxOptimizer(new Adam());
+  let its = expected.init(np.array([1, 2, 3]));
+  for (const seed of [1, 2]) [, its] = expected.update(grads(seed), its);
+  assert.equal(third.length, its.length);
+  third.forEach((array, k) => {
+    assert.deepEqual(array.ref.dataSync(), its[k].ref.dataSync());
+  });
+  const [got] = step(3, third);
+  assertSameBits(got, expected.update(grads(3), its)[0].dataSync());
+  assert.equal(fourth.length, 3);
+  tree.dispose(fourth);
+});
+
+test('a state outlives the transformation, and a refused call consumes nothing', () => {
+  const rate = { fails: false, of: () => (rate.fails ? Number.NaN : 0.1) };
+  const solver = jaxOptimizer(new Adam({ learningRate: () => rate.of() }));
+  const params = np.array([1, 2, 3]);
+  let state = solver.init(params.ref);
+  rate.fails = true;
+  const grads = np.array([1, 2, 3]);
+  assert.throws(() => solver.applyGradients(grads, state, params));
+  assert.deepEqual([grads.refCount, params.refCount], [1, 1]);
+  rate.fails = false;
+  const gone = np.array([1, 2, 3]);
+  gone.dispose();
+  assert.throws(() => solver.applyGradients(grads, state, gone), /'params' was consumed/);
+  assert.throws(() => solver.update(gone, state), /'params' was consumed/);
+  const looked = [...state];
+  const freed = [looked[0], looked[1].ref, looked[2]];
+  freed[1].dispose();
+  freed[1].dispose();
+  assert.throws(() => solver.update(grads, freed), /momentum' was consumed/);
+  state = solver.init(params.ref);
+  assert.deepEqual([grads.refCount, params.refCount], [1, 1]);
+  const [stepped, next] = solver.applyGradients(grads, state, params);
+  state = next;
+  assertClose(stepped.dataSync(), [0.9, 1.9, 2.9], 1e-6, 'params');
+  solver.dispose();
+  assert.equal(state[0].dataSync()[0], 1);
+  assertClose(state[1].dataSync(), [0.1, 0.2, 0.3], 1e-6, 'the first moment');
 });
 
 test('every reference is given up once, and none that is not ours', () => {

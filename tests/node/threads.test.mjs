@@ -99,6 +99,42 @@ test('endThreads() ends the workers, and one thread goes on with the same state'
   assert.equal(await run(program), '1 true');
 });
 
+for (const [name, cost, expected] of [
+  ['late', { shared: 3, alone: 1 }, [0, 0.05]],
+  ['quick', { shared: 1, alone: 1.8 }, [0.9, 1]],
+])
+  test(`workers that are ${name}: steps are shared if that is faster, and the other way is tried now and then`, async () => {
+    // A clock that goes by what a step did: whether it has told the workers of its parts.
+    const program = `
+      await sd.init({ threads: 2 });
+      const { notify } = Atomics;
+      let [told, shared, now] = [false, 0, 0];
+      Atomics.notify = (...args) => {
+        told = true;
+        shared++;
+        return notify(...args);
+      };
+      performance.now = () => {
+        now += told ? ${cost.shared} : ${cost.alone};
+        told = false;
+        return now;
+      };
+      const v = new sd.Variable(1 << 19);
+      v.gradient.fill(1);
+      const optimizer = new sd.SGD();
+      optimizer.build([v]);
+      const steps = (count) => {
+        shared = 0;
+        for (let k = 0; k < count; k++) optimizer.step();
+        return shared;
+      };
+      steps(100);
+      console.log(steps(2000) / 2000);
+      await sd.endThreads();`;
+    const share = Number(await run(program));
+    assert.ok(share >= expected[0] && share < expected[1], `${share} of the steps were shared`);
+  });
+
 test("'auto' starts at least one thread, and wrong numbers are refused by name", async () => {
   assert.ok(Number(await run(`console.log((await sd.init({ threads: 'auto' })).threads)`)) >= 1);
   for (const [threads, kind] of [

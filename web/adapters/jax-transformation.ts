@@ -4,12 +4,13 @@ import { numpy as np, tree } from '@jax-js/jax';
 import { describe, refuseUnknown, warnOnce } from '../basics/errors.js';
 import { ruleFacts } from '../engine/facts.js';
 import { Optimizer } from '../optimizers/optimizer.js';
-import type { OptimizerVariable } from '../state/entries.js';
+import { copyOf, type OptimizerVariable } from '../state/entries.js';
 import { copyToSlots, startsFromWeights } from '../step/slots.js';
 import { Variable } from '../step/variable.js';
 import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
-import { checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
+import { HeldState } from './jax-state.js';
+import { checkAlive, checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
 import { executorOf, innermost } from './roster.js';
 
 /** What `jaxOptimizer` takes beside the optimizer. */
@@ -18,23 +19,46 @@ export interface JaxOptions {
   gpu?: Gpu;
 }
 
+interface ArrayFacts {
+  readonly shape: readonly number[];
+  readonly dtype?: string;
+}
+
 type TreeDef = ReturnType<typeof tree.structure>;
 
-/** Copies a leaf's values out, and gives up the reference that came with it. */
-const take = (leaf: JaxArray): Float32Array => leaf.dataSync() as Float32Array;
+type Device = JaxArray['device'] | undefined;
+type Value = number | Float32Array;
+
+/** A copy of a leaf's values. The reference stays. */
+const read = (leaf: JaxArray): Float32Array => leaf.ref.dataSync() as Float32Array;
+
+/** A copy in jax-js' memory, straight from the engine's. */
+const arrayOf = (value: Value, { shape, dtype }: ArrayFacts, device: Device): JaxArray =>
+  typeof value === 'number'
+    ? np.array(value, { dtype: dtype as never, device })
+    : np.array(value as Float32Array<ArrayBuffer>, { shape: [...shape], device });
 
 /** An Optax-shaped gradient transformation. As everywhere in jax-js, arguments are consumed: keep with `.ref`. */
 export class JaxTransformation {
   /** The class' name, also where its code was minified. */
   static readonly name: string = 'JaxTransformation';
-  /** What was given, with its live properties. The state of the last update is in it; the one that counts is yours. */
+  /**
+   * What was given, with its live properties. The state of the last update is in it; the one that counts is yours. To
+   * save one, look at its arrays or, as long as it is the last, use `optimizer.serializeState()`.
+   */
   readonly optimizer: Optimizer;
   readonly #device: DeviceSteps | null;
   #variables: Variable[] = [];
   #structure: TreeDef | null = null;
-  /** The state that the optimizer holds already, as it was given out. */
-  #held: JaxArray | null = null;
-  #initial: (number | Float32Array<ArrayBuffer>)[] = [];
+  /** All state but the learning rate, which stays settable. */
+  #stateVariables: readonly OptimizerVariable[] = [];
+  #initial: Value[] = [];
+  /** Built, and the first state not given out yet. */
+  #isFresh = false;
+  /** The state that the engine has, as it was given out. */
+  #held: HeldState | null = null;
+  /** The parameters that the engine has, as they were given out: arrays of jax-js never change. */
+  #heldWeights: readonly JaxArray[] = [];
 
   /** @throws TypeError for what is no optimizer */
   constructor(optimizer: Optimizer, options: JaxOptions = {}) {
@@ -49,6 +73,7 @@ export class JaxTransformation {
     // Optax calls these detached, as in chain().
     this.init = this.init.bind(this);
     this.update = this.update.bind(this);
+    this.applyGradients = this.applyGradients.bind(this);
   }
 
   /** The state of parameters that have not been stepped yet: a list of arrays. Consumes `params`. */
@@ -72,15 +97,17 @@ export class JaxTransformation {
         throw error;
       }
       this.#variables = made;
-      this.#initial = this.#values();
+      this.#isFresh = true;
+      this.#stateVariables = this.optimizer.variables.filter(({ path }) => !path.endsWith('/learning_rate'));
+      this.#initial = this.#values().map(copyOf);
       this.#structure = structure;
     } else {
       this.#checkTree('init', leaves, structure);
     }
     const device = leaves[0]?.device;
-    const initial = this.#initialOf(leaves);
+    const state = this.#begin(leaves) ? this.#give(device) : this.#arrays(this.#initial, device);
     tree.dispose(params);
-    return this.#state(initial, device);
+    return state;
   }
 
   /**
@@ -88,40 +115,51 @@ export class JaxTransformation {
    * needed with weight decay, with moving averages, and by Ftrl, Lamb and ScheduleFreeAdamW.
    */
   update(grads: Tree, state: readonly JaxArray[], params?: Tree): [updates: Tree, state: JaxArray[]] {
-    const [leaves, structure] = tree.flatten<JaxArray>(grads);
-    this.#checkTree('update', leaves, structure);
-    const { weightDecay, useEma } = innermost(this.optimizer);
-    const { rule } = executorOf(this.optimizer);
-    const needed = weightDecay !== null || useEma || ruleFacts(rule).usesWeights;
+    const [gradients, weights] = this.#check('update', grads, state, params);
+    const needed = this.#needsWeights;
     if (needed && params === undefined)
       throw new TypeError(
-        `update: params are needed with weightDecay or useEma, and by some rules ('${rule}'): update(grads, state, params.ref).`,
+        `update: params are needed with weightDecay or useEma, and by some rules ('${executorOf(this.optimizer).rule}'): update(grads, state, params.ref).`,
       );
-    const weights = params === undefined ? [] : tree.leaves<JaxArray>(params);
-    if (params !== undefined) this.#checkTree('update', weights, tree.structure(params));
-    this.#checkState(state);
-    const device = leaves[0]?.device;
-    if (device === 'webgpu')
-      warnOnce(
-        'simdescent/jax: update() reads gradients back from the GPU and uploads the result; step() works on the GPU, in place.',
-      );
-    this.#load(state);
     // From zeros the step itself comes out, to the last bit; where the values matter, a difference.
-    const before = needed ? weights.map(take) : [];
-    if (!needed) tree.dispose(params as Tree);
+    const before = needed ? weights.map(read) : [];
+    this.#heldWeights = [];
     this.#variables.forEach((variable, k) => {
       if (needed) variable.assign(before[k]);
       else variable.value.fill(0);
     });
-    this.optimizer.apply(leaves.map(take));
-    const updates = this.#variables.map((variable, k) => {
-      const values = new Float32Array(variable.value);
-      if (needed) for (let i = 0; i < values.length; i++) values[i] -= before[k][i];
-      return np.array(values, { shape: [...variable.shape], device });
+    const next = this.#step(gradients, state);
+    tree.dispose([grads, params] as Tree);
+    const updates = this.#variables.map(({ value }, k) => {
+      if (!needed) return value;
+      const difference = before[k];
+      for (let i = 0; i < difference.length; i++) difference[i] = value[i] - difference[i];
+      return difference;
     });
-    const next = this.#state(this.#values(), device);
-    this.#held = next[0];
-    return [tree.unflatten(structure, updates), next];
+    return [this.#tree(updates, gradients[0]?.device), next];
+  }
+
+  /**
+   * One step: the parameters after it, and the next state. What `update` and optax.applyUpdates do, but the sums are
+   * the engine's: the bits are those of a step on plain arrays, and parameters that came from here are not read again.
+   * Consumes all three.
+   */
+  applyGradients(grads: Tree, state: readonly JaxArray[], params: Tree): [params: Tree, state: JaxArray[]] {
+    const [gradients, weights] = this.#check('applyGradients', grads, state, params);
+    const held = this.#heldWeights;
+    this.#heldWeights = [];
+    weights.forEach((leaf, k) => {
+      if (leaf !== held[k]) this.#variables[k].assign(read(leaf));
+    });
+    const next = this.#step(gradients, state);
+    const device = weights[0]?.device;
+    tree.dispose([grads, params] as Tree); // before: what comes then takes their places, which are in the cache
+    const stepped = this.#tree(
+      this.#variables.map(({ value }) => value),
+      device,
+    );
+    this.#heldWeights = tree.leaves<JaxArray>(stepped);
+    return [stepped, next];
   }
 
   /**
@@ -141,64 +179,94 @@ export class JaxTransformation {
 
   /** Frees what the engine holds. States and parameters are yours. */
   dispose(): void {
+    this.#held?.fill();
+    this.#held = null;
     this.optimizer.dispose();
     for (const variable of this.#variables) variable.dispose();
   }
 
-  /** All state but the learning rate, which stays settable. */
-  #stateVariables(): OptimizerVariable[] {
-    return this.optimizer.variables.filter(({ path }) => !path.endsWith('/learning_rate'));
+  get #needsWeights(): boolean {
+    const { weightDecay, useEma } = innermost(this.optimizer);
+    return weightDecay !== null || useEma || ruleFacts(executorOf(this.optimizer).rule).usesWeights;
   }
 
-  #values(): (number | Float32Array<ArrayBuffer>)[] {
-    return this.#stateVariables().map(({ value }) =>
-      typeof value === 'number' ? value : new Float32Array(value),
-    );
+  /** Live views: the engine's memory. */
+  #values(): Value[] {
+    return this.#stateVariables.map(({ value }) => value);
   }
 
-  /** The state that these parameters begin with. */
-  #initialOf(leaves: readonly JaxArray[]): (number | Float32Array<ArrayBuffer>)[] {
+  /** Whether the engine now has the state that these parameters begin with. */
+  #begin(leaves: readonly JaxArray[]): boolean {
+    const isFresh = this.#isFresh;
+    this.#isFresh = false;
     const executor = executorOf(this.optimizer);
-    if (!startsFromWeights(executor.rule)) return this.#initial;
-    this.#held = null;
-    this.#put(this.#initial);
+    if (!startsFromWeights(executor.rule)) return isFresh;
+    if (!isFresh) this.#put(this.#initial);
+    this.#heldWeights = [];
     executor.targets.forEach((target, k) => {
-      this.#variables[k].assign(take(leaves[k].ref));
+      this.#variables[k].assign(read(leaves[k]));
       copyToSlots(executor, target);
     });
-    return this.#values();
+    return true;
   }
 
-  #state(
-    values: readonly (number | Float32Array<ArrayBuffer>)[],
-    device: JaxArray['device'] | undefined,
-  ): JaxArray[] {
-    const variables = this.#stateVariables();
-    return values.map((value, k) =>
-      typeof value === 'number'
-        ? np.array(value, { dtype: variables[k].dtype as never, device })
-        : np.array(value, { shape: [...variables[k].shape], device }),
+  /** Steps the values that the variables have; consumes the state. */
+  #step(gradients: readonly JaxArray[], state: readonly JaxArray[]): JaxArray[] {
+    const device = gradients[0]?.device;
+    if (device === 'webgpu')
+      warnOnce(
+        'simdescent/jax: update() and applyGradients() read gradients back from the GPU and upload the result; step() works on the GPU, in place.',
+      );
+    if (!this.#held?.is(state)) this.#put(state.map(read));
+    this.optimizer.apply(gradients.map(read));
+    if (this.#held) this.#held.spend(state);
+    else for (const array of state) array.dispose();
+    return this.#give(device);
+  }
+
+  /** The state that the engine has. */
+  #give(device: Device): JaxArray[] {
+    this.#held = new HeldState(() => this.#arrays(this.#values(), device));
+    return this.#held.list;
+  }
+
+  #arrays(values: readonly Value[], device: Device): JaxArray[] {
+    return values.map((value, k) => arrayOf(value, this.#stateVariables[k], device));
+  }
+
+  /** Values of the variables, as the tree that was given at init. */
+  #tree(values: readonly Float32Array[], device: Device): Tree {
+    return tree.unflatten(
+      this.#structure as TreeDef,
+      values.map((value, k) => arrayOf(value, this.#variables[k], device)),
     );
   }
 
-  /** Consumes a state; the optimizer has it afterwards. */
-  #load(state: readonly JaxArray[]): void {
-    const held = this.#held;
-    this.#held = null;
-    if (state[0] === held) {
-      for (const array of state) array.dispose();
-      return;
-    }
-    this.#put(state.map((array) => array.dataSync() as ArrayLike<number>));
-  }
-
+  /** Another state into the engine. */
   #put(values: readonly (number | ArrayLike<number>)[]): void {
+    this.#held?.fill();
+    this.#held = null;
     let k = 0;
     this.optimizer.setWeights(
       this.optimizer.variables.map(({ path, value }) =>
-        path.endsWith('/learning_rate') ? value : values[k++],
+        path.endsWith('/learning_rate') || k === values.length ? value : values[k++],
       ),
     );
+  }
+
+  /** The leaves of gradients and parameters. @throws before anything is consumed */
+  #check(
+    what: string,
+    grads: Tree,
+    state: readonly JaxArray[],
+    params: Tree | undefined,
+  ): [gradients: JaxArray[], weights: JaxArray[]] {
+    const [gradients, structure] = tree.flatten<JaxArray>(grads);
+    this.#checkTree(what, gradients, structure);
+    const [weights, given] = params === undefined ? [[], structure] : tree.flatten<JaxArray>(params);
+    if (params !== undefined) this.#checkTree(what, weights, given);
+    this.#checkState(what, state);
+    return [gradients, weights];
   }
 
   #checkTree(what: string, leaves: readonly JaxArray[], structure: TreeDef): void {
@@ -210,13 +278,15 @@ export class JaxTransformation {
     });
   }
 
-  #checkState(state: readonly JaxArray[]): void {
-    const variables = this.#stateVariables();
+  #checkState(what: string, state: readonly JaxArray[]): void {
+    if (this.#held?.isUnseen(state)) return;
+    const variables = this.#stateVariables;
     if (!Array.isArray(state) || state.length !== variables.length)
-      throw new RangeError(`update: the state has ${variables.length} arrays, got ${describe(state)}.`);
+      throw new RangeError(`${what}: the state has ${variables.length} arrays, got ${describe(state)}.`);
     variables.forEach(({ path, shape }, k) => {
+      checkAlive(what, state[k], path);
       if (String(state[k].shape) !== String(shape))
-        throw new RangeError(`update: the state's '${path}' has shape [${shape}], got [${state[k].shape}].`);
+        throw new RangeError(`${what}: the state's '${path}' has shape [${shape}], got [${state[k].shape}].`);
     });
   }
 }

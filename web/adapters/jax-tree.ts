@@ -15,7 +15,13 @@ export function pathsOf(params: Tree): string[] {
   return visit(params, '').map((path) => path.slice(1) || 'params');
 }
 
-/** @throws TypeError, RangeError that begin with `what` */
+/** @throws ReferenceError for an array that was consumed already: found out in the middle of a step it would be too late */
+export function checkAlive(what: string, { refCount }: JaxArray, path: string): void {
+  if (refCount < 1)
+    throw new ReferenceError(`${what}: '${path}' was consumed or disposed already; .ref keeps an array.`);
+}
+
+/** @throws TypeError, RangeError, ReferenceError that begin with `what` */
 export function checkLeaf(
   what: string,
   leaf: JaxArray,
@@ -25,6 +31,7 @@ export function checkLeaf(
     throw new TypeError(
       `${what}: '${path}' must be an array with values, got ${describe(leaf)}; within jit and grad there are none.`,
     );
+  checkAlive(what, leaf, path);
   if (leaf.dtype !== 'float32') throw new TypeError(`${what}: '${path}' must be float32, not ${leaf.dtype}.`);
   if (String(leaf.shape) !== String(shape))
     throw new RangeError(`${what}: '${path}' has shape [${shape}], got [${leaf.shape}].`);

@@ -67,6 +67,7 @@ export class Exclusion {
 
   /** @throws RangeError for one that is not among the variables built: it would be excluded from nothing */
   checkBuilt(built: readonly Parameter[]): void {
+    if (this.#list.size === 0) return;
     const known = new Set(built);
     for (const parameter of this.#list)
       if (!known.has(parameter))

@@ -13,6 +13,9 @@ export interface Claim {
   retire(variable: object): void;
 }
 
+/** In place of a view that nobody has asked for: one for all, as a buffer is a large object. */
+const none = new Float32Array(0);
+
 const homes = new WeakMap<object, Home>();
 
 /** Of a Variable; there is nothing for anything else. */
@@ -32,8 +35,8 @@ export class Home {
   readonly #core: Core;
   readonly #path: string;
   readonly #size: number;
-  #value: Float32Array = new Float32Array(0);
-  #gradient: Float32Array = new Float32Array(0);
+  #value: Float32Array = none;
+  #gradient: Float32Array = none;
 
   constructor(variable: { path: string; size: number }, core: Core, isUnnamed: boolean) {
     this.#core = core;
@@ -94,7 +97,7 @@ export class Home {
     this.#core.module.release(this.address, this.#size);
     this.address = address;
     this.residence = to;
-    this.#value = new Float32Array(0);
+    this.#value = none;
   }
 
   free(): void {
@@ -105,6 +108,6 @@ export class Home {
     module.release(this.address, this.#size);
     module.release(this.gradientAddress, this.#size);
     this.address = this.gradientAddress = 0;
-    this.#value = this.#gradient = new Float32Array(0);
+    this.#value = this.#gradient = none;
   }
 }

@@ -4,7 +4,7 @@ import { describe } from '../basics/errors.js';
 import { isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import type { Core } from '../engine/core.js';
 import { homeOf } from './home.js';
-import type { Resident, Target } from './target.js';
+import type { Target } from './target.js';
 import { Variable } from './variable.js';
 
 /** A parameter: engine-resident, or an array of your own that is updated in place. */
@@ -91,14 +91,17 @@ const bytesOf = ({ buffer, byteOffset, byteLength }: Float32Array) => ({
   start: byteOffset,
   end: byteOffset + byteLength,
 });
-const rangeOf = (variable: Resident) => homeOf(variable).residence?.range() ?? bytesOf(variable.value);
 
-/** Two parameters that share bytes would be updated twice, in an order nobody chose. */
+/**
+ * Two parameters that share bytes would be updated twice, in an order nobody chose. Variables in the engine have memory
+ * of their own, which no array may be a view of.
+ */
 function checkOverlaps(targets: readonly Target[]): void {
   const ranges = new Map<object, { start: number; end: number; path: string }[]>();
   for (const { array, variable, path } of targets) {
-    const { buffer, start, end } = variable ? rangeOf(variable) : bytesOf(array as Float32Array);
-    if (start === end) continue;
+    const range = variable ? homeOf(variable).residence?.range() : bytesOf(array as Float32Array);
+    if (!range || range.start === range.end) continue;
+    const { buffer, start, end } = range;
     const list = ranges.get(buffer);
     if (list) list.push({ start, end, path });
     else ranges.set(buffer, [{ start, end, path }]);

@@ -1,7 +1,9 @@
 // The thread pool: workers with the memory-less kernel module on the engine's shared memory. The caller's thread
-// posts the parts of a step, takes its share, and waits for the last part only. Loaded only when asked for.
+// posts the parts of a step, takes its share, and waits for the last part only; or takes all of them (pace.ts). Loaded
+// only when asked for.
 import type { Core, Pool } from '../engine/core.js';
 import { checkFingerprint, roles, row, scratchBytes } from '../engine/facts.js';
+import { Pace } from './pace.js';
 import { withSharedMemory } from './shared.js';
 import { type WorkerData, work } from './worker.js';
 
@@ -65,6 +67,8 @@ export class ThreadPool implements Pool {
   readonly #threads: Thread[] = [];
   readonly #scratch: number[] = [];
   readonly #step: Step;
+  /** By the address of the parts: of each optimizer. */
+  readonly #paces = new Map<number, Pace>();
   #failure: unknown;
 
   /** @param threads how many, the caller's own included: at least 2. @param kernels kernels.wasm */
@@ -107,8 +111,18 @@ export class ThreadPool implements Pool {
     }
   }
 
-  /** All parts, by all threads. Parts are claimed one by one, so no thread waits for a slow one but the last. */
+  /** All parts, by all threads or by the caller's own, whichever has been faster. */
   run(rule: number, parts: number, count: number): void {
+    const pace = this.#paces.get(parts) ?? new Pace();
+    this.#paces.set(parts, pace);
+    const start = performance.now();
+    if (pace.shares) this.#share(rule, parts, count);
+    else this.#step(rule, parts, count, this.#scratch[0]);
+    pace.took(performance.now() - start, count);
+  }
+
+  /** Parts are claimed one by one, so no thread waits for a slow one but the last. */
+  #share(rule: number, parts: number, count: number): void {
     const control = this.#control;
     Atomics.store(control, Control.rule, rule);
     Atomics.store(control, Control.parts, parts);

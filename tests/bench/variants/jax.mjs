@@ -50,21 +50,44 @@ export function jaxJit(n) {
   return variantOf('jax-js, jit', n, init, step, step);
 }
 
-/** Both corrections come as arguments, where Optax' graph has a power for each element. */
-export function jaxByHand(n) {
-  const compiled = jax.jit((w, g, { mu, nu }, correct1, correct2) => {
-    mu = moment(g.ref, mu, beta1);
-    nu = moment(g.ref.mul(g), nu, beta2);
-    const [m, v] = [mu.ref.mul(correct1), nu.ref.mul(correct2)];
-    return [w.sub(m.div(np.sqrt(v).add(epsilon)).mul(learningRate)), { mu, nu }];
+/**
+ * Adam for a tree of parameters, as one would write it: both corrections come as arguments, where Optax' graph has a
+ * power for each element.
+ */
+export function byHand() {
+  const compiled = jax.jit((params, grads, { mu, nu }, correct1, correct2) => {
+    mu = tree.map((g, m) => moment(g.ref, m, beta1), grads, mu);
+    nu = tree.map((g, v) => moment(g.ref.mul(g), v, beta2), grads, nu);
+    params = tree.map(
+      (w, m, v) => {
+        const [mean, variance] = [m.ref.mul(correct1.ref), v.ref.mul(correct2.ref)];
+        return w.sub(mean.div(np.sqrt(variance).add(epsilon)).mul(learningRate));
+      },
+      params,
+      mu,
+      nu,
+    );
+    return [params, { mu, nu }];
   });
   let t = 0;
-  const step = (w, g, state) => {
-    t++;
-    const corrections = [beta1, beta2].map((beta) => np.array([1 / (1 - beta ** t)]));
-    return compiled(w, g, state, ...corrections);
+  return {
+    compiled,
+    init: (params) => {
+      const zeros = () => tree.map((w) => np.zerosLike(w), tree.ref(params));
+      const state = { mu: zeros(), nu: zeros() };
+      tree.dispose(params);
+      return state;
+    },
+    step(params, grads, state) {
+      t++;
+      const corrections = [beta1, beta2].map((beta) => np.array([1 / (1 - beta ** t)]));
+      return compiled(params, grads, state, ...corrections);
+    },
   };
-  const start = (w) => ({ mu: np.zerosLike(w.ref), nu: np.zerosLike(w) });
+}
+
+export function jaxByHand(n) {
+  const { compiled, init: start, step } = byHand();
   return variantOf('jax-js, jit by hand', n, start, step, compiled);
 }
 

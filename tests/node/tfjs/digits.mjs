@@ -1,23 +1,12 @@
 // The digits as tensors, and dense networks on them: for comparisons of one optimizer with another under tfjs.
-import { readFileSync } from 'node:fs';
-import { generator, root } from '../helpers.mjs';
+import { digits } from '../digits.mjs';
+import { generator } from '../helpers.mjs';
 import { layers, tf } from './setup.mjs';
-
-const bytes = readFileSync(`${root}demo/data/digits.bin`);
-const count = bytes.length / 65;
 
 /** `size` images from `from` on, cyclic: { x: [size, 64], y: [size, 10] }. */
 export function batch(from, size) {
-  const rows = Array.from({ length: size }, (_, k) => (from + k) % count);
-  const x = Float32Array.from(rows.flatMap((row) => [...bytes.subarray(row * 64, row * 64 + 64)]));
-  const labels = rows.map((row) => bytes[count * 64 + row]);
-  return {
-    x: tf.tensor2d(
-      x.map((pixel) => pixel / 16),
-      [size, 64],
-    ),
-    y: tf.tidy(() => tf.oneHot(tf.tensor1d(labels, 'int32'), 10).toFloat()),
-  };
+  const { images, classes } = digits(from, size);
+  return { x: tf.tensor2d(images, [size, 64]), y: tf.tensor2d(classes, [size, 10]) };
 }
 
 /** A dense classifier with weights from a seed, the same for everybody who asks. */
