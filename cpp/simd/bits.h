@@ -1,5 +1,5 @@
-// The bits of floats as unsigned integers, lane by lane: what storing a float in fewer bits needs. `U` of a lane type is
-// its integers. Nothing here rounds.
+// The bits of floats as unsigned integers, lane by lane: what storing a float in fewer bits needs. `U` of a
+// lane type is its integers. Nothing here rounds.
 #pragma once
 #include <bit>
 #include <cstdint>
@@ -13,9 +13,7 @@ struct u32x1 {
   uint32_t v;
   u32x1() = default;
   u32x1(uint32_t x) : v(x) {}
-  static u32x1 load8(const uint8_t* p) { return *p; }
   static u32x1 load16(const uint16_t* p) { return *p; }
-  void store8(uint8_t* p) const { *p = uint8_t(v); }
   void store16(uint16_t* p) const { *p = uint16_t(v); }
 };
 inline u32x1 operator+(u32x1 a, u32x1 b) { return a.v + b.v; }
@@ -28,6 +26,7 @@ inline u32x1 operator>>(u32x1 a, int k) { return a.v >> k; }
 inline u32x1 operator<<(u32x1 a, int k) { return a.v << k; }
 // All ones where a > b, as signed integers.
 inline u32x1 above(u32x1 a, u32x1 b) { return int32_t(a.v) > int32_t(b.v) ? ~0u : 0u; }
+inline u32x1 is_nan(f32x1 a) { return a.v != a.v ? ~0u : 0u; }
 inline u32x1 bits(f32x1 a) { return std::bit_cast<uint32_t>(a.v); }
 inline f32x1 of_bits(u32x1 a) { return std::bit_cast<float>(a.v); }
 // Of integers below 2^24, and of floats from 0 to there.
@@ -67,6 +66,7 @@ inline u32x4 operator^(u32x4 a, u32x4 b) { return wasm_v128_xor(a.v, b.v); }
 inline u32x4 operator>>(u32x4 a, int k) { return wasm_u32x4_shr(a.v, uint32_t(k)); }
 inline u32x4 operator<<(u32x4 a, int k) { return wasm_i32x4_shl(a.v, uint32_t(k)); }
 inline u32x4 above(u32x4 a, u32x4 b) { return wasm_i32x4_gt(a.v, b.v); }
+inline u32x4 is_nan(f32x4 a) { return wasm_f32x4_ne(a.v, a.v); }
 inline u32x4 bits(f32x4 a) { return a.v; }
 inline f32x4 of_bits(u32x4 a) { return a.v; }
 inline f32x4 to_float(u32x4 a) { return wasm_f32x4_convert_i32x4(a.v); }
@@ -74,8 +74,9 @@ inline u32x4 to_integer(f32x4 a) { return wasm_i32x4_trunc_sat_f32x4(a.v); }
 // Of magnitudes, or a NaN.
 inline float largest(f32x4 a) {
   const auto lane = [](float x) { return f32x1(x); };
-  return max_magnitude(max_magnitude(lane(wasm_f32x4_extract_lane(a.v, 0)), lane(wasm_f32x4_extract_lane(a.v, 1))),
-                       max_magnitude(lane(wasm_f32x4_extract_lane(a.v, 2)), lane(wasm_f32x4_extract_lane(a.v, 3))))
+  return max_magnitude(
+             max_magnitude(lane(wasm_f32x4_extract_lane(a.v, 0)), lane(wasm_f32x4_extract_lane(a.v, 1))),
+             max_magnitude(lane(wasm_f32x4_extract_lane(a.v, 2)), lane(wasm_f32x4_extract_lane(a.v, 3))))
       .v;
 }
 template <>

@@ -1,11 +1,12 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
 // in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
 import { describe, isRecord, suggestion } from '../basics/errors.js';
+import { pattern } from '../basics/pattern.js';
 import { homeOf } from '../step/home.js';
 import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
 import { Variable } from '../step/variable.js';
-import { pattern, snakeCase } from './options.js';
+import { snakeCase } from './options.js';
 
 export interface Excluded {
   /** Each must be among the variables built. */

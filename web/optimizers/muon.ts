@@ -1,18 +1,10 @@
 // Muon: its options, and which variables it takes as matrices. The formula is cpp/kernels/muon.h.
 import { describe } from '../basics/errors.js';
+import { pattern } from '../basics/pattern.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
-import {
-  baseOptions,
-  boolean,
-  type Check,
-  fraction,
-  number,
-  orNull,
-  pattern,
-  positiveOrZero,
-} from './options.js';
+import { baseOptions, boolean, type Check, fraction, number, orNull, positiveOrZero } from './options.js';
 
 export interface MuonOptions extends OptimizerOptions {
   /** Decay rates and epsilon of the AdamW that steps what is no matrix. Defaults 0.9, 0.999, 1e-7. */

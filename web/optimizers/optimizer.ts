@@ -10,6 +10,7 @@ import type { OptimizerVariable } from '../state/entries.js';
 import { type AddVariableOptions, type Numbers, optionsLike, State } from '../state/state.js';
 import { assignEach } from '../step/assign.js';
 import type { Accelerator } from '../step/elsewhere.js';
+import type { StateDtype } from '../step/narrow.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import type { GradientLike, HostGradient, Target } from '../step/target.js';
@@ -24,6 +25,7 @@ import { type OptionTable, snakeCase } from './options.js';
 import { type Building, isBuiltIn, keepParts, partsOf, type Running, type Wrapping } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
 import { Run } from './run.js';
+import type { StateDtypeOptions } from './state-dtype.js';
 import { refuseUnknownProperties } from './unknown.js';
 
 export abstract class Optimizer {
@@ -46,6 +48,8 @@ export abstract class Optimizer {
   declare emaMomentum: number;
   declare emaOverwriteFrequency: number | null;
   declare gradientAccumulationSteps: number | null;
+  /** In how many bits the state is kept; fixed once built. */
+  declare stateDtype: StateDtype | StateDtypeOptions;
   /** Variables with a rate of their own, or without weight decay; fixed once built. */
   declare groups: readonly VariableGroup[] | null;
   /** Same as `dispose()`. */
