@@ -84,13 +84,13 @@ uint32_t Optimizer::slot_floats(uint32_t row, size_t k) const {
 
 void Optimizer::read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) const {
   const Stages s = storages(row);
-  widen(scratch.maps, s.of_slot(k), (s.positive >> k & 1) == 0,
-        rows_[row].slot[k] + stored_floats(s.of_slot(k), from), count, gradient_tile());
+  widen(scratch.maps, s.of_slot(k), s.is_signed(k), rows_[row].slot[k] + stored_floats(s.of_slot(k), from),
+        count, gradient_tile());
 }
 
 void Optimizer::write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) {
   const Stages s = storages(row);
-  narrow(scratch.maps, s.of_slot(k), (s.positive >> k & 1) == 0, gradient_tile(), count,
+  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count,
          rows_[row].slot[k] + stored_floats(s.of_slot(k), from), 0);
 }
 

@@ -30,7 +30,7 @@ template <class F>
 // stays one.
 template <class V>
 [[gnu::always_inline]] inline Bits<V> upper_half(V x, Bits<V> dither) {
-  return ((bits(x) + dither) | (is_nan(x) & Bits<V>(0x7fc00000u))) >> 16;
+  return ((bits(x) + dither) | is_nan(x)) >> 16;
 }
 
 template <class V>
@@ -38,18 +38,31 @@ template <class V>
   return upper_half<V>(x, ((bits(x) >> 16) & Bits<V>(1)) + Bits<V>(0x7fff));
 }
 
-// Sixteen bits of chance for a value at a step: multiplicative hashing of both.
+// The chance of a step: the upper half of (x ^ seed) * factor is a multiplicative hash of a value
+// (Dietzfelbinger et al. 1997), whose odd factor is drawn as well. Neither is a constant, because engines
+// make one anew for each use.
+struct Chance {
+  uint32_t seed, factor;
+
+  static uint32_t mixed(uint32_t h) {  // MurmurHash3's finalizer
+    h = (h ^ h >> 16) * 0x85ebca6bu;
+    h = (h ^ h >> 13) * 0xc2b2ae35u;
+    return h ^ h >> 16;
+  }
+  static Chance of(float step) {
+    const uint32_t seed = mixed(bits(f32x1(step)).v);
+    return {seed, mixed(seed + 1) | 1};
+  }
+};
+
 template <class V>
-[[gnu::always_inline]] inline Bits<V> half_at(V x, Bits<V> seed) {
-  return upper_half<V>(x, ((bits(x) ^ seed) * Bits<V>(0x9e3779b1u)) >> 16);
+[[gnu::always_inline]] inline Bits<V> half_at(V x, Bits<V> seed, Bits<V> factor) {
+  return upper_half<V>(x, ((bits(x) ^ seed) * factor) >> 16);
 }
 
-// What is to be mixed into the bits of values at a step; the constants are those of MurmurHash3's finalizer.
-inline uint32_t seed_of(float step) {
-  uint32_t h = bits(f32x1(step)).v;
-  h = (h ^ h >> 16) * 0x85ebca6bu;
-  h = (h ^ h >> 13) * 0xc2b2ae35u;
-  return h ^ h >> 16;
+template <class V>
+[[gnu::always_inline]] inline V load_half(const uint16_t* p) {
+  return of_bits(Bits<V>::load16(p) << 16);
 }
 
 // ——— int8
@@ -158,7 +171,7 @@ inline void widen_block(const DynamicMap& map, const float* block, uint32_t n, f
     const uint16_t* const halves = reinterpret_cast<const uint16_t*>(from);
     over(
         n, [=]<class V>(V, uint32_t i)
-               __attribute__((always_inline)) { of_bits(Bits<V>::load16(halves + i) << 16).store(to + i); });
+               __attribute__((always_inline)) { load_half<V>(halves + i).store(to + i); });
     return;
   }
   for (uint32_t i = 0; i < n; i += block_size, from += block_floats) {
@@ -172,15 +185,15 @@ inline void widen_block(const DynamicMap& map, const float* block, uint32_t n, f
                                      uint32_t n, float* to, float step) {
   if (storage == Storage::bfloat16) {
     uint16_t* const halves = reinterpret_cast<uint16_t*>(to);
-    const uint32_t seed = seed_of(step);
-    if (seed == 0) {
+    const Chance chance = Chance::of(step);
+    if (step == 0) {
       over(
           n, [=]<class V>(V, uint32_t i)
                  __attribute__((always_inline)) { nearest_half(V::load(from + i)).store16(halves + i); });
     } else {
       over(
           n, [=]<class V>(V, uint32_t i) __attribute__((always_inline)) {
-            half_at(V::load(from + i), Bits<V>(seed)).store16(halves + i);
+            half_at(V::load(from + i), Bits<V>(chance.seed), Bits<V>(chance.factor)).store16(halves + i);
           });
     }
     return;

@@ -71,6 +71,7 @@ struct Stages {
 
   // How slot k is stored.
   constexpr Storage of_slot(size_t k) const { return wide >> k & 1 ? Storage::float32 : storage; }
+  constexpr bool is_signed(size_t k) const { return (positive >> k & 1) == 0; }
 };
 
 // The scalars of the stages. Defaults are exact identities.

@@ -5,7 +5,7 @@
 #include <cstring>
 #include <span>
 
-#include "kernels/quantize.h"
+#include "kernels/narrow.h"
 #include "kernels/rules.h"
 
 namespace simdescent {
@@ -34,14 +34,24 @@ __attribute__((noinline)) void step_whole([[maybe_unused]] const Row& r) {
 #endif
 }
 
-inline void update_narrow(uint32_t rule, const Row& r, Scratch& scratch);
-
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
 // the first row that is left.
 [[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end, Scratch& scratch) {
   const Stages s = Stages::of(r->stages);
   if (s.storage != Storage::float32) {
-    update_narrow(rule, *r, scratch);
+    bool done = false;
+    if (s.storage == Storage::bfloat16) {
+      with_rule(
+          rule, [&]<Rule R>() __attribute__((always_inline)) {
+            if constexpr (fused<R>) update_halves<R>(*r, scratch), done = true;
+          });
+    }
+    if (!done) {
+      update_pieces(
+          *r, scratch, [ rule, &scratch ](const Row& piece) __attribute__((always_inline)) {
+            update(rule, &piece, &piece + 1, scratch);
+          });
+    }
     return r + 1;
   }
   with_rule(
@@ -70,43 +80,6 @@ inline void update_narrow(uint32_t rule, const Row& r, Scratch& scratch);
         }
       });
   return r;
-}
-
-// A row whose slots are stored in fewer bits, by a rule in one pass: piece by piece they become float32 in
-// the first-level cache and go back. Pieces are whole blocks, so that it does not matter who has which.
-[[gnu::noinline]] inline void update_narrow(uint32_t rule, const Row& r, Scratch& scratch) {
-  const Stages s = Stages::of(r.stages);
-  static_assert(narrow_size % block_size == 0);
-  Row& piece = scratch.piece;  // written field by field: there may be no stack
-  piece.pipe = r.pipe, piece.coef = r.coef;
-  Stages there = s;
-  there.storage = Storage::float32;
-  piece.stages = there.word();
-  for (uint32_t from = 0; from < r.n; from += narrow_size) {
-    piece.n = r.n - from < narrow_size ? r.n - from : narrow_size;
-    piece.w = r.w + from, piece.g = r.g + from;
-    piece.acc = r.acc ? r.acc + from : nullptr, piece.avg = r.avg ? r.avg + from : nullptr;
-    const auto each_slot = [&](auto f) __attribute__((always_inline)) {
-      for (size_t k = 0; k < max_slots; k++) {
-        if (!r.slot[k]) continue;
-        const Storage storage = s.of_slot(k);
-        float* const stored = r.slot[k] + stored_floats(storage, from);
-        if (storage == Storage::float32) {
-          piece.slot[k] = stored;
-        } else {
-          f(k, storage, (s.positive >> k & 1) == 0, stored);
-        }
-      }
-    };
-    each_slot([&](size_t k, Storage storage, bool is_signed, float* stored) __attribute__((always_inline)) {
-      piece.slot[k] = scratch.slots[k];
-      widen(scratch.maps, storage, is_signed, stored, piece.n, scratch.slots[k]);
-    });
-    update(rule, &piece, &piece + 1, scratch);
-    each_slot([&](size_t k, Storage storage, bool is_signed, float* stored) __attribute__((always_inline)) {
-      narrow(scratch.maps, storage, is_signed, scratch.slots[k], piece.n, stored, r.pipe->seed);
-    });
-  }
 }
 
 inline constexpr uint32_t tile_size = 16384;  // floats: a pair of tiles stays in the second-level cache
