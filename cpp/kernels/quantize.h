@@ -44,12 +44,12 @@ template <class V>
 struct Chance {
   uint32_t seed, factor;
 
-  static uint32_t mixed(uint32_t h) {  // MurmurHash3's finalizer
+  [[gnu::always_inline]] static uint32_t mixed(uint32_t h) {  // MurmurHash3's finalizer
     h = (h ^ h >> 16) * 0x85ebca6bu;
     h = (h ^ h >> 13) * 0xc2b2ae35u;
     return h ^ h >> 16;
   }
-  static Chance of(float step) {
+  [[gnu::always_inline]] static Chance of(float step) {
     const uint32_t seed = mixed(bits(f32x1(step)).v);
     return {seed, mixed(seed + 1) | 1};
   }
@@ -110,15 +110,14 @@ struct DynamicMap {
     for (k = 0; k < zero; k++) value[k] = -value[2 * zero - k];
     for (k = 1; k < 256; k++) border[k] = int32_t(key(f32x1(float((double(value[k - 1]) + value[k]) / 2))).v);
     border[256] = INT32_MAX;
-    const auto least_of = [&](uint32_t cell, uint32_t least_bits) {
-      const int32_t least = int32_t(key(of_bits(u32x1(least_bits))).v);
-      while (border[k + 1] <= least) k++;
-      first[cell] = uint8_t(k);
-    };
     k = 0;
-    for (uint32_t c = cells; c-- > 0;)
-      least_of(cells + c, 0x80000000u + lowest + (c << cell_bits) + ((1u << cell_bits) - 1));
-    for (uint32_t c = 0; c < cells; c++) least_of(c, c ? lowest + (c << cell_bits) : 0);
+    for (uint32_t i = 0; i < 2 * cells; i++) {  // in ascending order of floats
+      const bool negative = i < cells;
+      const uint32_t c = negative ? cells - 1 - i : i - cells, from = lowest + (c << cell_bits);
+      const uint32_t least = negative ? 0x80000000u | (from + (1u << cell_bits) - 1) : c ? from : 0;
+      while (border[k + 1] <= int32_t(key(of_bits(u32x1(least))).v)) k++;
+      first[negative ? cells + c : c] = uint8_t(k);
+    }
   }
 };
 

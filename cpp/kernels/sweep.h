@@ -32,7 +32,8 @@ struct Row {
 
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
   // Where its slots are stored in blocks, `from` is where one begins.
-  Row part(uint32_t from, uint32_t count, const float* gradient, float* weights) const {
+  [[gnu::always_inline]] Row part(uint32_t from, uint32_t count, const float* gradient,
+                                  float* weights) const {
     const auto at = [from](float* p) { return p ? p + from : p; };
     Row r = *this;
     r.w = weights, r.g = gradient, r.n = count;
