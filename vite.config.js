@@ -27,7 +27,12 @@ const include = (html) =>
     const filled = named.reduce((text, [, name, value]) => text.replaceAll(`{${name}}`, value), part);
     return include(filled);
   });
-const includes = { name: 'includes', transformIndexHtml: { order: 'pre', handler: include } };
+// Where the documentation is served beside the page, its link goes there, and not to the package's page.
+const npmPage = 'href="https://www.npmjs.com/package/simdescent">Docs';
+const linked = (html, docs = process.env.SIMDESCENT_DOCS) =>
+  docs ? html.replaceAll(npmPage, `href="${docs}">Docs`) : html;
+const handler = (html) => linked(include(html));
+const includes = { name: 'includes', transformIndexHtml: { order: 'pre', handler } };
 
 // The tests choose a port. While they run, a package that is built anew must not reload the page under them.
 const underTest = process.env.SIMDESCENT_TEST_PORT !== undefined;

@@ -49,6 +49,16 @@ std::string rule(uint32_t index) {
       .object();
 }
 
+// What a rule's coefficients are called, for docs/kernels.md; TypeScript does not use it, and does not load
+// it.
+std::string coef_names() {
+  Json all;
+  for (uint32_t k = 0; k < rule_count; k++) {
+    with_rule(k, [&]<Rule R> { all.put(R::name, names<CoefOf<R, float>>()); });
+  }
+  return all.object();
+}
+
 std::string rules() {
   Json all;
   for (uint32_t k = 0; k < rule_count; k++) {
@@ -99,6 +109,7 @@ std::string facts() {
       .put("scratchBytes", number(sizeof(Scratch)))
       .put("pipe", pipe.object())
       .put("coefs", number(max_coefs))
+      .put("coefNames", coef_names())
       .put("row", places<Row>({{"pipe", offsetof(Row, pipe)},
                                {"coef", offsetof(Row, coef)},
                                {"stages", offsetof(Row, stages)}}))

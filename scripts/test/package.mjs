@@ -19,7 +19,7 @@ const coreCeiling = 70_000;
 const required = ['README.md', 'LICENSE', 'package.json', 'dist/index.js', 'dist/index.d.ts'];
 
 export async function checkPackage() {
-  checkLockFile();
+  checkLockFiles();
   const folder = join(root, 'build', 'package');
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
@@ -43,10 +43,12 @@ export async function checkPackage() {
 const kilobytes = (bytes) => `${Math.round(bytes / 1000)} kB`;
 
 /** A lock file with addresses in it would bind everybody to the registry of whoever wrote it. */
-function checkLockFile() {
-  const { packages } = JSON.parse(readFileSync(join(root, 'package-lock.json'), 'utf8'));
-  const bound = Object.keys(packages).find((path) => packages[path].resolved);
-  if (bound) throw new Problem(`package-lock.json names the address of ${bound}; .npmrc keeps these out.`);
+function checkLockFiles() {
+  for (const file of ['package-lock.json', 'docs/package-lock.json']) {
+    const { packages } = JSON.parse(readFileSync(join(root, file), 'utf8'));
+    const bound = Object.keys(packages).find((path) => packages[path].resolved);
+    if (bound) throw new Problem(`${file} names the address of ${bound}; .npmrc keeps these out.`);
+  }
 }
 
 function checkFiles(paths) {

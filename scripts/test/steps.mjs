@@ -4,6 +4,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildWasm } from '../build.mjs';
+import { buildDocs, docsPackages } from '../build-docs.mjs';
 import { chromium } from '../setup/browser.mjs';
 import { emscripten } from '../setup/emscripten.mjs';
 import { npmPackages } from '../setup/npm.mjs';
@@ -13,7 +14,14 @@ import { cppFiles, filesBelow } from './files.mjs';
 import { freePort } from './free-port.mjs';
 import { checkPackage } from './package.mjs';
 
-export const setUp = { packages: npmPackages, tools: buildTools, testTools, emscripten, chromium };
+export const setUp = {
+  packages: () => npmPackages(),
+  docsPackages,
+  tools: buildTools,
+  testTools,
+  emscripten,
+  chromium,
+};
 
 export const steps = [
   {
@@ -27,6 +35,13 @@ export const steps = [
   { name: 'native', title: 'C++, native, sanitized and optimized', uses: ['testTools'], run: native },
   { name: 'wasm', title: 'C++, in WebAssembly', uses: ['testTools', 'emscripten'], run: wasm },
   { name: 'package', title: 'what npm publishes', uses: ['packages'], built: true, run: checkPackage },
+  {
+    name: 'docs',
+    title: 'the site of the documentation, and its links',
+    uses: ['packages', 'docsPackages'],
+    built: true,
+    run: () => buildDocs(),
+  },
   {
     name: 'browser',
     title: 'the demo in a browser',

@@ -1,24 +1,33 @@
-// The documentation's example of a library with GPUBuffers of its own, run as it stands, on an adapter.
+// The documentation's examples for a GPU, run as they stand there, on an adapter.
 import assert from 'node:assert/strict';
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { test } from 'node:test';
+import { pathToFileURL } from 'node:url';
+import { globals } from 'webgpu';
+import { assertPrinted, blocksThatRun } from '../docs/blocks.mjs';
 import { root } from '../node/helpers.mjs';
 import { entry } from './adapter.mjs';
 
-test('docs/any-library.md: GPUBuffers', async () => {
-  const text = readFileSync(`${root}docs/any-library.md`, 'utf8');
-  const [, code] = /```js\n(import(?:(?!```)[\s\S])*simdescent\/webgpu[\s\S]*?)```/.exec(text);
-  const file = `${root}build/docs/gpu-buffers.mjs`; // in the package, whose own name it imports
-  mkdirSync(`${root}build/docs`, { recursive: true });
-  writeFileSync(file, code);
-  Object.defineProperty(globalThis, 'navigator', { value: { gpu: entry }, configurable: true });
-  const printed = [];
-  const { log } = console;
-  console.log = (...values) => printed.push(values.join(' '));
-  try {
-    await import(file);
-  } finally {
-    console.log = log;
-  }
-  assert.deepEqual(printed, ['true']);
+// What a page has.
+Object.assign(globalThis, globals);
+Object.defineProperty(globalThis, 'navigator', { value: { gpu: entry, userAgent: '' }, configurable: true });
+
+const folder = `${root}build/docs`; // in the package, whose own name they import
+mkdirSync(folder, { recursive: true });
+
+blocksThatRun('on a GPU').forEach((block, k) => {
+  test(`${block.name}: it prints what it says`, async () => {
+    const file = `${folder}/gpu-${k}.mjs`;
+    writeFileSync(file, block.code);
+    const printed = [];
+    const { log } = console;
+    console.log = (...values) => printed.push(values.join(' '));
+    try {
+      await import(pathToFileURL(file).href);
+    } finally {
+      console.log = log;
+    }
+    assertPrinted(printed, block);
+    assert.ok(printed.length > 0);
+  });
 });

@@ -92,6 +92,21 @@ test('Vite, which emits nothing but scripts', async () => {
   await runs(join(outDir, 'main.js'));
 });
 
+test('Vite, asked for the address of the wasm, emits that file too', async () => {
+  const main = join(folder, 'address.js');
+  await writeFile(main, "import wasm from 'simdescent/simdescent.wasm?url';\nconsole.log(wasm);");
+  const outDir = join(folder, 'vite-url');
+  await viteBuild({
+    root: folder,
+    configFile: false,
+    logLevel: 'silent',
+    build: { outDir, rollupOptions: { input: main } },
+  });
+  const [name, ...others] = await otherThanScripts(outDir);
+  assert.match(name, /^simdescent.*\.wasm$/);
+  assert.deepEqual(others, []);
+});
+
 test('webpack, which emits nothing but scripts', async () => {
   for (const target of ['web', 'node']) {
     const path = join(folder, 'webpack', target);

@@ -1,0 +1,107 @@
+// The site of the documentation: the pages of docs/ as they lie there, and api/, which TypeDoc makes of the package's
+// types. `npm run build:docs` builds it (scripts/build-docs.mjs), `npm start` serves it beside the demo.
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitepress';
+
+const docs = fileURLToPath(new URL('..', import.meta.url));
+const root = join(docs, '..');
+const pages = (...names) => names.map(([text, name]) => ({ text, link: `/${name}` }));
+
+/** In the search pages come before the reference. It runs in the browser, from its text. */
+const boostDocument = (id) => (id.includes('/api/') ? 0.3 : 1);
+
+/** The file that a link of a page is to: beside the page, or, in what is included of README, beside that. */
+const fileOf = (page, path) =>
+  [join(docs, dirname(page), path), join(root, path)].find((file) => existsSync(file));
+
+/**
+ * Links of the repository as links of the site. README's to docs/ and those to the examples have pages here; other files
+ * of the repository have none, and stay as names. What does not exist is left for the build to find.
+ */
+function links(md) {
+  md.core.ruler.push('links', ({ tokens, env }) => {
+    const parts = tokens.flatMap(({ children }) => children ?? []);
+    parts.forEach((token, k) => {
+      const href = token.type === 'link_open' && token.attrGet('href');
+      if (!href || /^(\w+:|#|\/)/.test(href) || env.relativePath.startsWith('api/')) return;
+      const [path, place] = href.split(/(?=#)/);
+      const file = fileOf(env.relativePath, path);
+      if (file === undefined) return;
+      const page = file === join(root, 'examples/README.md') ? 'examples.md' : relative(docs, file);
+      if (!page.startsWith('..')) {
+        token.attrSet('href', page + (place ?? ''));
+        return;
+      }
+      token.attrs = [];
+      for (const end of [token, parts.slice(k).find(({ type }) => type === 'link_close')]) end.tag = 'span';
+    });
+  });
+}
+
+export default defineConfig({
+  title: 'simdescent',
+  description: 'Gradient-descent optimizers for the web: Keras’ numbers, SIMD WebAssembly, WebGPU.',
+  base: process.env.SIMDESCENT_BASE ?? '/',
+  outDir: join(root, 'build/site'),
+  cacheDir: join(root, 'build/vitepress'),
+  srcExclude: ['node_modules/**'],
+  head: [['link', { rel: 'icon', href: `${process.env.SIMDESCENT_BASE ?? '/'}favicon.svg` }]],
+  vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn' },
+  markdown: { config: links, languageAlias: { mjs: 'js' } },
+  themeConfig: {
+    search: { provider: 'local', options: { miniSearch: { searchOptions: { boostDocument } } } },
+    outline: [2, 3],
+    nav: [
+      ...pages(['Start', 'start'], ['Optimizers', 'optimizers'], ['Examples', 'examples'], ['API', 'api/']),
+      { text: 'Demo', link: process.env.SIMDESCENT_DEMO ?? '/demo/index.html', target: '_self' },
+    ],
+    sidebar: {
+      '/api/': JSON.parse(readFileSync(join(docs, 'api/typedoc-sidebar.json'), 'utf8')),
+      '/': [
+        {
+          text: 'Begin',
+          items: pages(['Start', 'start'], ['Examples', 'examples'], ['Which optimizer, when', 'optimizers']),
+        },
+        {
+          text: 'Training',
+          items: pages(
+            ['Schedules', 'schedules'],
+            ['Constraints', 'constraints'],
+            ['Sparse gradients', 'sparse'],
+            ['AdamMultilr', 'multilr'],
+            ['Loss scale', 'loss-scale'],
+            ['State in IndexedDB', 'indexeddb'],
+          ),
+        },
+        {
+          text: 'Coming from',
+          items: pages(
+            ['tf.train', 'from-tf-train'],
+            ['Keras', 'from-keras'],
+            ['PyTorch', 'from-pytorch'],
+            ['Files of Keras and PyTorch', 'files'],
+            ['To the cluster and back', 'python'],
+          ),
+        },
+        {
+          text: 'With other libraries',
+          items: pages(
+            ['TensorFlow.js', 'tensorflow'],
+            ['jax-js', 'jax'],
+            ['Variables on the GPU', 'webgpu'],
+            ['Your own WebGPU engine', 'webgpu-engine'],
+            ['Your own WebAssembly engine', 'kernels'],
+            ['Any other library', 'any-library'],
+            ['Many machines', 'distributed'],
+          ),
+        },
+        {
+          text: 'Promises',
+          items: pages(['Numbers', 'numbers'], ['Speed', 'speed'], ['Reliability', 'reliability']),
+        },
+      ],
+    },
+  },
+});
