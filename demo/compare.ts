@@ -95,5 +95,8 @@ function train(id: RunnerId, rate: number, seed: number, training: Digits, test:
 
 export const ids = [...runners.keys()];
 export { init } from 'simdescent';
+export { BatchStream } from './digits/batches.ts';
 export { splitDigits } from './digits/digits.ts';
+export { initialTensors, Network, tensors } from './digits/network.ts';
 export { runner } from './optimizers.ts';
+export { uniformNumbers } from './page/random.ts';

@@ -22,7 +22,7 @@ await entry(import.meta.url, async () => {
 });
 
 /** The demo's part, as one module that finds the package by its name. */
-async function measurements() {
+export async function measurements() {
   const esbuild = await import('esbuild');
   const outfile = `${root}/build/compare.mjs`;
   await esbuild.build({

@@ -29,6 +29,15 @@ void add(Optimizer& o, uint32_t n, uint32_t weights, bool averages, bool accumul
   o.add(n, floats(weights), averages, accumulates);
 }
 uint32_t slot(const Optimizer& o, uint32_t row, uint32_t k) { return address(o.row(row).slot[k]); }
+void set_storage(Optimizer& o, uint32_t row, uint32_t storage) { o.set_storage(row, Storage(storage)); }
+uint32_t storage_of(const Optimizer& o, uint32_t row, uint32_t k) { return uint32_t(o.storage_of(row, k)); }
+uint32_t slot_floats(const Optimizer& o, uint32_t row, uint32_t k) { return o.slot_floats(row, k); }
+void read_slot(const Optimizer& o, uint32_t row, uint32_t k, uint32_t from, uint32_t count) {
+  o.read_slot(row, k, from, count);
+}
+void write_slot(Optimizer& o, uint32_t row, uint32_t k, uint32_t from, uint32_t count) {
+  o.write_slot(row, k, from, count);
+}
 uint32_t average_of(const Optimizer& o, uint32_t row) { return address(o.row(row).avg); }
 uint32_t accumulator_of(const Optimizer& o, uint32_t row) { return address(o.row(row).acc); }
 uint32_t reserve(Optimizer& o, uint32_t count) { return address(o.reserve(count)); }
@@ -124,6 +133,11 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("setRate", &Optimizer::set_rate)
       .function("setDecay", &Optimizer::set_decay)
       .function("slot", &slot)
+      .function("setStorage", &set_storage)
+      .function("storageOf", &storage_of)
+      .function("slotFloats", &slot_floats)
+      .function("readSlot", &read_slot)
+      .function("writeSlot", &write_slot)
       .function("averageOf", &average_of)
       .function("accumulatorOf", &accumulator_of)
       .function("reserve", &reserve)

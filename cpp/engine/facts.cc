@@ -35,6 +35,7 @@ std::string rule(uint32_t index) {
                   .put("group", number(s.group))
                   .put("initial", quoted(s.value))
                   .put("extent", number(uint32_t(s.extent)))
+                  .put("neverNegative", s.never_negative ? "true" : "false")
                   .object());
   Json facts;
   if constexpr (whole<R>) facts.put("coefs", names<CoefOf<R, float>>());
@@ -99,6 +100,12 @@ std::string facts() {
                            .object())
       .put("roles", roles.object())
       .put("page", Json().put("bytes", number(page)).put("offsets", offsets.list()).object())
+      .put("storages", Json()
+                           .put("float32", number(uint32_t(Storage::float32)))
+                           .put("bfloat16", number(uint32_t(Storage::bfloat16)))
+                           .put("int8", number(uint32_t(Storage::int8)))
+                           .object())
+      .put("block", Json().put("size", number(block_size)).put("words", number(block_floats)).object())
       .put("tileSize", number(tile_size))
       .put("scratchBytes", number(sizeof(Scratch)))
       .put("pipe", pipe.object())

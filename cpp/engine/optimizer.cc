@@ -65,6 +65,35 @@ uint32_t Optimizer::slot_size(uint32_t row, size_t k) const {
   return whole_ ? Extents{r.n, r.rows, r.columns}.of(slots(rule_)[k].extent) : r.n;
 }
 
+// What a row's stages say of how its slots are stored.
+Stages Optimizer::storages(uint32_t row) const {
+  Stages stages;
+  stages.storage = state_[row].storage;
+  if (stages.storage == Storage::float32) return stages;
+  const std::span<const Slot> all = slots(rule_);
+  for (size_t k = 0; k < all.size(); k++) {
+    stages.wide |= uint32_t(all[k].value == initial::weights) << k;
+    stages.positive |= uint32_t(all[k].never_negative) << k;
+  }
+  return stages;
+}
+
+uint32_t Optimizer::slot_floats(uint32_t row, size_t k) const {
+  return stored_floats(storage_of(row, k), slot_size(row, k));
+}
+
+void Optimizer::read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) const {
+  const Stages s = storages(row);
+  widen(scratch.maps, s.of_slot(k), s.is_signed(k), rows_[row].slot[k] + stored_floats(s.of_slot(k), from),
+        count, gradient_tile());
+}
+
+void Optimizer::write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) {
+  const Stages s = storages(row);
+  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count,
+         rows_[row].slot[k] + stored_floats(s.of_slot(k), from), 0);
+}
+
 uint32_t Optimizer::room_of(uint32_t row) const {
   const Row& r = rows_[row];
   return uint32_t(simdescent::room(rule_, {r.n, r.rows, r.columns}));
@@ -83,7 +112,7 @@ bool Optimizer::make(uint32_t first, uint32_t last) {
     if (state_[i].here) complete = complete && (array = allocate(n, role));
   };
   for (size_t k = 0; k < slots(rule_).size(); k++) {
-    for (uint32_t i = first; i < last; i++) take(i, slot_size(i, k), rows_[i].slot[k], slot_role(k));
+    for (uint32_t i = first; i < last; i++) take(i, slot_floats(i, k), rows_[i].slot[k], slot_role(k));
   }
   for (uint32_t i = first; i < last; i++) {
     if (state_[i].accumulates) take(i, rows_[i].n, rows_[i].acc, Role::accumulator);
@@ -101,7 +130,7 @@ void Optimizer::evict(uint32_t row) {
     if (state_[row].here) release(array, n);
     array = nullptr;
   };
-  for (size_t k = 0; k < slots(rule_).size(); k++) drop(r.slot[k], slot_size(row, k));
+  for (size_t k = 0; k < slots(rule_).size(); k++) drop(r.slot[k], slot_floats(row, k));
   drop(r.acc, r.n);
   drop(r.avg, r.n);
   r.w = nullptr;
@@ -204,6 +233,7 @@ void Optimizer::choose_stages() {
   const float momentum = updates() ? float(ema_momentum) : 0;
   pipe.momentum = momentum;
   pipe.complement = 1 - momentum;
+  pipe.seed = seed();
 
   const int divisions = !exact + !mean_exact + by_norm;
   const bool divides_before_factor = global && (!exact || !mean_exact),
@@ -250,6 +280,10 @@ void Optimizer::arrange() {
     const State& state = state_[e.row];
     Group& group = groups_[state.group];
     Stages stages = stages_;
+    if (state.storage != Storage::float32) {
+      const Stages stored = storages(e.row);
+      stages.storage = stored.storage, stages.wide = stored.wide, stages.positive = stored.positive;
+    }
     if (state.excluded) stages.decay = stages.l2 = false;
     if (group.pipe.l2 == 0) stages.l2 = false;
     stages.average = state.averages;
@@ -412,12 +446,13 @@ void Optimizer::count() {
 
 void Optimizer::plan_only(uint32_t row, double rate) {
   static float coef[max_coefs];
-  static const Pipe<float> identity;
+  static Pipe<float> identity;
   const State& state = state_[row];
+  identity.seed = seed();
   coefficients(rule_, hypers, next(state, rate), scalars_of(state), coef);
   rows_[row].coef = coef;
   rows_[row].pipe = &identity;
-  rows_[row].stages = Stages{}.word();
+  rows_[row].stages = storages(row).word();
   if (whole_) rows_[row].sums = room_;
   arranged_ = none;
 }

@@ -48,6 +48,9 @@ class Optimizer {
   // Of a row that was added and not built: it is of matrices of so many rows and columns (Row). For a rule
   // that reads whole variables.
   void set_matrix(uint32_t row, uint32_t rows, uint32_t columns);
+  // Of a row that was added and not built: how its slots are stored, those that begin as zeros or a constant.
+  // For a rule of element-wise state in one pass.
+  void set_storage(uint32_t row, Storage storage) { state_[row].storage = storage; }
   // Makes the state of the rows that were added, zeroed: role by role, so that a step reads on where it was
   // when it goes from one small row to the next. False if there is no memory: nothing was made.
   bool build();
@@ -84,9 +87,16 @@ class Optimizer {
   float* weights_tile() const { return whole_ ? whole_weights_ : simdescent::weights_tile(); }
   float* gradient_tile() const { return whole_ ? whole_gradient_ : simdescent::gradient_tile(); }
   uint32_t tile() const { return whole_ ? longest_ : tile_size; }
-  // The floats of a slot of a row; and of the room that a rule works in which reads whole variables.
+  // The floats of a slot of a row, and those of memory that it takes; and of the room that a rule works in
+  // which reads whole variables.
   uint32_t slot_size(uint32_t row, size_t k) const;
+  uint32_t slot_floats(uint32_t row, size_t k) const;
   uint32_t room() const;
+  // How it is stored, and part of one that is not float32 as floats, out of the tile of gradients or into it.
+  // `from` is a multiple of the tile. What is written is rounded to the nearest.
+  Storage storage_of(uint32_t row, size_t k) const { return storages(row).of_slot(k); }
+  void read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) const;
+  void write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count);
 
   Entry* reserve(uint32_t count);
   uint32_t updates() const { return accumulation_steps ? iterations / accumulation_steps : iterations; }
@@ -143,6 +153,7 @@ class Optimizer {
     bool here = false;  // its state is the engine's; which there is:
     bool averages = false, accumulates = false;
     bool excluded = false;
+    Storage storage = Storage::float32;
     uint32_t group = 0, last = 0;  // `last`: the step it last took part in
     bool apart = false;            // it counts by itself, from the first update that it has missed on:
     uint32_t updates = 0;
@@ -178,6 +189,8 @@ class Optimizer {
   void set_apart(State& state);
   void count_apart();
 
+  Stages storages(uint32_t row) const;
+  float seed() const { return float((updates() + 1) % (1 << 24)); }
   bool make(uint32_t first, uint32_t last);
   uint32_t room_of(uint32_t row) const;
   bool keep_room(uint32_t first, uint32_t last);

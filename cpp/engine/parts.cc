@@ -16,7 +16,7 @@ void Optimizer::reserve_parts(uint32_t size) {
   part_size_ = size;
   size_t count = 0;
   for (uint32_t i = 0; i < rows_.size(); i++) {
-    const size_t parts = most_parts(rows_[i].n, size);
+    const size_t parts = most_parts(rows_[i].n, std::min(size, std::max(size / block_size, 1u) * block_size));
     count += parts;
     if (terms_) state_[i].sums.resize(std::max(state_[i].sums.size(), terms_ * parts));
   }
@@ -32,7 +32,10 @@ void Optimizer::cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count
     cut_row(row, from + half, n - half, count);
     return;
   }
-  const uint32_t most = whole_ ? n : part_size_;
+  const bool in_blocks = state_[row].storage == Storage::int8;
+  const uint32_t most = whole_      ? n
+                        : in_blocks ? std::max(part_size_ / block_size, 1u) * block_size
+                                    : part_size_;
   for (const uint32_t end = from + n; from < end; from += most) {
     const uint32_t size = end - from < most ? end - from : most;
     parts_[count] = r.part(from, size, r.g + from, r.w + from);

@@ -8,7 +8,7 @@ namespace simdescent {
 
 struct Adadelta {
   static constexpr std::string_view name = "adadelta";
-  static constexpr std::array slots{Slot{"accumulated_grad"}, Slot{"accumulated_delta_var"}};
+  static constexpr std::array slots{squares("accumulated_grad"), squares("accumulated_delta_var")};
 
   struct Hyper {
     FIELDS(double, rho = 0.95, epsilon = 1e-7);

@@ -13,8 +13,9 @@ struct Adafactor {
   static constexpr std::string_view name = "adafactor";
   static constexpr bool whole = true;
   static constexpr bool uses_weights = true;
-  static constexpr std::array slots{Slot{"row", 0, initial::zeros, Extent::rows},
-                                    Slot{"column", 0, initial::zeros, Extent::columns}, Slot{"velocity"}};
+  static constexpr std::array slots{squares("row", 0, initial::zeros, Extent::rows),
+                                    squares("column", 0, initial::zeros, Extent::columns),
+                                    squares("velocity")};
 
   struct Hyper {
     FIELDS(double, beta_2_decay = -0.8, epsilon_1 = 1e-30, epsilon_2 = 1e-3, clip_threshold = 1,

@@ -9,7 +9,7 @@ namespace simdescent {
 
 struct Adagrad {
   static constexpr std::string_view name = "adagrad";
-  static constexpr std::array slots{Slot{"accumulator", 0, "initial_accumulator_value"}};
+  static constexpr std::array slots{squares("accumulator", 0, "initial_accumulator_value")};
 
   struct Hyper {
     FIELDS(double, initial_accumulator_value = 0.1, epsilon = 1e-7);

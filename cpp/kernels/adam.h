@@ -12,7 +12,7 @@ namespace simdescent {
 struct Adam {
   static constexpr std::string_view name = "adam";
   static constexpr bool fused = true;
-  static constexpr std::array slots{Slot{"momentum"}, Slot{"velocity"}};
+  static constexpr std::array slots{Slot{"momentum"}, squares("velocity")};
 
   struct Hyper {
     FIELDS(double, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7, adaptive_epsilon = 0);
@@ -55,7 +55,7 @@ struct Adam {
 // Adam whose second moment never falls: the maximum is of the uncorrected velocity, as in Keras and PyTorch.
 struct AmsGrad : Adam {
   static constexpr std::string_view name = "amsgrad";
-  static constexpr std::array slots{Slot{"momentum"}, Slot{"velocity"}, Slot{"velocity_hat", 1}};
+  static constexpr std::array slots{Slot{"momentum"}, squares("velocity"), squares("velocity_hat", 1)};
 
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {

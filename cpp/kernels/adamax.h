@@ -11,7 +11,7 @@ namespace simdescent {
 struct Adamax {
   static constexpr std::string_view name = "adamax";
   static constexpr bool fused = true;
-  static constexpr std::array slots{Slot{"momentum"}, Slot{"norm"}};
+  static constexpr std::array slots{Slot{"momentum"}, squares("norm")};
 
   struct Hyper {
     FIELDS(double, beta_1 = 0.9, beta_2 = 0.999, epsilon = 1e-7);

@@ -10,7 +10,7 @@ namespace simdescent {
 template <bool rooted>
 struct FtrlOf {
   static constexpr std::string_view name = rooted ? "ftrl" : "ftrl_power";
-  static constexpr std::array slots{Slot{"accumulator", 0, "initial_accumulator_value"}, Slot{"linear"}};
+  static constexpr std::array slots{squares("accumulator", 0, "initial_accumulator_value"), Slot{"linear"}};
   static constexpr bool uses_weights = true;
 
   struct Hyper {

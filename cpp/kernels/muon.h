@@ -15,7 +15,8 @@ struct Muon {
   static constexpr std::string_view name = "muon";
   static constexpr bool whole = true;
   static constexpr bool decays_itself = true;
-  static constexpr std::array slots{Slot{"momentum"}, Slot{"velocity", 0, initial::zeros, Extent::no_matrix}};
+  static constexpr std::array slots{Slot{"momentum"},
+                                    squares("velocity", 0, initial::zeros, Extent::no_matrix)};
 
   struct Hyper {
     FIELDS(double, adam_beta_1 = 0.9, adam_beta_2 = 0.999, epsilon = 1e-7, muon_a = 3.4445, muon_b = -4.775,

@@ -30,7 +30,7 @@ struct RmsPropBase {
 
 struct RmsProp : RmsPropBase {
   static constexpr std::string_view name = "rmsprop";
-  static constexpr std::array slots{Slot{"velocity"}};
+  static constexpr std::array slots{squares("velocity")};
 
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
@@ -41,7 +41,7 @@ struct RmsProp : RmsPropBase {
 
 struct RmsPropMomentum : RmsPropBase {
   static constexpr std::string_view name = "rmsprop_momentum";
-  static constexpr std::array slots{Slot{"velocity", 0}, Slot{"momentum", 1}};
+  static constexpr std::array slots{squares("velocity"), Slot{"momentum", 1}};
 
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
@@ -53,7 +53,7 @@ struct RmsPropMomentum : RmsPropBase {
 
 struct RmsPropCentered : RmsPropBase {
   static constexpr std::string_view name = "rmsprop_centered";
-  static constexpr std::array slots{Slot{"velocity", 0}, Slot{"average_gradient", 1}};
+  static constexpr std::array slots{squares("velocity"), Slot{"average_gradient", 1}};
 
   template <class V>
   [[gnu::always_inline]] static V step(const Coef<V>& k, V g, V& velocity, V& mean) {
@@ -70,7 +70,7 @@ struct RmsPropCentered : RmsPropBase {
 
 struct RmsPropCenteredMomentum : RmsPropCentered {
   static constexpr std::string_view name = "rmsprop_centered_momentum";
-  static constexpr std::array slots{Slot{"velocity", 0}, Slot{"momentum", 1}, Slot{"average_gradient", 2}};
+  static constexpr std::array slots{squares("velocity"), Slot{"momentum", 1}, Slot{"average_gradient", 2}};
 
   template <class V>
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {

@@ -48,7 +48,14 @@ struct Slot {
   uint32_t group = 0;
   std::string_view value = initial::zeros;
   Extent extent = Extent::same;
+  bool never_negative = false;
 };
+
+// A slot that sums or compares squares or magnitudes.
+constexpr Slot squares(std::string_view name, uint32_t group = 0, std::string_view value = initial::zeros,
+                       Extent extent = Extent::same) {
+  return {name, group, value, extent, true};
+}
 
 // Whose scalar arithmetic the coefficients follow; the element-wise formulas do not depend on it.
 enum class Dialect : uint32_t {

@@ -10,7 +10,7 @@ namespace simdescent {
 
 struct ScheduleFreeAdamW {
   static constexpr std::string_view name = "schedule_free_adamw";
-  static constexpr std::array slots{Slot{"momentum", 0, initial::weights}, Slot{"velocity"}};
+  static constexpr std::array slots{Slot{"momentum", 0, initial::weights}, squares("velocity")};
   static constexpr bool uses_weights = true;
 
   struct Hyper {

@@ -7,6 +7,7 @@
 #include <cstdint>
 
 #include "kernels/rule.h"
+#include "kernels/storage.h"
 #include "simd/f32x1.h"
 
 namespace simdescent {
@@ -21,6 +22,9 @@ enum class Grad : uint32_t {
   general,     // every operation a division of its own, with its flags at run time
 };
 
+// A bit for each slot.
+inline constexpr uint32_t all_slots = (1u << max_slots) - 1;
+
 struct Stages {
   Grad grad = Grad::none;
   bool decay = false, average = false;
@@ -33,6 +37,10 @@ struct Stages {
   bool undivided = false;
   // Of a rule in two passes: the first one, and its sums.
   bool first = false;
+  // How the slots are stored; by the bits of the other two, which of them are float32 all the same, and which
+  // are never negative.
+  Storage storage = Storage::float32;
+  uint32_t wide = 0, positive = 0;
 
   // Whether what was gathered belongs to the gradient.
   constexpr bool gathers() const { return gathered || grad == Grad::accumulate; }
@@ -42,7 +50,7 @@ struct Stages {
     return (uint32_t(grad) & 3) | uint32_t(decay) << 2 | uint32_t(average) << 3 |
            uint32_t(grad == Grad::general) << 4 | uint32_t(gathered) << 5 | uint32_t(clamp_first) << 6 |
            uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9 | uint32_t(undivided) << 10 |
-           uint32_t(first) << 11;
+           uint32_t(first) << 11 | uint32_t(storage) << 12 | wide << 14 | positive << (14 + max_slots);
   }
   static constexpr Stages of(uint32_t w) {
     const auto bit = [w](uint32_t k) { return (w >> k & 1) != 0; };
@@ -55,8 +63,15 @@ struct Stages {
             bit(8),
             bit(9),
             bit(10),
-            bit(11)};
+            bit(11),
+            Storage(w >> 12 & 3),
+            w >> 14 & all_slots,
+            w >> (14 + max_slots) & all_slots};
   }
+
+  // How slot k is stored.
+  constexpr Storage of_slot(size_t k) const { return wide >> k & 1 ? Storage::float32 : storage; }
+  constexpr bool is_signed(size_t k) const { return (positive >> k & 1) == 0; }
 };
 
 // The scalars of the stages. Defaults are exact identities.
@@ -68,8 +83,9 @@ struct Pipe {
          lo = -__builtin_inff(), hi = __builtin_inff(),  // clipvalue
          decay = 0, rate = 0,
          keep = 1,  // decoupled weight decay, times the learning rate; PyTorch's is in `keep`
-         momentum = 0, complement = 1,     // of the moving average
-         unscale = 1, steps = 1, l2 = 0);  // general only: loss scale, accumulation steps, L2 factor
+         momentum = 0, complement = 1,    // of the moving average
+         unscale = 1, steps = 1, l2 = 0,  // general only: loss scale, accumulation steps, L2 factor
+         seed = 0);                       // the number of the update, by which slots are rounded; 0 is none
 };
 
 // The same scalars in all lanes of another lane type.

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/quantize.h"
 #include "kernels/rule.h"
 #include "kernels/stage.h"
 #include "simd/lanes.h"
@@ -30,11 +31,16 @@ struct Row {
   uint32_t rows, columns;  // for such a rule, where the variable is of matrices
 
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
-  Row part(uint32_t from, uint32_t count, const float* gradient, float* weights) const {
+  // Where its slots are stored in blocks, `from` is where one begins.
+  [[gnu::always_inline]] Row part(uint32_t from, uint32_t count, const float* gradient,
+                                  float* weights) const {
     const auto at = [from](float* p) { return p ? p + from : p; };
     Row r = *this;
     r.w = weights, r.g = gradient, r.n = count;
-    for (float*& p : r.slot) p = at(p);
+    const Stages s = Stages::of(stages);
+    for (size_t k = 0; k < max_slots; k++) {
+      if (slot[k]) r.slot[k] = slot[k] + stored_floats(s.of_slot(k), from);
+    }
     r.acc = at(acc), r.avg = at(avg);
     return r;
   }
@@ -43,12 +49,16 @@ struct Row {
 // What a step of a row needs beside its own arrays where its gradient must be prepared. The host gives it:
 // there is no stack to have it on.
 inline constexpr uint32_t piece_size = 2048;  // floats: with the rule's arrays in the first-level cache
+inline constexpr uint32_t narrow_size = 1024;
 struct Scratch {
   alignas(16) float gradient[piece_size];
   float sums[64];  // of a reduction, level by level
-  // A piece of a first pass, and what it found, where there is no room for that of the whole row.
+  // A piece of a first pass, and what it found, where there is no room for that of the whole row. Or a piece
+  // of a row whose slots are stored in fewer bits, and these as float32.
   Row piece;
   alignas(16) float found[piece_size];
+  alignas(16) float slots[max_slots][narrow_size];
+  DynamicMaps maps;  // zeroed by the host, or anything
 };
 
 template <class R, class V>

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include "kernels/narrow.h"
 #include "kernels/rules.h"
 
 namespace simdescent {
@@ -34,6 +35,22 @@ __attribute__((noinline)) void step_whole(const Row& r) {
 // the first row that is left.
 [[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end, Scratch& scratch) {
   const Stages s = Stages::of(r->stages);
+  if (s.storage != Storage::float32) {
+    bool done = false;
+    if (s.storage == Storage::bfloat16) {
+      with_rule(
+          rule, [&]<Rule R>() __attribute__((always_inline)) {
+            if constexpr (fused<R>) update_halves<R>(*r, scratch), done = true;
+          });
+    }
+    if (!done) {
+      update_pieces(
+          *r, scratch, [ rule, &scratch ](const Row& piece) __attribute__((always_inline)) {
+            update(rule, &piece, &piece + 1, scratch);
+          });
+    }
+    return r + 1;
+  }
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
         if constexpr (whole<R>) {

@@ -72,6 +72,7 @@ export default defineConfig({
             ['Sparse gradients', 'sparse'],
             ['AdamMultilr', 'multilr'],
             ['Loss scale', 'loss-scale'],
+            ['State in fewer bits', 'state-dtype'],
             ['State in IndexedDB', 'indexeddb'],
           ),
         },

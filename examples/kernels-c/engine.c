@@ -20,8 +20,8 @@ IMPORT(step) extern void step(u32 rule, const Row* rows, u32 count, void* scratc
 enum { adam = 0, points = 64 };
 static float w[2], g[2], m[2], v[2], coef[4];
 static float x[points], y[points];
-// scale, mean, clip, divide, lo, hi, decay, rate, keep, momentum, complement, unscale, steps, l2: what does nothing.
-static const float pipe[14] = {1, 1, 1, 1, -__builtin_inff(), __builtin_inff(), 0, 0, 1, 0, 1, 1, 1, 0};
+// scale, mean, clip, divide, lo, hi, decay, rate, keep, momentum, complement, unscale, steps, l2, seed: what does nothing.
+static const float pipe[15] = {1, 1, 1, 1, -__builtin_inff(), __builtin_inff(), 0, 0, 1, 0, 1, 1, 1, 0, 0};
 
 EXPORT(train) float* train(u32 steps, float rate) {
   for (u32 i = 0; i < points; i++) x[i] = (float)i / points, y[i] = 3 * x[i] - 1;

@@ -24,6 +24,8 @@ const cases = [
   { name: 'clipnorm', options: { clipnorm: 1 } },
   { name: 'clipnorm, nothing to clip', options: { clipnorm: 1, lossScaleFactor: 2 ** 20 } },
   { name: 'globalClipnorm', options: { globalClipnorm: 1 } },
+  { name: 'state: bfloat16', options: { stateDtype: 'bfloat16' } },
+  { name: 'state: int8', options: { stateDtype: 'int8' } },
   { name: 'accumulation: updating call', options: accumulation, updatingOnly: true },
   { name: 'accumulation: mean of 4 calls', options: accumulation },
   { name: 'everything: updating call', options: everything, updatingOnly: true },

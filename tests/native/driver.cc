@@ -16,11 +16,20 @@ Driver::Driver(uint32_t rule, const Options& options, std::vector<Floats> initia
     float* const reached = foreign_weights() ? nullptr : w.data();
     optimizer.add(uint32_t(w.size()), reached, options.averages, options.accumulation_steps > 0);
   }
+  for (uint32_t row = 0; row < weights.size(); row++) optimizer.set_storage(row, options.storage);
   EXPECT_TRUE(optimizer.build());
   for (uint32_t row = 0; row < weights.size(); row++) {
     for (size_t k = 0; k < slots(rule).size(); k++) {
       const Floats first = first_slot(rule, k, options.hypers, weights[row]);
-      std::copy(first.begin(), first.end(), optimizer.row(row).slot[k]);
+      if (optimizer.storage_of(row, k) == Storage::float32) {
+        std::copy(first.begin(), first.end(), optimizer.row(row).slot[k]);
+        continue;
+      }
+      for (size_t from = 0; from < first.size(); from += tile_size) {
+        const uint32_t count = uint32_t(std::min(first.size() - from, size_t(tile_size)));
+        std::copy_n(first.begin() + long(from), count, gradient_tile());
+        optimizer.write_slot(row, k, uint32_t(from), count);
+      }
     }
   }
   optimizer.reserve_parts(1000);

@@ -1,6 +1,7 @@
 // Drives the engine's optimizer as the TypeScript side does: with arrays that it may reach, and with arrays
 // of a foreign heap that pass through the tiles.
 #pragma once
+#include <algorithm>
 #include <vector>
 
 #include "engine/optimizer.h"
@@ -27,7 +28,16 @@ class Driver {
   void update_only(uint32_t row, const Floats& g, double rate);
 
   // State of variable `row`; empty where the engine keeps none.
-  Floats slot(uint32_t row, uint32_t k) const { return copy(optimizer.row(row).slot[k], row); }
+  Floats slot(uint32_t row, uint32_t k) const {
+    if (optimizer.storage_of(row, k) == Storage::float32) return copy(optimizer.row(row).slot[k], row);
+    Floats out;
+    for (uint32_t from = 0; from < weights[row].size(); from += tile_size) {
+      const uint32_t count = std::min(uint32_t(weights[row].size()) - from, tile_size);
+      optimizer.read_slot(row, k, from, count);
+      out.insert(out.end(), gradient_tile(), gradient_tile() + count);
+    }
+    return out;
+  }
   Floats accumulator(uint32_t row) const { return copy(optimizer.row(row).acc, row); }
   Floats average(uint32_t row) const { return copy(optimizer.row(row).avg, row); }
 

@@ -43,6 +43,7 @@ struct Options {
   uint32_t accumulation_steps = 0, overwrite_frequency = 0;
   double ema_momentum = 0.99;
   bool averages = false;
+  Storage storage = Storage::float32;  // of all slots; the reference has no other
 };
 
 // One gradient per variable; none: the variable has no gradient in this step.

@@ -31,6 +31,8 @@ const train = (threads) => `
     { clipnorm: 1, lossScaleFactor: 3, gradientAccumulationSteps: 3 },
     { globalClipnorm: 1, gradientAccumulationSteps: 2 },
     { compat: 'torch', weightDecay: 0.1 },
+    { stateDtype: 'bfloat16', useEma: true },
+    { stateDtype: 'int8', amsgrad: true, clipnorm: 1 },
   ]) {
     const optimizer = new sd.Adam({ learningRate: 0.01, ...options });
     const variables = [300_001, 5, 32_768, 98_303].map((n, i) => new sd.Variable(numbers(n), { path: 'v' + i }));

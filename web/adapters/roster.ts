@@ -61,6 +61,11 @@ export class Roster<V extends Named, G> implements Selection {
       throw new TypeError(
         'MultiOptimizer steps Variables and arrays; give the adapter one optimizer for all.',
       );
+    const { dtype } = partsOf(this.#optimizer).options.values.stateDtype;
+    if (dtype !== 'float32')
+      throw new RangeError(
+        `The optimizer '${optimizer.name}' has stateDtype '${dtype}'; in another library's memory state is float32.`,
+      );
     if (this.#optimizer.built)
       throw new Error(
         `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,

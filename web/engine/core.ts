@@ -52,6 +52,14 @@ export interface EngineOptimizer {
   /** A weight decay of the group's own; NaN: the optimizer's. */
   setDecay(group: number, decay: number): void;
   slot(row: number, k: number): number;
+  /** Of a row added and not built: how its slots are stored, by the number in the facts. */
+  setStorage(row: number, storage: number): void;
+  storageOf(row: number, k: number): number;
+  /** The words of memory that a slot takes. */
+  slotFloats(row: number, k: number): number;
+  /** Part of a slot that is not float32 into the tile of gradients, or out of it; `from` is a multiple of the tile. */
+  readSlot(row: number, k: number, from: number, count: number): void;
+  writeSlot(row: number, k: number, from: number, count: number): void;
   averageOf(row: number): number;
   accumulatorOf(row: number): number;
   reserve(count: number): number;

@@ -50,6 +50,10 @@ export const roles: Readonly<Record<'weights' | 'gradient' | 'accumulator' | 'av
   facts.roles;
 export const page: { readonly bytes: number; readonly offsets: readonly number[] } = facts.page;
 
+/** How slots are stored; elements and words of a block that shares a scale. */
+export const storages: Readonly<Record<'float32' | 'bfloat16' | 'int8', number>> = facts.storages;
+export const block: { readonly size: number; readonly words: number } = facts.block;
+
 /** Floats of a tile; bytes that a kernel needs to prepare gradients in. */
 export const tileSize: number = facts.tileSize;
 export const scratchBytes: number = facts.scratchBytes;

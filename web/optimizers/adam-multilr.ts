@@ -3,6 +3,7 @@
 // its sparse branch, which forgets the bias correction (a SparseGradient here equals the dense gradient).
 
 import { describe, isRecord } from '../basics/errors.js';
+import { pattern } from '../basics/pattern.js';
 import type { OneOf, Spelled } from '../basics/spelling.js';
 import { dialects } from '../engine/facts.js';
 import {
@@ -18,7 +19,7 @@ import { type AdamHyperparameters, adamOptions, type ClippingOptions, type Commo
 import type { Kind, Options } from './configuration.js';
 import type { RateGroups } from './groups.js';
 import { Optimizer } from './optimizer.js';
-import { type Check, number, pattern } from './options.js';
+import { type Check, number } from './options.js';
 import { partsOf } from './parts.js';
 
 /** A learning rate for the variables whose path matches. */

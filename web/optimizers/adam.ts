@@ -3,10 +3,12 @@
 import { describe } from '../basics/errors.js';
 import type { OneOf, Spelled } from '../basics/spelling.js';
 import type { LearningRate } from '../schedules/rate.js';
+import type { StateDtype } from '../step/narrow.js';
 import type { Kind } from './configuration.js';
 import type { VariableGroup } from './groups.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, type Check, compat, momentOptions, number, torchDecay } from './options.js';
+import type { StateDtypeOptions } from './state-dtype.js';
 
 /** Options of every optimizer, but for the clips. Each may be spelled as Keras does: `learning_rate`. */
 export type CommonOptions = Spelled<{
@@ -26,6 +28,12 @@ export type CommonOptions = Spelled<{
   gradientAccumulationSteps?: number | null;
   /** Variables, by path, with a multiple of the learning rate, another weight decay or none. Default null. */
   groups?: readonly VariableGroup[] | null;
+  /**
+   * In how many bits the state is kept, element by element: 'bfloat16' (2 bytes, rounded stochastically) or 'int8' (1
+   * byte and a scale for each block of 256: "8-bit Optimizers via Block-wise Quantization", Dettmers et al. 2022). Of
+   * variables with at least 4096 elements, if nothing else is said. Default 'float32'.
+   */
+  stateDtype?: StateDtype | StateDtypeOptions;
   /** Ascend: gradients count negated, as in torch.optim. Default false. */
   maximize?: boolean;
   /** Accepted for Keras' configs; no effect: there is nothing left to compile. */

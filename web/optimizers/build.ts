@@ -6,7 +6,14 @@ import { describe } from '../basics/errors.js';
 import type { Core } from '../engine/core.js';
 import { ruleFacts } from '../engine/facts.js';
 import { rateFrom } from '../schedules/rate.js';
-import { ownCounts, ruleScalars, type StateEntry, scalarEntry, slotEntries } from '../state/entries.js';
+import {
+  copyEntry,
+  ownCounts,
+  ruleScalars,
+  type StateEntry,
+  scalarEntry,
+  slotEntries,
+} from '../state/entries.js';
 import { EngineExecutor } from '../step/engine-executor.js';
 import type { Executor } from '../step/executor.js';
 import { isParameter, type Parameter, pathOf, targetsFor } from '../step/parameters.js';
@@ -73,6 +80,7 @@ export class Build implements Building {
     const targets = (given ?? targetsFor(variables, core)).map((target) => ({
       ...target,
       matrix: this.#options.matrixOf(target),
+      stateDtype: this.#options.stateDtypeOf(target),
     }));
     this.#excluded.checkBuilt(variables);
     this.attach((rule, averages, accumulates) => {
@@ -123,7 +131,10 @@ export class Build implements Building {
 
   #move(name: string, from: Executor, to: Executor): void {
     const entries = new Map(this.#builtEntries(name, to).map((entry) => [entry.key, entry]));
-    for (const { key, read } of this.#builtEntries(name, from)) entries.get(key)?.write(read());
+    for (const entry of this.#builtEntries(name, from)) {
+      const there = entries.get(entry.key);
+      if (there) copyEntry(entry, there);
+    }
   }
 
   /** Back to what it was before. */

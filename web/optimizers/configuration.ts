@@ -10,6 +10,7 @@ import type { StepOptions, Target } from '../step/target.js';
 import { groupedRates, groupsConfig, type RateGroups, type VariableGroup } from './groups.js';
 import { modernConfig } from './older-configs.js';
 import { checkTogether, type OptionTable, readOptions, text } from './options.js';
+import { checkStateDtype, dtypeOf, float32State, type StoredState, stateDtypeConfig } from './state-dtype.js';
 
 export type Options = Record<string, unknown>;
 
@@ -22,6 +23,7 @@ export type Values = Readonly<
       maximize: boolean;
       gradientAccumulationSteps: number | null;
       groups: readonly VariableGroup[] | null;
+      stateDtype: StoredState;
     }
 >;
 
@@ -88,6 +90,11 @@ export class Configuration {
     return new Map(ruleFacts(this.rule).hypers.map((name) => [name, value(name)]));
   }
 
+  /** How the slots of a variable are stored, if not as float32. */
+  stateDtypeOf(target: Target): Target['stateDtype'] {
+    return dtypeOf(this.values.stateDtype, target);
+  }
+
   /** What a rule that reads whole variables is told of one. */
   matrixOf(target: Target): Target['matrix'] {
     const { shape } = target;
@@ -138,6 +145,8 @@ export class Configuration {
         config[snakeCase(name)] = value;
     }
     if (this.values.groups) config.groups = groupsConfig(this.values.groups);
+    const stateDtype = this.values.stateDtype && stateDtypeConfig(this.values.stateDtype);
+    if (stateDtype) config.state_dtype = stateDtype;
     return config;
   }
 
@@ -208,12 +217,15 @@ export class Configuration {
       );
     if (this.kind.check) this.kind.check(options);
     else checkTogether(this.kind.className, options);
+    const { stateDtype = float32State } = options as Partial<Values>;
+    checkStateDtype(this.kind.className, stateDtype, () => this.kind.rule(options), options.legacySparse);
   }
 
   #changesState(next: Values): boolean {
     const { rule, values } = this;
     return (
       this.kind.rule(next) !== rule ||
+      next.stateDtype !== values.stateDtype ||
       next.useEma !== values.useEma ||
       Boolean(next.gradientAccumulationSteps) !== Boolean(values.gradientAccumulationSteps)
     );

@@ -1,12 +1,12 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
 // in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
 import { describe, isRecord, suggestion } from '../basics/errors.js';
+import { pattern } from '../basics/pattern.js';
 import { type Spelled, snakeCase } from '../basics/spelling.js';
 import { homeOf } from '../step/home.js';
 import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
 import { Variable } from '../step/variable.js';
-import { pattern } from './options.js';
 
 /** What weight decay leaves alone. Either may be left out, or spelled as Keras does. */
 export type Excluded = Spelled<{

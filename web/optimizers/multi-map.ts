@@ -1,9 +1,9 @@
 // OptimizerMap: which optimizer a variable belongs to, by its path. What is done with the answer is multi.ts.
 
 import { describe, markOurs } from '../basics/errors.js';
+import { pattern } from '../basics/pattern.js';
 import type { Parameter } from '../step/parameters.js';
 import { Optimizer } from './optimizer.js';
-import { pattern } from './options.js';
 import { partsOf } from './parts.js';
 import { type SerializedOptimizer, serializeOptimizer } from './serialized.js';
 

@@ -1,19 +1,11 @@
 // Muon: its options, and which variables it takes as matrices. The formula is cpp/kernels/muon.h.
 import { describe } from '../basics/errors.js';
+import { pattern } from '../basics/pattern.js';
 import type { Spelled } from '../basics/spelling.js';
 import type { OptimizerOptions } from './adam.js';
 import type { Kind } from './configuration.js';
 import { Optimizer } from './optimizer.js';
-import {
-  baseOptions,
-  boolean,
-  type Check,
-  fraction,
-  number,
-  orNull,
-  pattern,
-  positiveOrZero,
-} from './options.js';
+import { baseOptions, boolean, type Check, fraction, number, orNull, positiveOrZero } from './options.js';
 
 /** Options of Muon; those of every optimizer as well. */
 export type MuonOptions = OptimizerOptions &

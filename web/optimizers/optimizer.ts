@@ -11,6 +11,7 @@ import type { OptimizerVariable } from '../state/entries.js';
 import { type AddVariableOptions, type Numbers, optionsLike, State } from '../state/state.js';
 import { assignEach } from '../step/assign.js';
 import type { Accelerator } from '../step/elsewhere.js';
+import type { StateDtype } from '../step/narrow.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import type { GradientLike, HostGradient, Target } from '../step/target.js';
@@ -25,6 +26,7 @@ import type { OptionTable } from './options.js';
 import { type Building, isBuiltIn, keepParts, partsOf, type Running, type Wrapping } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
 import { Run } from './run.js';
+import type { StateDtypeOptions } from './state-dtype.js';
 import { refuseUnknownProperties } from './unknown.js';
 
 /**
@@ -64,6 +66,8 @@ export abstract class Optimizer {
    * one is fixed once built.
    */
   declare gradientAccumulationSteps: number | null;
+  /** In how many bits the state is kept; fixed once built. */
+  declare stateDtype: StateDtype | StateDtypeOptions;
   /** Variables with a rate or weight decay of their own, or without one; fixed once built. */
   declare groups: readonly VariableGroup[] | null;
   /** Same as `dispose()`. */

@@ -4,6 +4,7 @@ import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
 import { snakeCase } from '../basics/spelling.js';
 import type { EngineOptimizer } from '../engine/core.js';
 import { readGroups } from './groups.js';
+import { float32State, readStateDtype } from './state-dtype.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
 export type Check<T> = (label: string, value: unknown) => T;
@@ -124,6 +125,7 @@ export const baseOptions = {
     config: 'always',
   },
   maximize: { default: false, check: boolean, config: 'changed' },
+  stateDtype: { default: float32State, check: readStateDtype, config: 'never' }, // likewise
   groups: { default: null, check: readGroups, config: 'never' }, // saved by the optimizer itself
   jitCompile: { default: null, check: anything, config: 'never' },
   mesh: { default: null, check: anything, config: 'never' },
@@ -187,15 +189,4 @@ export function checkTogether(className: string, o: Record<string, unknown>): vo
   const momentum = o.emaMomentum as number;
   if (o.useEma && (momentum < 0 || momentum > 1))
     throw new RangeError(`${className}: emaMomentum must be in the range [0, 1], got ${momentum}.`);
-}
-
-/** A regular expression from a string. @throws RangeError that begins with `label` */
-export function pattern(label: string, source: string): RegExp {
-  try {
-    return new RegExp(source);
-  } catch (error) {
-    throw new RangeError(
-      `${label}: ${describe(source)} is no regular expression (${(error as Error).message}).`,
-    );
-  }
 }

@@ -24,6 +24,10 @@ export function offload(built: Built, gpu: Accelerator, options: OffloadOptions)
   if (!executors.every((executor) => executor instanceof EngineExecutor))
     throw new Error('offload: the variables of this optimizer live in another library.');
   refuseUnknown('offload', options, ['minSize']);
+  for (const { targets } of executors)
+    for (const { path, stateDtype } of targets)
+      if (stateDtype)
+        throw new Error(`offload: the state of '${path}' is ${stateDtype}, and on a GPU it is float32.`);
   const { minSize } = options;
   if (minSize !== undefined && !(typeof minSize === 'number' && minSize >= 0))
     throw new RangeError(`offload: minSize must be a number from 0 on, got ${describe(minSize)}.`);

@@ -7,6 +7,7 @@ import { core } from '../engine/core.js';
 import { ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Elsewhere } from '../step/elsewhere.js';
 import type { Executor } from '../step/executor.js';
+import type { NarrowSlot } from '../step/narrow.js';
 import type { Remote } from '../step/remote.js';
 import { isDisposed } from '../step/selection.js';
 import { slotShape } from '../step/slots.js';
@@ -33,6 +34,8 @@ export interface StateEntry {
   apart?(): boolean;
   /** Of a slot of the optimizer's rule, which it is. */
   readonly slot?: string;
+  /** If it is stored in fewer bits: then `read` gives a copy. */
+  readonly narrow?: NarrowSlot;
   /** Its path is a name in the scope of what built it, which within a MultiOptimizer is none. */
   readonly isScoped?: boolean;
   /** Of the right kind and size: see `assignAll`. */
@@ -41,6 +44,22 @@ export interface StateEntry {
 
 /** Without counts that no variable has for itself. */
 export const listed = (entries: readonly StateEntry[]) => entries.filter(({ apart }) => apart?.() ?? true);
+
+/** How to put an entry back to what it is now, to the bit. */
+export function keep({ narrow, read, write }: StateEntry): () => void {
+  if (narrow) {
+    const bytes = narrow.bytes.slice();
+    return () => narrow.bytes.set(bytes);
+  }
+  const value = copyOf(read());
+  return () => write(value);
+}
+
+/** The same state in another place. */
+export function copyEntry(from: StateEntry, to: StateEntry): void {
+  if (from.narrow && to.narrow?.dtype === from.narrow.dtype) to.narrow.bytes.set(from.narrow.bytes);
+  else to.write(from.read());
+}
 
 /** What an entry has read, to keep. */
 export const copyOf = (value: number | Float32Array): number | Float32Array =>
@@ -145,6 +164,19 @@ function remoteEntry(
   return { key, path, shape, dtype: 'float32', remote, read, write, slot };
 }
 
+function narrowEntry(
+  key: string,
+  path: string,
+  shape: readonly number[],
+  narrow: NarrowSlot,
+  slot: string | undefined,
+): StateEntry {
+  const read = () => (shape.length === 0 ? narrow.read()[0] : narrow.read());
+  const write = (values: number | ArrayLike<number>) =>
+    narrow.write(typeof values === 'number' ? [values] : values);
+  return { key, path, shape, dtype: 'float32', narrow, read, write, slot };
+}
+
 export const userEntry = (variable: Variable): StateEntry =>
   arrayEntry(`${variable.name}/user`, variable.path, variable.shape, () => variable.value);
 
@@ -159,6 +191,7 @@ export function slotEntries(name: string, executor: Executor): StateEntry[] {
     view: () => Float32Array | null,
     remoteOf: (away: Elsewhere) => Remote | null,
     slot?: SlotFacts,
+    narrow?: NarrowSlot | null,
   ) => {
     const shape = slot ? slotShape(slot, target) : target.shape;
     if (isDisposed(target) || !shape) return;
@@ -167,6 +200,10 @@ export function slotEntries(name: string, executor: Executor): StateEntry[] {
     const isFactor = slot?.extent === 1 || slot?.extent === 2;
     const path = `${name}/${isFactor ? target.name : `${target.path.replaceAll('/', '_')}_${suffix}`}`;
     const push = (entry: StateEntry) => entries.push(isFactor ? { ...entry, isScoped: true } : entry);
+    if (narrow) {
+      push(narrowEntry(key, path, shape, narrow, slot?.name));
+      return;
+    }
     if (!elsewhere?.has(target.row)) {
       if (view()) push(arrayEntry(key, path, shape, view as () => Float32Array, slot?.name));
       return;
@@ -199,6 +236,7 @@ export function slotEntries(name: string, executor: Executor): StateEntry[] {
             () => executor.slotOf(t, k),
             (away) => away.slot(t.row, k),
             slot,
+            executor.narrowOf?.(t, k),
           );
   return entries;
 }

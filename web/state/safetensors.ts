@@ -2,9 +2,12 @@
 // length, a JSON header of names, types, shapes and offsets, then the bytes. Reading checks everything first.
 import { bytesOf } from '../basics/bytes.js';
 import { describe } from '../basics/errors.js';
+import { block } from '../engine/facts.js';
+import { fromBlocks, type NarrowSlot, toBlocks } from '../step/narrow.js';
 import { checkValue, type StateEntry } from './entries.js';
 
 const types = { F32: 'float32', I32: 'int32' } as const;
+const arrays = { F32: Float32Array, I32: Int32Array, BF16: Uint16Array, U8: Uint8Array } as const;
 const typeOf = (dtype: StateEntry['dtype']) => (dtype === 'int32' ? 'I32' : 'F32');
 
 interface Tensor {
@@ -73,50 +76,67 @@ const isTensor = (value: unknown): value is Tensor =>
   isCounts(value.data_offsets) &&
   value.data_offsets.length === 2;
 
-/** A tensor of 4-byte elements as numbers. @throws RangeError if its size does not fit its shape. */
-export function values(what: string, name: string, file: SafeTensors): Float32Array | Int32Array {
+/**
+ * A tensor as numbers; of bfloat16 as floats. @param accepted which types
+ * @throws RangeError for another one, or if its size does not fit its shape
+ */
+export function values(
+  what: string,
+  name: string,
+  file: SafeTensors,
+  accepted: readonly (keyof typeof arrays)[] = ['F32', 'I32'],
+): Float32Array | Int32Array | Uint8Array {
   const { dtype, shape, data_offsets: offsets } = file.tensors.get(name) as Tensor;
   const bytes = file.data.slice(...offsets); // a copy is aligned
-  if (!Object.hasOwn(types, dtype) || bytes.length !== sizeOf(shape) * 4)
+  const type = accepted.find((known) => known === dtype);
+  if (!type || bytes.length !== sizeOf(shape) * arrays[type].BYTES_PER_ELEMENT)
     throw new RangeError(
-      `${what}: '${name}' must be F32 or I32 of shape [${shape}], got ${dtype} in ${bytes.length} bytes.`,
+      `${what}: '${name}' must be ${accepted.join(' or ')} of shape [${shape}], got ${dtype} in ${bytes.length} bytes.`,
     );
-  return dtype === 'I32' ? new Int32Array(bytes.buffer) : new Float32Array(bytes.buffer);
+  const read = new arrays[type](bytes.buffer);
+  return read instanceof Uint16Array ? widened(read) : read;
 }
 
-export function write(
-  entries: readonly {
-    path: string;
-    shape: readonly number[];
-    dtype: StateEntry['dtype'];
-    value: number | ArrayLike<number>;
-  }[],
-  metadata: Record<string, string>,
-): Uint8Array {
+/** bfloat16 are the upper halves of floats. */
+const widened = (halves: Uint16Array): Float32Array =>
+  new Float32Array(Uint32Array.from(halves, (half) => half << 16).buffer);
+
+/** What is written: numbers of a StateEntry, or those of an array of the file's own type. */
+interface Written {
+  path: string;
+  shape: readonly number[];
+  dtype: StateEntry['dtype'] | 'BF16' | 'U8';
+  value: number | ArrayLike<number>;
+}
+
+export function write(entries: readonly Written[], metadata: Record<string, string>): Uint8Array {
   const header: Record<string, unknown> = { __metadata__: metadata };
   let size = 0;
-  for (const { path, shape, dtype, value } of entries) {
-    const bytes = 4 * (typeof value === 'number' ? 1 : value.length);
-    header[path] = { dtype: typeOf(dtype), shape, data_offsets: [size, size + bytes] };
+  const typed = entries.map(({ path, shape, dtype, value }) => {
+    const type: keyof typeof arrays = dtype === 'BF16' || dtype === 'U8' ? dtype : typeOf(dtype);
+    const bytes = arrays[type].BYTES_PER_ELEMENT * (typeof value === 'number' ? 1 : value.length);
+    header[path] = { dtype: type, shape, data_offsets: [size, size + bytes] };
     size += bytes;
-  }
+    return { type, value, bytes };
+  });
   const text = new TextEncoder().encode(JSON.stringify(header));
   const length = Math.ceil(text.length / 8) * 8; // data aligned to 8 bytes, the header padded with spaces
   const out = new Uint8Array(8 + length + size).fill(0x20, 8 + text.length, 8 + length);
   new DataView(out.buffer).setBigUint64(0, BigInt(length), true);
   out.set(text, 8);
   let at = 8 + length;
-  for (const { dtype, value } of entries) {
+  for (const { type, value, bytes } of typed) {
     const list = typeof value === 'number' ? [value] : value;
-    const typed =
-      dtype === 'int32'
-        ? new Int32Array(out.buffer, at, list.length)
-        : new Float32Array(out.buffer, at, list.length);
-    typed.set(list);
-    at += typed.byteLength;
+    const isAligned = at % arrays[type].BYTES_PER_ELEMENT === 0; // not behind an odd number of bytes
+    const array = isAligned ? new arrays[type](out.buffer, at, list.length) : new arrays[type](list.length);
+    array.set(list);
+    if (!isAligned) out.set(new Uint8Array(array.buffer), at);
+    at += bytes;
   }
   return out;
 }
+
+const fileType = { bfloat16: 'BF16', int8: 'U8' } as const;
 
 const format = 'simdescent-state-1';
 
@@ -128,6 +148,42 @@ function names(entries: readonly StateEntry[]): string[] {
     seen.set(key, n + 1);
     return n === 0 ? key : `${key}#${n}`;
   });
+}
+
+/** Of the scales of a slot of 8 bits, beside its codes. */
+const scalesOf = (key: string) => `${key}/absmax`;
+
+/** A slot stored in fewer bits, as it is. */
+function narrowTensors(
+  path: string,
+  shape: readonly number[],
+  { bytes, dtype, size }: NarrowSlot,
+): Written[] {
+  if (dtype === 'bfloat16') {
+    const value = new Uint16Array(bytes.slice(0, 2 * size).buffer);
+    return [{ path, shape, dtype: 'BF16', value }];
+  }
+  const { scales, codes } = fromBlocks(bytes, size);
+  return [
+    { path, shape, dtype: 'U8', value: codes },
+    { path: scalesOf(path), shape: [scales.length], dtype: 'float32', value: scales },
+  ];
+}
+
+/** The same out of a file, checked: how to put it into the slot. */
+function readNarrow(what: string, key: string, narrow: NarrowSlot, file: SafeTensors): () => void {
+  const codes = values(what, key, file, ['U8']) as Uint8Array;
+  const name = scalesOf(key);
+  if (!file.tensors.has(name))
+    throw new RangeError(`${what}: the file has no '${name}', the scales of the codes '${key}'.`);
+  const scales = values(what, name, file, ['F32']) as Float32Array;
+  const blocks = Math.ceil(narrow.size / block.size);
+  if (scales.length !== blocks)
+    throw new RangeError(`${what}: '${name}' has ${scales.length} scales, expected ${blocks}.`);
+  const odd = scales.find((scale) => scale < 0);
+  if (odd !== undefined)
+    throw new RangeError(`${what}: '${name}' has ${odd}, and a scale is never below zero.`);
+  return () => toBlocks(narrow.bytes, scales, codes);
 }
 
 export const writeState = (entries: readonly StateEntry[]): Uint8Array =>
@@ -142,7 +198,9 @@ export function writeEntries(
 ): Uint8Array {
   const keys = names(entries);
   return write(
-    entries.map(({ shape, dtype }, k) => ({ path: keys[k], shape, dtype, value: found[k] })),
+    entries.flatMap(({ shape, dtype, narrow }, k): Written[] =>
+      narrow ? narrowTensors(keys[k], shape, narrow) : [{ path: keys[k], shape, dtype, value: found[k] }],
+    ),
     { format },
   );
 }
@@ -156,24 +214,30 @@ export function readState(entries: readonly StateEntry[], bytes: unknown): void 
       `${what}: the file's format is ${describe(file.metadata.format)}, expected "${format}".`,
     );
   const keys = names(entries);
-  const found = entries.map((entry, k) => {
-    const { shape, dtype } = entry;
+  const known = new Set(keys);
+  const found = entries.map((entry, k): (() => void) | null => {
+    const { shape, dtype, narrow } = entry;
     const name = keys[k];
     const tensor = file.tensors.get(name);
     if (!tensor && entry.apart) return null;
     if (!tensor) throw new RangeError(`${what}: the file has no '${name}', which this optimizer has.`);
-    if (types[tensor.dtype as 'F32'] !== dtype || String(tensor.shape) !== String(shape))
+    const isSame = String(tensor.shape) === String(shape);
+    if (isSame && tensor.dtype === 'U8' && narrow?.dtype === 'int8') {
+      known.add(scalesOf(name));
+      return readNarrow(what, name, narrow, file);
+    }
+    const isHalf = tensor.dtype === 'BF16' && entry.slot !== undefined;
+    if (!isSame || !(isHalf || types[tensor.dtype as 'F32'] === dtype))
       throw new RangeError(
-        `${what}: '${name}' is ${typeOf(dtype)} of shape [${shape}] here, ${tensor.dtype} of shape [${tensor.shape}] in the file.`,
+        `${what}: '${name}' is ${narrow ? fileType[narrow.dtype] : typeOf(dtype)} of shape [${shape}] here, ${tensor.dtype} of shape [${tensor.shape}] in the file.${
+          isSame && tensor.dtype === 'U8' ? " It is of an optimizer with stateDtype: 'int8'." : ''
+        }`,
       );
-    return checkValue(what, entry, values(what, name, file));
+    const value = checkValue(what, entry, values(what, name, file, ['F32', 'I32', 'BF16']));
+    return () => entry.write(value);
   });
-  const known = new Set(keys);
   for (const name of file.tensors.keys())
     if (!known.has(name))
       throw new RangeError(`${what}: the file has '${name}', which this optimizer does not have.`);
-  entries.forEach((entry, k) => {
-    const value = found[k];
-    if (value !== null) entry.write(value);
-  });
+  for (const put of found) put?.();
 }

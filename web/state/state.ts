@@ -6,7 +6,7 @@ import type { Built } from '../step/executor.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { checkAlive, isDisposed } from '../step/selection.js';
 import { Variable } from '../step/variable.js';
-import { assignAll, copyOf, listed, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
+import { assignAll, copyOf, keep, listed, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
 
 /** Values of an array, row-major: typed or plain. */
@@ -119,12 +119,10 @@ export class State {
   snapshot(executor: Built): () => void {
     const entries = this.entries().filter(({ remote }) => !remote);
     const targets = executor.targets.filter((t) => !executor.elsewhere?.has(t.row) && !isDisposed(t));
-    const state = entries.map((entry) => copyOf(entry.read()));
+    const state = entries.map(keep);
     const values = targets.map((t) => executor.values(t).slice());
     return () => {
-      entries.forEach((entry, k) => {
-        entry.write(state[k]); // as it was, without a check: that cannot fail
-      });
+      for (const restore of state) restore(); // as it was, without a check: that cannot fail
       targets.forEach((t, k) => {
         executor.values(t).set(values[k]);
       });

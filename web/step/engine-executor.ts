@@ -4,10 +4,11 @@
 import { isUsersOwn, project } from '../constraints/constraints.js';
 import { Calls } from '../engine/calls.js';
 import type { Core, EngineOptimizer } from '../engine/core.js';
-import { entry, type RuleFacts, ruleFacts, tileSize } from '../engine/facts.js';
+import { entry, type RuleFacts, ruleFacts, storages, tileSize } from '../engine/facts.js';
 import type { Elsewhere, Guest } from './elsewhere.js';
 import type { Executor, Selection } from './executor.js';
 import { homeOf } from './home.js';
+import { type NarrowSlot, narrowSlot } from './narrow.js';
 import { Pending } from './pending.js';
 import { sizeOf, slotShape } from './slots.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
@@ -63,13 +64,14 @@ export class EngineExecutor implements Executor, Guest {
     this.native = new core.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(core, this.native);
     this.#tiles = new Tiles(core, this.native, this.#calls, this.#rule);
+    checkPlaces(targets);
     const arrays = this.#rule.slots.length + Number(averages) + Number(accumulates);
     let bytes = rowBytes * targets.length;
     if (!core.module.fits(bytes)) {
       this.native.delete();
       throw core.outOfMemory(bytes, `${targets.length} variables`);
     }
-    for (const { row, variable, size, matrix } of targets) {
+    for (const { row, variable, size, matrix, stateDtype } of targets) {
       const home = variable && homeOf(variable);
       if (home?.residence) this.native.addElsewhere(size, averages);
       else {
@@ -77,6 +79,7 @@ export class EngineExecutor implements Executor, Guest {
         bytes += 4 * size * arrays;
       }
       if (matrix) this.native.setMatrix(row, ...matrix);
+      if (stateDtype) this.native.setStorage(row, storages[stateDtype]);
     }
     if (!this.native.build()) {
       this.native.delete();
@@ -152,8 +155,16 @@ export class EngineExecutor implements Executor, Guest {
   }
 
   slotOf(target: Target, k: number): Float32Array {
+    if (target.stateDtype) {
+      const { native } = this;
+      return this.#core.floats(native.slot(target.row, k), native.slotFloats(target.row, k));
+    }
     const shape = slotShape(this.#rule.slots[k], target) ?? [0];
     return this.#core.floats(this.native.slot(target.row, k), sizeOf(shape));
+  }
+
+  narrowOf({ row, size, stateDtype }: Target, k: number): NarrowSlot | null {
+    return stateDtype ? narrowSlot(this.#core, this.native, row, k, size) : null;
   }
 
   /** What gradients are divided by. Kept, because it is asked for at every step and seldom changes. */
@@ -317,4 +328,15 @@ export class EngineExecutor implements Executor, Guest {
       if (overwriting) target.array.set(this.averageOf(target) as Float32Array);
     }
   }
+}
+
+/** @throws Error where the state of a variable on a GPU is to be stored in fewer bits */
+function checkPlaces(targets: readonly Target[]): void {
+  const away = targets.find(
+    ({ variable, stateDtype }) => stateDtype && variable && homeOf(variable).residence,
+  );
+  if (away)
+    throw new Error(
+      `build: '${away.path}' lives on the GPU, where state is float32; stateDtype '${away.stateDtype}' is for variables in the engine's memory.`,
+    );
 }

@@ -3,6 +3,7 @@
 
 import type { EngineOptimizer } from '../engine/core.js';
 import type { Elsewhere } from './elsewhere.js';
+import type { NarrowSlot } from './narrow.js';
 import type { Pending } from './pending.js';
 import type { Gradient, GradientLike, StepOptions, Target } from './target.js';
 
@@ -38,6 +39,8 @@ export interface Executor extends Built {
   averageOf(target: Target): Float32Array | null;
   accumulatorOf(target: Target): Float32Array | null;
   slotOf(target: Target, k: number): Float32Array;
+  /** A slot that is stored in fewer bits: then `slotOf` is its words. */
+  narrowOf?(target: Target, k: number): NarrowSlot | null;
   delete(): void;
 }
 

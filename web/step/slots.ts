@@ -30,7 +30,9 @@ export function fillSlots(executor: Executor, target: Target, hyper: (name: stri
       const value = new Float32Array(target.size).fill(hyper(initial));
       executor.elsewhere.slot(target.row, k).write(value);
     } else {
-      executor.slotOf(target, k).fill(hyper(initial));
+      const narrow = executor.narrowOf?.(target, k);
+      if (narrow) narrow.write(new Float32Array(target.size).fill(hyper(initial)));
+      else executor.slotOf(target, k).fill(hyper(initial));
     }
   });
 }

@@ -1,6 +1,7 @@
 // What a step is about: the variables that were built, and what may come as their gradients. Types only.
 
 import type { Constraint } from '../constraints/constraints.js';
+import type { NarrowDtype } from './narrow.js';
 import type { DeviceBuffer, DeviceRange } from './remote.js';
 import type { SparseGradient } from './sparse.js';
 
@@ -25,6 +26,8 @@ export interface Target {
   readonly constraint: Constraint | null;
   /** For rules that read whole variables: rows and columns of its last two axes, where it is a matrix to them. */
   readonly matrix?: readonly [rows: number, columns: number] | null;
+  /** How its slots are stored, if not as float32. */
+  readonly stateDtype?: NarrowDtype | null;
 }
 
 export type Gradient = Float32Array | SparseGradient | DeviceBuffer | DeviceRange;

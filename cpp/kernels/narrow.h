@@ -1,0 +1,85 @@
+// The loops over rows whose slots are stored in fewer bits than float32 (storage.h, quantize.h), by rules in
+// one pass. The update is the rule's own, and knows nothing of it.
+#pragma once
+#include "kernels/quantize.h"
+#include "kernels/sweep.h"
+
+namespace simdescent {
+
+// n elements, while a whole V fits, of a rule whose slots are all bfloat16; returns how many it were.
+template <class R, class V, class... P>
+[[gnu::always_inline]] inline uint32_t sweep_halves(const CoefOf<R, V>& c, Chance chance, uint32_t n,
+                                                    const float* __restrict g, float* __restrict w,
+                                                    P* __restrict... slot) {
+  uint32_t i = 0;
+  for (; i + V::lanes <= n; i += V::lanes) {
+    V x = V::load(w + i), state[slot_room<R>] = {load_half<V>(slot + i)...};
+    R::template update<V>(c, x, V::load(g + i), state);
+    x.store(w + i);
+    [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+      (half_at(state[K], Bits<V>(chance.seed), Bits<V>(chance.factor)).store16(slot + i), ...);
+    }
+    (std::index_sequence_for<P...>{});
+  }
+  return i;
+}
+
+// The same of a row, tail and all. For the rules that most people run; the conversions hide behind their
+// divisions.
+template <class R>
+[[gnu::noinline]] void update_halves(const Row& r, Scratch& scratch) {
+  const Stages s = Stages::of(r.stages);
+  const Chance chance = Chance::of(r.pipe->seed);
+  for (uint32_t from = 0; from < r.n;) {
+    const uint32_t count = r.n - from < piece_size ? r.n - from : piece_size;
+    const float* g = r.g + from;
+    if (s.grad != Grad::none) g = scratch.gradient, prepare(r, from, count, scratch.gradient);
+    if (s.decay) decay(r, from, count);
+    const auto run = [&]<class V>(uint32_t at, uint32_t n) __attribute__((always_inline)) {
+      return [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+        return sweep_halves<R, V>(coefficients<R, V>(r.coef), chance, n, g + at, r.w + from + at,
+                                  (reinterpret_cast<uint16_t*>(r.slot[K]) + from + at)...);
+      }
+      (std::make_index_sequence<R::slots.size()>{});
+    };
+    const uint32_t swept = run.template operator()<Lanes>(0, count);
+    run.template operator()<f32x1>(swept, count - swept);
+    if (s.average) average(r, from, count);
+    from += count;
+  }
+}
+
+// A row whose slots are stored in fewer bits, by a rule in one pass: piece by piece they become float32 in
+// the first-level cache and go back. Pieces are whole blocks, so that it does not matter who has which.
+template <class F>
+[[gnu::always_inline]] inline void update_pieces(const Row& r, Scratch& scratch, F update) {
+  const Stages s = Stages::of(r.stages);
+  static_assert(narrow_size % block_size == 0);
+  Row& piece = scratch.piece;  // written field by field: there may be no stack
+  piece.pipe = r.pipe, piece.coef = r.coef;
+  Stages there = s;
+  there.storage = Storage::float32;
+  piece.stages = there.word();
+  for (uint32_t from = 0; from < r.n; from += narrow_size) {
+    piece.n = r.n - from < narrow_size ? r.n - from : narrow_size;
+    piece.w = r.w + from, piece.g = r.g + from;
+    piece.acc = r.acc ? r.acc + from : nullptr, piece.avg = r.avg ? r.avg + from : nullptr;
+    for (size_t k = 0; k < max_slots; k++) {
+      if (!r.slot[k]) continue;
+      const Storage storage = s.of_slot(k);
+      piece.slot[k] = r.slot[k] + stored_floats(storage, from);
+      if (storage == Storage::float32) continue;
+      widen(scratch.maps, storage, s.is_signed(k), piece.slot[k], piece.n, scratch.slots[k]);
+      piece.slot[k] = scratch.slots[k];
+    }
+    update(piece);
+    for (size_t k = 0; k < max_slots; k++) {
+      const Storage storage = s.of_slot(k);
+      if (!r.slot[k] || storage == Storage::float32) continue;
+      float* const stored = r.slot[k] + stored_floats(storage, from);
+      narrow(scratch.maps, storage, s.is_signed(k), scratch.slots[k], piece.n, stored, r.pipe->seed);
+    }
+  }
+}
+
+}  // namespace simdescent

@@ -1,0 +1,100 @@
+// Steps of rows whose slots are stored in fewer bits: an update is the one of float32 from what the slots
+// stand for, and what it leaves in them is stored; wherever the row lies and however it is cut.
+#include <algorithm>
+
+#include "driver.h"
+#include "kernels/quantize.h"
+
+namespace simdescent::tests {
+namespace {
+
+struct Mix {
+  const char* name;
+  Options options;
+};
+
+std::vector<Mix> mixes() {
+  std::vector<Mix> list(6);
+  list[0].name = "plain";
+  list[1].name = "decay, average";
+  list[1].options.decays = true, list[1].options.weight_decay = 0.1, list[1].options.averages = true;
+  list[2].name = "clipnorm, loss scale";
+  list[2].options.clipnorm = 0.5, list[2].options.loss_scale = 64;
+  list[3].name = "accumulation";
+  list[3].options.accumulation_steps = 2;
+  list[4].name = "general: loss scale, accumulation, average";
+  list[4].options.loss_scale = 3, list[4].options.accumulation_steps = 3, list[4].options.averages = true;
+  list[5].name = "two clips, L2";
+  list[5].options.clamp_first = true, list[5].options.clipvalue = 0.4, list[5].options.global_clipnorm = 3;
+  list[5].options.l2 = 0.01;
+  return list;
+}
+
+// What is left of values when they are stored.
+Floats stored(Storage storage, const Slot& slot, Floats values, float step) {
+  static DynamicMaps maps;
+  if (slot.value == initial::weights) return values;
+  const uint32_t n = uint32_t(values.size());
+  Floats words(stored_floats(storage, n));
+  narrow(maps, storage, !slot.never_negative, values.data(), n, words.data(), step);
+  widen(maps, storage, !slot.never_negative, words.data(), n, values.data());
+  return values;
+}
+
+bool has_one_pass(uint32_t rule) { return !is_whole(rule) && sums_of(rule) == 0; }
+
+class Narrow : public ::testing::TestWithParam<Storage> {};
+
+TEST_P(Narrow, StepsAsFloat32BetweenLoadingAndStoring) {
+  const std::vector<Mix> all = mixes();
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    if (!has_one_pass(rule)) continue;
+    for (size_t m = 0; m < all.size(); m++) {
+      if ((m + rule) % mixes_apart != 0) continue;
+      for (const Place place : {Place::resident, Place::parts, Place::elsewhere, Place::foreign}) {
+        Random random(uint32_t(m) + 100 * rule);
+        const std::vector<Floats> initial = {random.units(2571), random.units(5)};
+        Options narrow_options = all[m].options;
+        narrow_options.storage = GetParam();
+        Driver driver(rule, narrow_options, initial, place);
+        Driver wide(rule, all[m].options, initial, place);
+        for (Driver* d : {&driver, &wide}) d->optimizer.set_rate(0, 0.01);
+        for (uint32_t call = 0; call < 6; call++) {
+          const bool updating = wide.optimizer.updating();
+          const float step = float(wide.optimizer.updates() + 1);
+          for (uint32_t row = 0; row < 2; row++) {
+            for (uint32_t k = 0; k < slots(rule).size(); k++) {
+              const Floats now = driver.slot(row, k);
+              std::copy(now.begin(), now.end(), wide.optimizer.row(row).slot[k]);
+            }
+          }
+          const Gradients gradients = {random.units(2571),
+                                       call == 3 ? std::nullopt : std::optional(random.units(5))};
+          driver.step(gradients), wide.step(gradients);
+          for (uint32_t row = 0; row < 2; row++) {
+            for (uint32_t k = 0; k < slots(rule).size(); k++) {
+              if (!updating || !gradients[row]) continue;
+              Floats expected = stored(GetParam(), slots(rule)[k], wide.slot(row, k), step);
+              std::copy(expected.begin(), expected.end(), wide.optimizer.row(row).slot[k]);
+            }
+          }
+          ASSERT_TRUE(same(state_of(driver), state_of(wide)))
+              << rule_name(rule) << ", " << all[m].name << ", place " << int(place) << ", call " << call;
+        }
+      }
+    }
+  }
+}
+
+TEST_P(Narrow, TakesTheMemoryThatItSays) {
+  Options o;
+  o.storage = GetParam();
+  const Driver d(0, o, {Floats(1000, 1)});
+  const uint32_t bytes = 4 * d.optimizer.slot_floats(0, 0);
+  EXPECT_EQ(bytes, GetParam() == Storage::int8 ? 4u * 260 : 2000u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Dtypes, Narrow, ::testing::Values(Storage::bfloat16, Storage::int8));
+
+}  // namespace
+}  // namespace simdescent::tests
