@@ -7,6 +7,7 @@ import { element, prefersReducedMotion, whileOutOfSight } from '../page/dom.ts';
 import { formatCoordinate } from '../page/format.ts';
 import { currentLink, fromLink, linkChoice, toLink } from '../page/link.ts';
 import { NumberField, share } from '../page/number-field.ts';
+import { leavePlace } from '../page/places.ts';
 import { Playback, type PlaybackState } from '../page/playback.ts';
 import type { Point, Surface } from '../surfaces/surfaces.ts';
 import { raceProgram } from './code.ts';
@@ -160,7 +161,11 @@ export function startRace(): Race {
     button.addEventListener('click', () => copyText(button, text()));
   };
   onCopy('race-copy-code', program);
-  onCopy('race-copy-link', currentLink);
+  onCopy('race-copy-link', () => {
+    // It is about the race, wherever the page was opened.
+    leavePlace();
+    return currentLink();
+  });
 
   const showSurface = () => {
     showTexts('race', { note: choice.surface.note });

@@ -250,7 +250,7 @@ test('a click, a drag and the arrow keys choose the start', async ({ page }) => 
 
   await click(0.5, 0.5);
   await page.mouse.down();
-  await page.mouse.move(0, 40, { steps: 4 });
+  await page.mouse.move(0, ((await map.boundingBox())?.y ?? 0) - 10, { steps: 4 });
   await page.mouse.up();
   expect(await startPoint(page)).toEqual([-2, 3]);
 
@@ -291,7 +291,7 @@ test('runs on opening unless the visitor wants less motion', async ({ page }) =>
   await page.waitForTimeout(100);
   await expect(page.locator('#race-steps')).toHaveText('0');
   await page.emulateMedia({ reducedMotion: 'no-preference' });
-  await openPage(page);
+  await openPage(page, '#at=race');
   await expect.poll(() => figure(page.locator('#race-steps'))).toBeGreaterThan(10);
 });
 
