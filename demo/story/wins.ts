@@ -55,11 +55,7 @@ function makeGround(preset: Preset, onStart: () => void) {
     for (const [name, { loss, lost, arrivedAt }] of racers)
       showFigures(ID, {
         [`${id}-${name}-loss`]: loss,
-        [`${id}-${name}-arrival`]: lost
-          ? 'lost'
-          : arrivedAt === null
-            ? 'on its way'
-            : `there at step ${arrivedAt}`,
+        [`${id}-${name}-arrival`]: lost ? 'lost' : arrivedAt === null ? 'not yet' : `step ${arrivedAt}`,
       });
   };
   return {
