@@ -1,8 +1,10 @@
-// The basin maps: what becomes of every start of the window, one optimizer beside another. Choosing a place makes it the
-// start of the race.
+// The basin maps: what becomes of every start of the window, one optimizer beside another. Choosing a place shows the ways
+// from there, and offers it as the start of the race.
+import type { Look } from '../looks.ts';
 import { showTexts } from '../page/controls.ts';
 import { element } from '../page/dom.ts';
 import { formatPercent, formatPoint } from '../page/format.ts';
+import { goTo } from '../page/places.ts';
 import type { Race } from '../race/race-panel.ts';
 import { type PerSide, perSide, type Side, sides } from '../sides.ts';
 import type { Point, Range, Surface } from '../surfaces/surfaces.ts';
@@ -11,20 +13,28 @@ import { type Changing, MapPair } from './map-pair.ts';
 import { OutcomeMap, type Tick } from './outcome-map.ts';
 import { paintBasin } from './paint.ts';
 import { tones } from './tones.ts';
+import { shareOf, type Way, walkFrom } from './way.ts';
 
-export function startBasins(race: Race, surface: () => Surface, job: (side: Side) => BasinJob): Changing {
+export function startBasins(
+  race: Race,
+  surface: () => Surface,
+  job: (side: Side) => BasinJob,
+  looks: () => PerSide<Look>,
+): Changing {
   const pictures: PerSide<{ picture: BasinPicture; surface: Surface } | null> = perSide(() => null);
-  const inWindow = (x: number, y: number): Point => [along(surface().x, x), along(surface().y, y)];
+  const inWindow = (x: number, y: number): Point => [at(surface().x, x), at(surface().y, y)];
+  let ways: { start: Point; bySide: PerSide<Way> } | null = null;
   const maps = perSide(
     (side) =>
       new OutcomeMap({
         host: element(`basin-${side}`, HTMLElement),
         reading: element(`basin-${side}-reading`, HTMLElement),
         ticks: () => ({ x: plainTicks(surface().x), y: plainTicks(surface().y) }),
-        mark: () =>
-          race.surface === surface()
-            ? [share(race.surface.x, race.start[0]), share(race.surface.y, race.start[1])]
-            : null,
+        mark: () => {
+          const marked = ways?.start ?? (race.surface === surface() ? race.start : null);
+          return marked && inShares(surface(), marked);
+        },
+        path: () => ways && { points: ways.bySide[side].points, ...looks()[side] },
         describe: (x, y) => {
           const shown = pictures[side];
           if (!shown) return formatPoint(inWindow(x, y));
@@ -37,11 +47,30 @@ export function startBasins(race: Race, surface: () => Surface, job: (side: Side
         },
         onChoose: (x, y) => {
           const [startX, startY] = inWindow(x, y);
-          if (race.surface !== surface()) race.chooseSurface(surface().id);
-          race.setStart([Number(startX.toFixed(2)), Number(startY.toFixed(2))]);
+          const start: Point = [Number(startX.toFixed(2)), Number(startY.toFixed(2))];
+          ways = { start, bySide: perSide((each) => walkFrom(start, surface(), job(each))) };
+          showWays();
         },
       }),
   );
+  const raceButton = element('basin-race', HTMLButtonElement);
+  const showWays = () => {
+    const told = ways && sides.map((side) => ways?.bySide[side].told).join('; ');
+    showTexts('basin', { walked: ways ? `From ${formatPoint(ways.start)}: ${told}.` : '' });
+    raceButton.disabled = !ways;
+    for (const side of sides) maps[side].draw();
+  };
+  raceButton.addEventListener('click', () => {
+    if (!ways) return;
+    if (race.surface !== surface()) race.chooseSurface(surface().id);
+    const { start } = ways;
+    for (const side of sides) {
+      const { optimizer, learningRate, options } = job(side);
+      race.adopt(optimizer, learningRate, options);
+    }
+    race.setStart(start);
+    goTo('race');
+  });
   const paint = () => {
     // One scale for both, so that they can be compared: up to when nearly all have arrived.
     const latest = Math.max(1, ...sides.map((side) => nearlyLast(pictures[side]?.picture)));
@@ -68,7 +97,14 @@ export function startBasins(race: Race, surface: () => Surface, job: (side: Side
     },
     repaint: paint,
   });
-  return { change: () => pair.change(), redraw: () => sides.forEach((side) => void maps[side].draw()) };
+  const change = () => {
+    // What is said is about the settings that were.
+    ways = null;
+    showWays();
+    showTexts('basin', { legend: '' });
+    pair.change();
+  };
+  return { change, redraw: () => sides.forEach((side) => void maps[side].draw()) };
 }
 
 /** The step by which 98 % of those that arrive have arrived. */
@@ -103,5 +139,7 @@ function plainTicks([low, high]: Range): Tick[] {
     .map((value) => ({ at: (value - low) / (high - low), label: String(value).replace('-', '−') }));
 }
 
-const along = ([low, high]: Range, at: number) => low + at * (high - low);
-const share = ([low, high]: Range, value: number) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+const at = ([low, high]: Range, share: number) => low + share * (high - low);
+const inShares = ({ x, y }: Surface, point: Point) =>
+  [clamped(shareOf(x, point[0])), clamped(shareOf(y, point[1]))] as const;
+const clamped = (share: number) => Math.min(1, Math.max(0, share));

@@ -11,18 +11,23 @@ export function openAtPlace(): void {
   for (const link of document.querySelectorAll<HTMLAnchorElement>(`a[href^="#${KEY}="]`)) {
     link.addEventListener('click', (event) => {
       const id = new URLSearchParams(link.hash.slice(1)).get(KEY);
-      const target = placeOf(id);
-      if (!target) return;
+      if (id === null || !goTo(id)) return;
       event.preventDefault();
       toLink(KEY, id);
-      target.scrollIntoView({ behavior: prefersReducedMotion() ? 'auto' : 'smooth' });
-      // Keys go on from there.
-      const title = document.getElementById(target.getAttribute('aria-labelledby') ?? '');
-      if (!title) return;
-      title.tabIndex = -1;
-      title.focus({ preventScroll: true });
     });
   }
+}
+
+/** Scrolls to a place, and lets keys go on from there; false if there is none. */
+export function goTo(id: string): boolean {
+  const place = placeOf(id);
+  place?.scrollIntoView({ behavior: prefersReducedMotion() ? 'auto' : 'smooth' });
+  const title = document.getElementById(place?.getAttribute('aria-labelledby') ?? '');
+  if (title) {
+    title.tabIndex = -1;
+    title.focus({ preventScroll: true });
+  }
+  return place !== null;
 }
 
 /** The link no longer names a place. */

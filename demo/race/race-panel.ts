@@ -27,8 +27,8 @@ export interface Race {
   readonly start: Point;
   chooseSurface(id: string): void;
   setStart(start: Point): void;
-  /** A learning rate and another hyperparameter for a runner, who comes if it is not there. */
-  adopt(id: RunnerId, learningRate: number, option: string, value: number): void;
+  /** A learning rate and other hyperparameters for a runner, who comes if it is not there. */
+  adopt(id: RunnerId, learningRate: number, options: Readonly<Record<string, number>>): void;
   /** Stands still while somebody else needs the machine. */
   rest(resting: boolean): void;
   onChange(listener: () => void): void;
@@ -197,8 +197,8 @@ export function startRace(): Race {
     },
     chooseSurface: (id) => choice.choose(id),
     setStart,
-    adopt: (id, learningRate, option, value) => {
-      fields.adopt(id, learningRate, option, value);
+    adopt: (id, learningRate, options) => {
+      fields.adopt(id, learningRate, options);
       playback.restart();
     },
     rest: (resting) => playback.rest('measuring', resting),
