@@ -18,6 +18,7 @@ import { rateShare } from './rates.ts';
 import { RunnerFields } from './runner-fields.ts';
 import { SurfaceChoice } from './surface-choice.ts';
 import { SurfaceView } from './surface-view.ts';
+import { followWindowMoves } from './window-moves.ts';
 
 const MOST_STEPS = 10_000;
 
@@ -91,7 +92,26 @@ export function startRace(): Race {
     element('race-front', HTMLCanvasElement),
     () => ({ surface: choice.surface, start, racers, looks: fields.looks }),
     setStart,
+    () => choice.window !== null,
   );
+  const zoomIn = element('race-zoom-in', HTMLButtonElement);
+  const zoomOut = element('race-zoom-out', HTMLButtonElement);
+  followWindowMoves({
+    map,
+    zoomIn,
+    zoomOut,
+    window: () => choice.window,
+    placeAt: (left, top) => view.placeAt(left, top),
+    onMove: (window, last) => {
+      // Runners that walk to the same minima go on: only the picture is another.
+      const others = choice.moveWindow(window, last);
+      showSurface();
+      if (!last) return;
+      noteStart();
+      if (others) playback.restart();
+      tell();
+    },
+  });
   const charts = new RaceCharts();
   const speed = element('race-speed', HTMLSelectElement);
   linkChoice(speed, () => {});
@@ -169,6 +189,7 @@ export function startRace(): Race {
 
   const showSurface = () => {
     showTexts('race', { note: choice.surface.note });
+    for (const button of [zoomIn, zoomOut]) button.hidden = choice.window === null;
     view.drawAll();
   };
   map.addEventListener('keydown', (event) => {
