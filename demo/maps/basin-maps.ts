@@ -8,7 +8,7 @@ import { goTo } from '../page/places.ts';
 import type { Race } from '../race/race-panel.ts';
 import { type PerSide, perSide, type Side, sides } from '../sides.ts';
 import type { Point, Range, Surface } from '../surfaces/surfaces.ts';
-import { type BasinJob, type BasinPicture, NEVER } from './job.ts';
+import { type BasinJob, type BasinPicture, NEVER, startAt } from './job.ts';
 import { type Changing, MapPair } from './map-pair.ts';
 import { OutcomeMap, type Tick } from './outcome-map.ts';
 import { paintBasin } from './paint.ts';
@@ -39,15 +39,15 @@ export function startBasins(
           const shown = pictures[side];
           if (!shown) return formatPoint(inWindow(x, y));
           const { picture, surface: ground } = shown;
-          const { index, middle } = cell(picture, x, y);
-          const place = formatPoint(inWindow(...middle));
+          const { index, middle } = cell(picture, ground, x, y);
+          const place = formatPoint(middle);
           const arrival = picture.arrivals[index];
           if (arrival === NEVER) return `${place}: does not arrive`;
           return `${place}: step ${arrival}, at ${formatPoint(ground.minima[picture.reached[index]])}`;
         },
         onChoose: (x, y) => {
-          const [startX, startY] = inWindow(x, y);
-          const start: Point = [Number(startX.toFixed(2)), Number(startY.toFixed(2))];
+          const shown = pictures[side];
+          const start = shown ? cell(shown.picture, shown.surface, x, y).middle : inWindow(x, y);
           ways = { start, bySide: perSide((each) => walkFrom(start, surface(), job(each))) };
           showWays();
         },
@@ -124,12 +124,14 @@ function summary({ arrivals }: BasinPicture): string {
   return arrived.length === 0 ? share : `${share}, half of them by step ${arrived[arrived.length >> 1]}`;
 }
 
-/** The start that stands for a place: its index, and the middle of its pixel. */
-function cell({ columns, rows }: BasinPicture, x: number, y: number) {
+/** The start that stands for a place: its index, and itself, as few digits as tell its float32. */
+function cell({ columns, rows }: BasinPicture, surface: Surface, x: number, y: number) {
   const column = Math.min(columns - 1, Math.floor(x * columns));
   const row = Math.min(rows - 1, Math.floor((1 - y) * rows));
-  const middle = [(column + 0.5) / columns, 1 - (row + 0.5) / rows] as const;
-  return { index: row * columns + column, middle };
+  const middle = startAt(surface, (column + 0.5) / columns, (row + 0.5) / rows).map((value) =>
+    Number(Math.fround(value).toPrecision(9)),
+  );
+  return { index: row * columns + column, middle: middle as unknown as Point };
 }
 
 function plainTicks([low, high]: Range): Tick[] {

@@ -107,9 +107,14 @@ test('other settings make another map; a click on it shows the ways from there a
   await map.press('Shift+ArrowLeft');
   await map.press('Enter');
   const walked = page.locator('#basin-walked');
-  const expected = await arrival(page, 'Adamax', [4, 4.8], 0.2);
+  // The middle of the pixel, of 10 / 128, that (4, 4.8) lies in.
+  const start = [4.0234375, 4.8046875];
+  const expected = await arrival(page, 'Adamax', start, 0.2);
+  await expect(page.locator('#basin-right-reading')).toContainText(
+    `(4.0234, 4.8047): step ${expected?.step},`,
+  );
   await expect(walked).toHaveText(
-    `From (4.0000, 4.8000): Adam does not arrive in 500 steps; Adamax arrives at step ${expected?.step}.`,
+    `From (4.0234, 4.8047): Adam does not arrive in 500 steps; Adamax arrives at step ${expected?.step}.`,
   );
   await expect(page.locator('#race-surface')).toHaveValue('rosenbrock');
   const colors = () =>
@@ -123,7 +128,8 @@ test('other settings make another map; a click on it shows the ways from there a
     });
   expect(await colors()).toBeGreaterThan(30);
   await page.locator('#basin-race').click();
-  expect(await startPoint(page)).toEqual([4, 4.8]);
+  expect(await startPoint(page)).toEqual([4.0234, 4.8047]);
+  await expect(page).toHaveURL(new RegExp(`race-start=${start}(&|$)`));
   await expect(page.locator('#race-surface')).toHaveValue('himmelblau');
   await expect(page.locator('#race-adam-rate')).toHaveValue('0.0001');
   await expect(page.locator('#race-adamax-rate')).toHaveValue('0.2');
