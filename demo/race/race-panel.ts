@@ -189,7 +189,7 @@ export function startRace(): Race {
 
   const showSurface = () => {
     showTexts('race', { note: choice.surface.note });
-    for (const button of [zoomIn, zoomOut]) button.hidden = choice.window === null;
+    for (const button of [zoomIn, zoomOut]) button.disabled = choice.window === null;
     view.drawAll();
   };
   map.addEventListener('keydown', (event) => {

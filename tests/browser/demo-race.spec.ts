@@ -264,7 +264,7 @@ test('a click, a drag and the arrow keys choose the start', async ({ page }) => 
 test('the map of an own formula can be zoomed and dragged; minima and the link follow', async ({ page }) => {
   await openPage(page);
   const zoomOut = page.locator('#race-zoom-out');
-  await expect(zoomOut).toBeHidden();
+  await expect(zoomOut).toBeDisabled();
   // One minimum inside the window of Rosenbrock's surface, from -2 to 2 and from -1 to 3; another outside.
   await page.locator('#race-formula').fill('(x (x - 4))^2 + y^2');
   await expect(page.locator('#race-note')).toContainText('one lowest point');
@@ -314,7 +314,7 @@ test('the map of an own formula can be zoomed and dragged; minima and the link f
   await map.click(topLeft);
   expect(await startPoint(page)).toEqual([-2, 3]);
   await page.locator('#race-surface').selectOption('beale');
-  await expect(zoomOut).toBeHidden();
+  await expect(zoomOut).toBeDisabled();
   expect(problems).toEqual([]);
 });
 
