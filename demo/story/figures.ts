@@ -2,8 +2,9 @@
 import { element } from '../page/dom.ts';
 import { type Curve, LineChart, type LineChartOptions } from '../page/line-chart.ts';
 
-/** Six characters, and a sign. */
+/** Six characters, and a sign; a dash where there is no number yet. */
 export function formatFigure(value: number): string {
+  if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);
   const small = size !== 0 && size < 0.001;
   const text = small

@@ -40,7 +40,7 @@ export function playScene({ id, length, perFrame, begin, step, draw }: Scene): P
       },
       draw: () => {
         state.textContent = `Step ${steps} of ${length}`;
-        if (steps > 0) draw();
+        draw();
       },
       stepsPerFrame: () => perFrame,
       onState: () => {},

@@ -69,7 +69,6 @@ function makeGround(preset: Preset, onStart: () => void) {
           new Racer(name, surface, start, settings, new Disturber(disturbance, amount, surface)),
         );
       }
-      draw();
     },
     step: () => {
       for (const racer of racers.values()) if (!racer.done) racer.step();
