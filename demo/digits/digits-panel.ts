@@ -181,8 +181,7 @@ export async function startDigits(): Promise<DigitsPanel> {
 }
 
 function showTfjs(shown: boolean): void {
-  for (const id of tfjsIds) element(`digits-${id}-figure`, HTMLElement).hidden = !shown;
-  for (const cell of document.querySelectorAll<HTMLElement>('.of-tfjs')) cell.hidden = !shown;
+  for (const part of document.querySelectorAll<HTMLElement>('.of-tfjs')) part.hidden = !shown;
 }
 
 function chart(

@@ -1,47 +1,76 @@
-// The basin maps: what becomes of every start of the window, one optimizer beside another. Choosing a place makes it the
-// start of the race.
+// The basin maps: what becomes of every start of the window, one optimizer beside another. Choosing a place shows the ways
+// from there, and offers it as the start of the race.
+import type { Look } from '../looks.ts';
 import { showTexts } from '../page/controls.ts';
 import { element } from '../page/dom.ts';
 import { formatPercent, formatPoint } from '../page/format.ts';
+import { goTo } from '../page/places.ts';
 import type { Race } from '../race/race-panel.ts';
 import { type PerSide, perSide, type Side, sides } from '../sides.ts';
 import type { Point, Range, Surface } from '../surfaces/surfaces.ts';
-import { type BasinJob, type BasinPicture, NEVER } from './job.ts';
+import { type BasinJob, type BasinPicture, NEVER, startAt } from './job.ts';
 import { type Changing, MapPair } from './map-pair.ts';
 import { OutcomeMap, type Tick } from './outcome-map.ts';
 import { paintBasin } from './paint.ts';
 import { tones } from './tones.ts';
+import { shareOf, type Way, walkFrom } from './way.ts';
 
-export function startBasins(race: Race, surface: () => Surface, job: (side: Side) => BasinJob): Changing {
+export function startBasins(
+  race: Race,
+  surface: () => Surface,
+  job: (side: Side) => BasinJob,
+  looks: () => PerSide<Look>,
+): Changing {
   const pictures: PerSide<{ picture: BasinPicture; surface: Surface } | null> = perSide(() => null);
-  const inWindow = (x: number, y: number): Point => [along(surface().x, x), along(surface().y, y)];
+  const inWindow = (x: number, y: number): Point => [at(surface().x, x), at(surface().y, y)];
+  let ways: { start: Point; bySide: PerSide<Way> } | null = null;
   const maps = perSide(
     (side) =>
       new OutcomeMap({
         host: element(`basin-${side}`, HTMLElement),
         reading: element(`basin-${side}-reading`, HTMLElement),
         ticks: () => ({ x: plainTicks(surface().x), y: plainTicks(surface().y) }),
-        mark: () =>
-          race.surface === surface()
-            ? [share(race.surface.x, race.start[0]), share(race.surface.y, race.start[1])]
-            : null,
+        mark: () => {
+          const marked = ways?.start ?? (race.surface === surface() ? race.start : null);
+          return marked && inShares(surface(), marked);
+        },
+        path: () => ways && { points: ways.bySide[side].points, ...looks()[side] },
         describe: (x, y) => {
           const shown = pictures[side];
           if (!shown) return formatPoint(inWindow(x, y));
           const { picture, surface: ground } = shown;
-          const { index, middle } = cell(picture, x, y);
-          const place = formatPoint(inWindow(...middle));
+          const { index, middle } = cell(picture, ground, x, y);
+          const place = formatPoint(middle);
           const arrival = picture.arrivals[index];
           if (arrival === NEVER) return `${place}: does not arrive`;
           return `${place}: step ${arrival}, at ${formatPoint(ground.minima[picture.reached[index]])}`;
         },
         onChoose: (x, y) => {
-          const [startX, startY] = inWindow(x, y);
-          if (race.surface !== surface()) race.chooseSurface(surface().id);
-          race.setStart([Number(startX.toFixed(2)), Number(startY.toFixed(2))]);
+          const shown = pictures[side];
+          const start = shown ? cell(shown.picture, shown.surface, x, y).middle : inWindow(x, y);
+          ways = { start, bySide: perSide((each) => walkFrom(start, surface(), job(each))) };
+          showWays();
         },
       }),
   );
+  const raceButton = element('basin-race', HTMLButtonElement);
+  const showWays = () => {
+    const told = ways && sides.map((side) => ways?.bySide[side].told).join('; ');
+    showTexts('basin', { walked: ways ? `From ${formatPoint(ways.start)}: ${told}.` : '' });
+    raceButton.disabled = !ways;
+    for (const side of sides) maps[side].draw();
+  };
+  raceButton.addEventListener('click', () => {
+    if (!ways) return;
+    if (race.surface !== surface()) race.chooseSurface(surface().id);
+    const { start } = ways;
+    for (const side of sides) {
+      const { optimizer, learningRate, options } = job(side);
+      race.adopt(optimizer, learningRate, options);
+    }
+    race.setStart(start);
+    goTo('race');
+  });
   const paint = () => {
     // One scale for both, so that they can be compared: up to when nearly all have arrived.
     const latest = Math.max(1, ...sides.map((side) => nearlyLast(pictures[side]?.picture)));
@@ -68,7 +97,14 @@ export function startBasins(race: Race, surface: () => Surface, job: (side: Side
     },
     repaint: paint,
   });
-  return { change: () => pair.change(), redraw: () => sides.forEach((side) => void maps[side].draw()) };
+  const change = () => {
+    // What is said is about the settings that were.
+    ways = null;
+    showWays();
+    showTexts('basin', { legend: '' });
+    pair.change();
+  };
+  return { change, redraw: () => sides.forEach((side) => void maps[side].draw()) };
 }
 
 /** The step by which 98 % of those that arrive have arrived. */
@@ -88,12 +124,14 @@ function summary({ arrivals }: BasinPicture): string {
   return arrived.length === 0 ? share : `${share}, half of them by step ${arrived[arrived.length >> 1]}`;
 }
 
-/** The start that stands for a place: its index, and the middle of its pixel. */
-function cell({ columns, rows }: BasinPicture, x: number, y: number) {
+/** The start that stands for a place: its index, and itself, as few digits as tell its float32. */
+function cell({ columns, rows }: BasinPicture, surface: Surface, x: number, y: number) {
   const column = Math.min(columns - 1, Math.floor(x * columns));
   const row = Math.min(rows - 1, Math.floor((1 - y) * rows));
-  const middle = [(column + 0.5) / columns, 1 - (row + 0.5) / rows] as const;
-  return { index: row * columns + column, middle };
+  const middle = startAt(surface, (column + 0.5) / columns, (row + 0.5) / rows).map((value) =>
+    Number(Math.fround(value).toPrecision(9)),
+  );
+  return { index: row * columns + column, middle: middle as unknown as Point };
 }
 
 function plainTicks([low, high]: Range): Tick[] {
@@ -103,5 +141,7 @@ function plainTicks([low, high]: Range): Tick[] {
     .map((value) => ({ at: (value - low) / (high - low), label: String(value).replace('-', '−') }));
 }
 
-const along = ([low, high]: Range, at: number) => low + at * (high - low);
-const share = ([low, high]: Range, value: number) => Math.min(1, Math.max(0, (value - low) / (high - low)));
+const at = ([low, high]: Range, share: number) => low + share * (high - low);
+const inShares = ({ x, y }: Surface, point: Point) =>
+  [clamped(shareOf(x, point[0])), clamped(shareOf(y, point[1]))] as const;
+const clamped = (share: number) => Math.min(1, Math.max(0, share));

@@ -4,7 +4,7 @@ import { type Optimizer, Variable } from 'simdescent';
 import { makeOptimizer } from '../optimizers.ts';
 import { ARRIVAL_DISTANCE } from '../race/racer.ts';
 import { Formula } from '../surfaces/tape.ts';
-import { type BasinJob, type BasinPicture, type Effort, NEVER } from './job.ts';
+import { type BasinJob, type BasinPicture, type Effort, NEVER, startAt } from './job.ts';
 
 export class Basin {
   steps = 0;
@@ -111,13 +111,11 @@ function arrive(
 }
 
 /** The middle of every pixel, row by row from the top. */
-function gridOf({ side, ground: { x, y } }: BasinJob): Float32Array {
+function gridOf({ side, ground }: BasinJob): Float32Array {
   const points = new Float32Array(2 * side * side);
   for (let row = 0; row < side; row++) {
     for (let column = 0; column < side; column++) {
-      const index = 2 * (row * side + column);
-      points[index] = x[0] + ((column + 0.5) / side) * (x[1] - x[0]);
-      points[index + 1] = y[1] - ((row + 0.5) / side) * (y[1] - y[0]);
+      points.set(startAt(ground, (column + 0.5) / side, (row + 0.5) / side), 2 * (row * side + column));
     }
   }
   return points;

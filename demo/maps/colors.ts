@@ -8,7 +8,8 @@ export function ramp(): Uint32Array {
   return table((share) => [0.94 - 0.66 * share, 0.12 + 0.03 * Math.sin(Math.PI * share), 105 + 170 * share]);
 }
 
-const hues = [255, 45, 155, 325, 95, 200, 15, 285];
+/** None of them near the blue and the orange of the first two optimizers, which stand beside the maps. */
+export const hues: readonly number[] = [145, 345, 95, 205, 310, 175, 120, 5];
 
 /** Light to dark in one hue: one such ramp for each of several minima. */
 export function hueRamp(which: number): Uint32Array {

@@ -66,6 +66,11 @@ export interface RatesPicture {
 
 export const NEVER = 0xffff;
 
+/** A start of the window, in shares of its sides from the left and from the top: the same bits on the page as in a worker. */
+export function startAt({ x, y }: Pick<Ground, 'x' | 'y'>, across: number, down: number): Point {
+  return [x[0] + across * (x[1] - x[0]), y[1] - down * (y[1] - y[0])];
+}
+
 /** `quick`: first a rough picture, then the fine one when it is complete; for settings that are being dragged. */
 export type ToWorker = { say: 'start'; run: number; job: Job; quick: boolean } | { say: 'stop' };
 

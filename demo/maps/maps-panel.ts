@@ -64,15 +64,20 @@ export function startMaps(race: Race): void {
   linkChoice(ground, () => basins.change());
   const surface = () => surfaces.find(({ id }) => id === ground.value) ?? race.surface;
 
-  const basins = startBasins(race, surface, (side) => ({
-    kind: 'basin',
-    optimizer: choice.who[side].id,
-    ground: groundOf(surface()),
-    learningRate: fields.rates[side].value,
-    options: optionsOf(side),
-    steps: Number(steps.value),
-    side: Number(starts.value),
-  }));
+  const basins = startBasins(
+    race,
+    surface,
+    (side) => ({
+      kind: 'basin',
+      optimizer: choice.who[side].id,
+      ground: groundOf(surface()),
+      learningRate: fields.rates[side].value,
+      options: optionsOf(side),
+      steps: Number(steps.value),
+      side: Number(starts.value),
+    }),
+    () => choice.looks,
+  );
   const rates = startRates(
     race,
     () => choice.who,

@@ -17,6 +17,8 @@ export interface OutcomeMapOptions {
   ticks(): { x: readonly Tick[]; y: readonly Tick[] };
   /** Where the page's mark lies, or null. */
   mark(): readonly [x: number, y: number] | null;
+  /** A path over the map, in shares of its sides: x, y, x, y, …; and its colour and dashes. Or null. */
+  path?(): { points: readonly number[]; color: `--${string}`; dash: readonly number[] } | null;
   /** What a place means, in words. */
   describe(x: number, y: number): string;
   onChoose(x: number, y: number): void;
@@ -56,6 +58,7 @@ export class OutcomeMap {
       context.drawImage(this.#picture, left, top, width, height);
     }
     this.#drawAxes(context);
+    this.#drawPath(context);
     const mark = this.#options.mark();
     if (mark) this.#drawRing(context, mark, 7);
     if (this.#cursor) this.#drawCross(context, this.#cursor);
@@ -122,6 +125,29 @@ export class OutcomeMap {
     context.textAlign = 'right';
     for (const { at, label } of y) context.fillText(label, left - 6, top + (1 - at) * height);
     context.strokeRect(left, top, width, height);
+  }
+
+  #drawPath(context: CanvasRenderingContext2D): void {
+    const path = this.#options.path?.();
+    if (!path) return;
+    const { left, top, width, height } = this.#inner();
+    context.save();
+    context.beginPath();
+    context.rect(left, top, width, height);
+    context.clip();
+    context.beginPath();
+    for (let index = 0; index < path.points.length; index += 2) {
+      context.lineTo(...this.#place([path.points[index], path.points[index + 1]]));
+    }
+    context.lineJoin = 'round';
+    context.lineWidth = 5;
+    context.strokeStyle = themeColor('--paper');
+    context.stroke();
+    context.setLineDash([...path.dash]);
+    context.lineWidth = 2.25;
+    context.strokeStyle = themeColor(path.color);
+    context.stroke();
+    context.restore();
   }
 
   #drawRing(context: CanvasRenderingContext2D, at: readonly [number, number], radius: number): void {

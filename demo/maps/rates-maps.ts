@@ -59,7 +59,7 @@ export function startRates(
         },
         onChoose: (x, y) => {
           const { learningRate, option, value } = settingsAt(side, x, y);
-          race.adopt(asked[side].optimizer, learningRate, option, value);
+          race.adopt(asked[side].optimizer, learningRate, { [option]: value });
         },
       }),
   );

@@ -32,6 +32,19 @@ export function whileOutOfSight(part: Element, say: (out: boolean) => void): voi
   new IntersectionObserver((changes) => say(!changes.at(-1)?.isIntersecting)).observe(part);
 }
 
+/** Acts once, when a part of the page is about to come into the window. */
+export function whenNear(part: Element, act: () => void): void {
+  const observer = new IntersectionObserver(
+    (changes) => {
+      if (!changes.at(-1)?.isIntersecting) return;
+      observer.disconnect();
+      act();
+    },
+    { rootMargin: '600px' },
+  );
+  observer.observe(part);
+}
+
 export function prefersReducedMotion(): boolean {
   return matchMedia('(prefers-reduced-motion: reduce)').matches;
 }

@@ -20,6 +20,9 @@ export function fromLink(key: string): string | null {
   return written.get(key);
 }
 
+/** What the link says anything about. */
+export const linkedKeys = (): string[] => [...written.keys()];
+
 /** Notes a value, or that it is the default again (null). The address changes a moment later, at most so often. */
 export function toLink(key: string, value: string | null): void {
   if (value === written.get(key)) return;

@@ -11,7 +11,7 @@ export interface NumberKind {
   fromSlider(position: number): number;
 }
 
-const aboveZero = (most: number) => (value: number) => {
+export const aboveZero = (most: number) => (value: number) => {
   // Judged as the float32 that the optimizer will see: 1e-60 is zero there.
   if (!(Math.fround(value) > 0)) return 'Not above 0';
   return value > most ? `Above ${most}` : null;

@@ -63,6 +63,6 @@ function typicalSlope({ x, y, formula }: Surface): number {
 }
 
 /** A normal number from two uniform ones (Box and Muller 1958). */
-function normal(a: number, b: number): number {
+export function normal(a: number, b: number): number {
   return Math.sqrt(-2 * Math.log(1 - a)) * Math.cos(2 * Math.PI * b);
 }

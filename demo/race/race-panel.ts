@@ -7,6 +7,7 @@ import { element, prefersReducedMotion, whileOutOfSight } from '../page/dom.ts';
 import { formatCoordinate } from '../page/format.ts';
 import { currentLink, fromLink, linkChoice, toLink } from '../page/link.ts';
 import { NumberField, share } from '../page/number-field.ts';
+import { leavePlace } from '../page/places.ts';
 import { Playback, type PlaybackState } from '../page/playback.ts';
 import type { Point, Surface } from '../surfaces/surfaces.ts';
 import { raceProgram } from './code.ts';
@@ -17,6 +18,7 @@ import { rateShare } from './rates.ts';
 import { RunnerFields } from './runner-fields.ts';
 import { SurfaceChoice } from './surface-choice.ts';
 import { SurfaceView } from './surface-view.ts';
+import { followWindowMoves } from './window-moves.ts';
 
 const MOST_STEPS = 10_000;
 
@@ -26,8 +28,8 @@ export interface Race {
   readonly start: Point;
   chooseSurface(id: string): void;
   setStart(start: Point): void;
-  /** A learning rate and another hyperparameter for a runner, who comes if it is not there. */
-  adopt(id: RunnerId, learningRate: number, option: string, value: number): void;
+  /** A learning rate and other hyperparameters for a runner, who comes if it is not there. */
+  adopt(id: RunnerId, learningRate: number, options: Readonly<Record<string, number>>): void;
   /** Stands still while somebody else needs the machine. */
   rest(resting: boolean): void;
   onChange(listener: () => void): void;
@@ -90,7 +92,26 @@ export function startRace(): Race {
     element('race-front', HTMLCanvasElement),
     () => ({ surface: choice.surface, start, racers, looks: fields.looks }),
     setStart,
+    () => choice.window !== null,
   );
+  const zoomIn = element('race-zoom-in', HTMLButtonElement);
+  const zoomOut = element('race-zoom-out', HTMLButtonElement);
+  followWindowMoves({
+    map,
+    zoomIn,
+    zoomOut,
+    window: () => choice.window,
+    placeAt: (left, top) => view.placeAt(left, top),
+    onMove: (window, last) => {
+      // Runners that walk to the same minima go on: only the picture is another.
+      const others = choice.moveWindow(window, last);
+      showSurface();
+      if (!last) return;
+      noteStart();
+      if (others) playback.restart();
+      tell();
+    },
+  });
   const charts = new RaceCharts();
   const speed = element('race-speed', HTMLSelectElement);
   linkChoice(speed, () => {});
@@ -160,10 +181,15 @@ export function startRace(): Race {
     button.addEventListener('click', () => copyText(button, text()));
   };
   onCopy('race-copy-code', program);
-  onCopy('race-copy-link', currentLink);
+  onCopy('race-copy-link', () => {
+    // It is about the race, wherever the page was opened.
+    leavePlace();
+    return currentLink();
+  });
 
   const showSurface = () => {
     showTexts('race', { note: choice.surface.note });
+    for (const button of [zoomIn, zoomOut]) button.disabled = choice.window === null;
     view.drawAll();
   };
   map.addEventListener('keydown', (event) => {
@@ -192,8 +218,8 @@ export function startRace(): Race {
     },
     chooseSurface: (id) => choice.choose(id),
     setStart,
-    adopt: (id, learningRate, option, value) => {
-      fields.adopt(id, learningRate, option, value);
+    adopt: (id, learningRate, options) => {
+      fields.adopt(id, learningRate, options);
       playback.restart();
     },
     rest: (resting) => playback.rest('measuring', resting),

@@ -82,14 +82,16 @@ export class RunnerFields {
   }
 
   /** Takes settings found elsewhere on the page, on a map; who is not there yet, comes. */
-  adopt(id: RunnerId, learningRate: number, option: string, value: number): void {
+  adopt(id: RunnerId, learningRate: number, options: Readonly<Record<string, number>>): void {
     if (!this.#running.includes(id)) {
       this.#lineUp([...this.#running.slice(0, MOST_RUNNERS - 1), id]);
     }
     const fields = this.#fields.get(id) as Fields;
     fields.rate.value = learningRate;
-    const field = fields.options.get(option);
-    if (field) field.value = value;
+    for (const [option, value] of Object.entries(options)) {
+      const field = fields.options.get(option);
+      if (field) field.value = value;
+    }
   }
 
   #lineUp(ids: readonly RunnerId[]): void {

@@ -1,6 +1,6 @@
 // The picture of the race: two stacked canvases, the ground below (heat, isolines, axes) and above it what
 // moves (start, trails, racers). It also turns clicks, drags and arrow keys into a new start. It knows no
-// optimizer.
+// optimizer, and no other window: see window-moves.ts.
 import { scaleLinear } from 'd3-scale';
 import type { Look } from '../looks.ts';
 import type { RunnerId } from '../optimizers.ts';
@@ -12,7 +12,7 @@ import type { Racer } from './racer.ts';
 const PADDING = { left: 30, right: 8, top: 8, bottom: 22 };
 /** An arrow key moves the start by this share of the window; with Shift by ten times as much. */
 const KEY_STEP = 0.01;
-/** A start is rounded to so many decimals, so that special lines like x = 0 can be hit. */
+/** A start is rounded to so many decimals, or more in a small window, so that special lines like x = 0 can be hit. */
 const START_DECIMALS = 2;
 /** Trail points nearer than this many pixels to the last drawn one are skipped. */
 const TRAIL_RESOLUTION = 0.6;
@@ -30,6 +30,8 @@ export class SurfaceView {
   readonly #front: HTMLCanvasElement;
   readonly #scene: () => Scene;
   readonly #onStart: (start: Point) => void;
+  /** Whether a drag moves the window, so that only a click chooses the start. */
+  readonly #dragsWindow: () => boolean;
   #frame: Frame = { x: scaleLinear(), y: scaleLinear() };
   #context: CanvasRenderingContext2D;
 
@@ -39,11 +41,13 @@ export class SurfaceView {
     front: HTMLCanvasElement,
     scene: () => Scene,
     onStart: (start: Point) => void,
+    dragsWindow = () => false,
   ) {
     this.#ground = ground;
     this.#front = front;
     this.#scene = scene;
     this.#onStart = onStart;
+    this.#dragsWindow = dragsWindow;
     this.#context = sizedContext(front);
     new ResizeObserver(() => this.drawAll()).observe(front);
     onThemeChange(() => this.drawAll());
@@ -65,6 +69,11 @@ export class SurfaceView {
     for (const minimum of surface.minima) this.#drawMinimum(context, minimum);
     this.#context = sizedContext(this.#front);
     this.draw();
+  }
+
+  /** The place of the surface at a place of the canvas. */
+  placeAt(left: number, top: number): Point {
+    return [this.#frame.x.invert(left), this.#frame.y.invert(top)];
   }
 
   /** Only what moves. */
@@ -91,23 +100,21 @@ export class SurfaceView {
 
   #listen(map: HTMLElement): void {
     map.tabIndex = 0;
-    const pick = (event: MouseEvent) => {
-      const { x, y } = this.#frame;
-      this.#choose([x.invert(event.offsetX), y.invert(event.offsetY)]);
-    };
-    // A mouse or pen picks at once and may drag. A finger picks by a tap only: it must be able to scroll.
+    const pick = (event: MouseEvent) => this.#choose(this.placeAt(event.offsetX, event.offsetY));
+    // A mouse or pen picks at once and may drag, if it does not drag the window. A finger picks by a tap only: it must
+    // be able to scroll.
     let finger = false;
     map.addEventListener('pointerdown', (event) => {
       finger = event.pointerType === 'touch';
-      if (finger || event.button !== 0) return;
+      if (finger || event.button !== 0 || this.#dragsWindow()) return;
       map.setPointerCapture(event.pointerId);
       pick(event);
     });
     map.addEventListener('pointermove', (event) => {
-      if (map.hasPointerCapture(event.pointerId) && !finger) pick(event);
+      if (map.hasPointerCapture(event.pointerId) && !finger && !this.#dragsWindow()) pick(event);
     });
     map.addEventListener('click', (event) => {
-      if (finger) pick(event);
+      if (finger || (this.#dragsWindow() && !event.defaultPrevented)) pick(event);
     });
     map.addEventListener('keydown', (event) => {
       const direction = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[
@@ -126,6 +133,9 @@ export class SurfaceView {
 
   #choose([x, y]: Point): void {
     const { surface } = this.#scene();
+    const width = surface.x[1] - surface.x[0];
+    const decimals = Math.max(START_DECIMALS, Math.ceil(START_DECIMALS - Math.log10(width / 2)));
+    const onGrid = (value: number) => Number(value.toFixed(decimals));
     this.#onStart([onGrid(clamp(x, surface.x)), onGrid(clamp(y, surface.y))]);
   }
 
@@ -215,5 +225,4 @@ export class SurfaceView {
 }
 
 const clamp = (value: number, [low, high]: readonly [number, number]) => Math.min(high, Math.max(low, value));
-const onGrid = (value: number) => Number(value.toFixed(START_DECIMALS));
 const minus = (tick: number) => String(tick).replace('-', '−');

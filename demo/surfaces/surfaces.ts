@@ -116,10 +116,12 @@ export const OWN = 'own';
 /** A visitor's formula in the window of another surface. @throws FormulaError */
 export function ownSurface(text: string, { x, y, start }: Pick<Surface, 'x' | 'y' | 'start'>): Surface {
   const formula = new Formula(text);
-  const { minima, lowest } = findMinima(formula, x, y);
+  const { minima, lowest, level } = findMinima(formula, x, y);
   const found =
     minima.length === 0
-      ? 'No minimum was found inside the window.'
+      ? level
+        ? 'Where it is lowest it is level: there is no one lowest point.'
+        : 'No minimum was found inside the window.'
       : `Adam, from ${STARTS} starts, found ${minima.length === 1 ? 'one lowest point' : `${minima.length} lowest points`}.`;
   return {
     id: OWN,

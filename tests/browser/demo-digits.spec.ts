@@ -1,12 +1,13 @@
 // The digits on the page: the networks learn, TensorFlow.js beside ours when asked for, and what is shown of them
 // agrees with itself.
 import { expect, test } from '@playwright/test';
-import { duration, figure, openPage, problems, watchPage } from './demo-page.ts';
+import { duration, figure, goToDigits, openPage, problems, watchPage } from './demo-page.ts';
 
 watchPage();
 
 test('both networks learn the digits to more than 90 % and the time per step is shown', async ({ page }) => {
   await openPage(page);
+  await goToDigits(page);
   const accuracies = [page.locator('#digits-left-accuracy'), page.locator('#digits-right-accuracy')];
   for (const accuracy of accuracies) expect(await figure(accuracy)).toBeLessThan(30);
   await page.locator('#digits-speed').selectOption('many');
@@ -43,6 +44,7 @@ test('TensorFlow.js trains the same network from the same weights, with its own 
   page,
 }) => {
   await openPage(page);
+  await goToDigits(page);
   const button = page.locator('#digits-tfjs');
   await button.click();
   await expect(button).toHaveText('TensorFlow.js takes part', { timeout: 30_000 });
@@ -69,6 +71,7 @@ test('TensorFlow.js trains the same network from the same weights, with its own 
 
 test('any two optimizers learn; what belongs to nobody is not there', async ({ page }) => {
   await openPage(page, '#digits-left-who=lion&digits-left-rate=0.002');
+  await goToDigits(page);
   await expect(page.locator('#digits thead')).toHaveText(/Lion\s*Adamax/, { useInnerText: true });
   await expect(page.locator('#digits-tfjs-loss')).toBeHidden();
   await page.locator('#digits-right-who').selectOption('nadam');

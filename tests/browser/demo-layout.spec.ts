@@ -2,7 +2,7 @@
 // complain about, dark and light, and it says so when something cannot be loaded.
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
-import { openPage, pressStep, watchPage } from './demo-page.ts';
+import { goToDigits, openPage, pressStep, watchPage } from './demo-page.ts';
 
 test.use({ viewport: { width: 1280, height: 1000 } });
 watchPage();
@@ -15,6 +15,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
       await openPage(page);
       await page.locator('.more summary').click();
       await page.locator('#race-code summary').click();
+      await goToDigits(page);
       const { violations } = await new AxeBuilder({ page }).analyze();
       expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html).join(' ')}`)).toEqual(
         [],
@@ -34,15 +35,18 @@ for (const width of [360, 390, 820, 1440]) {
       }).observe({ type: 'layout-shift', buffered: true });
     });
     await openPage(page);
+    // Everything that plays when it is seen has played, and the digits are there.
+    for (const part of await page.locator('main section').all()) await part.scrollIntoViewIfNeeded();
+    await goToDigits(page);
     const layout = () =>
       page.evaluate(() => ({
         overflow: document.documentElement.scrollWidth - innerWidth,
         height: document.documentElement.scrollHeight,
         button: document.querySelector('#race-play')?.getBoundingClientRect().top,
       }));
+    await page.evaluate(() => scrollTo(0, 0));
     const before = await layout();
     expect(before.overflow).toBe(0);
-    await page.evaluate(() => scrollTo(0, 0));
     await page.locator('#race-adamax-rate').fill('nonsense');
     await page.locator('#race-formula').fill('nonsense');
     await pressStep(page, 1);
@@ -81,6 +85,7 @@ for (const [width, height] of [
   test(`map and Play share one screen of ${width} by ${height}`, async ({ page }) => {
     await page.setViewportSize({ width, height });
     await openPage(page);
+    await page.getByRole('link', { name: 'Skip to the race' }).click();
     for (const part of ['#race-map', '#race-play']) {
       await expect(page.locator(part)).toBeInViewport({ ratio: 1 });
     }
@@ -106,7 +111,9 @@ test('the map follows the system from light to dark', async ({ page }) => {
 
 test('says so on the page when the library or the digits cannot be loaded', async ({ page }) => {
   await page.route('**/digits*.bin*', (route) => route.fulfill({ status: 404 }));
-  await page.goto('./');
+  await openPage(page);
+  await expect(page.locator('#error')).toBeHidden();
+  await page.locator('#digits').scrollIntoViewIfNeeded();
   await expect(page.locator('#error')).toContainText('digits');
   await expect(page.locator('#race-play')).toBeEnabled();
   await page.route('**/dist/index.js*', (route) => route.abort());

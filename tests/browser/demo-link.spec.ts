@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, type Page, test } from '@playwright/test';
-import { figure, openPage, pressStep, problems, watchPage } from './demo-page.ts';
+import { figure, goToDigits, openPage, pressStep, problems, watchPage } from './demo-page.ts';
 
 test.use({ viewport: { width: 1280, height: 1000 }, permissions: ['clipboard-read', 'clipboard-write'] });
 watchPage();
@@ -39,6 +39,7 @@ test('a link brings back the race at its step, and nothing else stands in it', a
   await page.locator('#race-gradients').selectOption('spikes');
   await page.locator('#race-amount').fill('0.1');
   await page.locator('#basin-beta1').fill('0.8');
+  await goToDigits(page);
   await page.locator('#digits-right-rate').fill('0.02');
   await pressStep(page, 25);
   const before = await figures(page);
@@ -53,6 +54,7 @@ test('a link brings back the race at its step, and nothing else stands in it', a
   await expect(page.locator('#race-state')).toHaveText('Paused at step 25');
   expect(await figures(page)).toEqual(before);
   expect(await page.locator('#basin-beta1').inputValue()).toBe('0.8');
+  await goToDigits(page);
   expect(await page.locator('#digits-right-rate').inputValue()).toBe('0.02');
   // Gradients with spikes make a difference, and the same one for everybody.
   await page.locator('#race-gradients').selectOption('exact');
@@ -74,6 +76,7 @@ test('links from before any optimizer could race still say the same', async ({ p
   await expect(page.locator('#race-standing th')).toHaveText(['Adam', 'AMSGrad']);
   await expect(page.locator('#race-amsgrad-rate')).toHaveValue('0.05');
   for (const side of ['left', 'right']) await expect(page.locator(`#basin-${side}-rate`)).toHaveValue('0.1');
+  await goToDigits(page);
   await expect(page.locator('#digits-left-rate')).toHaveValue('0.01');
   await expect(page.locator('#race-steps')).toHaveText('3');
   await page.locator('#race-copy-link').click();

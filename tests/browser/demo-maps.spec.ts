@@ -26,12 +26,12 @@ async function readAt(page: Page, id: string, x: number, y: number): Promise<str
 }
 
 /** Steps from a start until the nearest of the minima of Himmelblau is within 0.01. */
-const arrival = (page: Page, optimizer: 'Adam' | 'Adamax', start: number[]) =>
+const arrival = (page: Page, optimizer: 'Adam' | 'Adamax', start: number[], learningRate = 0.1) =>
   page.evaluate(
-    ([name, point]) => {
+    ([name, point, learningRate]) => {
       const { Adam, Adamax, Variable } = globalThis.simdescent;
       const variable = new Variable(Float32Array.from(point), { name: 'point' });
-      const runner = new { Adam, Adamax }[name]({ learningRate: 0.1, beta2: 0.99 });
+      const runner = new { Adam, Adamax }[name]({ learningRate, beta2: 0.99 });
       runner.build([variable]);
       const minima = [
         [3, 2],
@@ -49,7 +49,7 @@ const arrival = (page: Page, optimizer: 'Adam' | 'Adamax', start: number[]) =>
       }
       return null;
     },
-    [optimizer, start] as const,
+    [optimizer, start, learningRate] as const,
   );
 
 test('each pixel of the basin map is a run of the library', async ({ page }) => {
@@ -86,7 +86,7 @@ test('each pixel of the basin map is a run of the library', async ({ page }) => 
   expect(problems).toEqual([]);
 });
 
-test('other settings make another map; a click on it makes its place the start of the race', async ({
+test('other settings make another map; a click on it shows the ways from there and offers the race', async ({
   page,
 }) => {
   await openMap(page, 'basin', '#basin-side=128');
@@ -101,13 +101,48 @@ test('other settings make another map; a click on it makes its place the start o
 
   const map = page.locator('#basin-right');
   const { width, height } = (await map.boundingBox()) ?? { width: 0, height: 0 };
+  await expect(page.locator('#basin-race')).toBeDisabled();
   await map.click({ position: { x: 0.999 * width, y: 0.001 * height } });
-  expect(await startPoint(page)).toEqual([5, 5]);
-  await expect(page.locator('#race-surface')).toHaveValue('himmelblau');
   await map.press('ArrowDown');
   await map.press('Shift+ArrowLeft');
   await map.press('Enter');
-  expect(await startPoint(page)).toEqual([4, 4.8]);
+  const walked = page.locator('#basin-walked');
+  // The middle of the pixel, of 10 / 128, that (4, 4.8) lies in.
+  const start = [4.0234375, 4.8046875];
+  const expected = await arrival(page, 'Adamax', start, 0.2);
+  await expect(page.locator('#basin-right-reading')).toContainText(
+    `(4.0234, 4.8047): step ${expected?.step},`,
+  );
+  await expect(walked).toHaveText(
+    `From (4.0234, 4.8047): Adam does not arrive in 500 steps; Adamax arrives at step ${expected?.step}.`,
+  );
+  await expect(page.locator('#race-surface')).toHaveValue('rosenbrock');
+  const colors = () =>
+    map.locator('canvas').evaluate((canvas: HTMLCanvasElement) => {
+      const data = canvas.getContext('2d')?.getImageData(0, 0, canvas.width, canvas.height).data ?? [];
+      // Pixels of Adamax' orange, #c2410c.
+      let count = 0;
+      for (let index = 0; index < data.length; index += 4)
+        if (data[index] === 0xc2 && data[index + 1] === 0x41 && data[index + 2] === 0x0c) count += 1;
+      return count;
+    });
+  expect(await colors()).toBeGreaterThan(30);
+  await page.locator('#basin-race').click();
+  expect(await startPoint(page)).toEqual([4.0234, 4.8047]);
+  await expect(page).toHaveURL(new RegExp(`race-start=${start}(&|$)`));
+  await expect(page.locator('#race-surface')).toHaveValue('himmelblau');
+  await expect(page.locator('#race-adam-rate')).toHaveValue('0.0001');
+  await expect(page.locator('#race-adamax-rate')).toHaveValue('0.2');
+  await expect(page.locator('#race-adamax-beta2')).toHaveValue('0.99');
+  await expect(page.locator('#race-map')).toBeInViewport();
+  await page.locator('#race-speed').selectOption('64');
+  await page.locator('#race-play').click();
+  await expect(page.locator('#race-adamax-arrival')).toHaveText(`step ${expected?.step}`);
+  // The ways were about the settings that were.
+  await page.locator('#basin-beta1').fill('0.8');
+  await expect(walked).toHaveText('');
+  await expect(page.locator('#basin-race')).toBeDisabled();
+  expect(await colors()).toBe(0);
 });
 
 test('long work can be stopped, and run again', async ({ page }) => {

@@ -1,9 +1,11 @@
 // The demo's own arithmetic, without a page: formulas, gradients against finite differences and against their
 // compiled kernels, minima, and the digit network with the library's optimizers against losses recorded from Keras.
+import { readFileSync } from 'node:fs';
 import { expect, test } from '@playwright/test';
 import * as simdescent from 'simdescent';
 import { splitDigits } from '../../demo/digits/digits.ts';
 import { Network, type Tensors, tensors } from '../../demo/digits/network.ts';
+import { hues } from '../../demo/maps/colors.ts';
 import { FormulaError } from '../../demo/surfaces/parse.ts';
 import { lossAt, ownSurface, surfaces } from '../../demo/surfaces/surfaces.ts';
 import { Formula } from '../../demo/surfaces/tape.ts';
@@ -103,6 +105,52 @@ test('the lowest points of an own formula are found', async () => {
     expect(found[index][1]).toBeCloseTo(0.5, 3);
   }
   expect(ownSurface('x + y', window).minima).toEqual([]);
+});
+
+test('level ground has no minimum, flat valleys have none, and shallow bowls have one', async () => {
+  await simdescent.init();
+  const window = { x: [-3, 3], y: [-3, 3], start: [1, 1] } as const;
+  for (const level of ['5', 'x^2', '(x - 3y)^2 + 2', '(x^2 + y^2 - 1)^2']) {
+    const { minima, note } = ownSurface(level, window);
+    expect(minima, level).toEqual([]);
+    expect(note, level).toContain('level');
+  }
+  for (const [bowl, x, y] of [
+    ['(1 - x)^2 + 100 (y - x^2)^2', 1, 1],
+    ['(x - 1)^4 + (y + 2)^4', 1, -2],
+    ['abs(x - 1) + abs(y) - 3', 1, 0],
+    ['1 - exp(-x^2 - 2 y^2)', 0, 0],
+  ] as const) {
+    const { minima } = ownSurface(bowl, window);
+    expect(minima, bowl).toHaveLength(1);
+    expect(Math.hypot(minima[0][0] - x, minima[0][1] - y), bowl).toBeLessThan(0.1);
+  }
+});
+
+/** The hue of a colour like #1d57d8 in OKLCH, in degrees. */
+function hueOf(color: string): number {
+  const [red, green, blue] = [1, 3, 5].map((at) => {
+    const value = Number.parseInt(color.slice(at, at + 2), 16) / 255;
+    return value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4;
+  });
+  const l = Math.cbrt(0.4122214708 * red + 0.5363325363 * green + 0.0514459929 * blue);
+  const m = Math.cbrt(0.2119034982 * red + 0.6806995451 * green + 0.1073969566 * blue);
+  const s = Math.cbrt(0.0883024619 * red + 0.2817188376 * green + 0.6299787005 * blue);
+  const a = 1.9779984951 * l - 2.428592205 * m + 0.4505937099 * s;
+  const b = 0.0259040371 * l + 0.7827717662 * m - 0.808675766 * s;
+  return (Math.atan2(b, a) * 180) / Math.PI;
+}
+
+test('no basin has the colour of the optimizers beside it', () => {
+  const theme = readFileSync(new URL('../../demo/styles/theme.css', import.meta.url), 'utf8');
+  const colors = [...theme.matchAll(/--run-[12]: (#\w{6})/g)].map(([, color]) => color);
+  expect(colors).toHaveLength(4);
+  for (const color of colors) {
+    for (const hue of hues) {
+      const apart = Math.abs(((hue - hueOf(color) + 540) % 360) - 180);
+      expect(apart, `${color} and ${hue}`).toBeGreaterThan(28);
+    }
+  }
 });
 
 const bytesOf = ({ base64 }: { base64: string }) =>

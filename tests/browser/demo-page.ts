@@ -27,6 +27,11 @@ export async function openPage(page: Page, hash = '', base = './'): Promise<void
   if (page.url() !== 'about:blank') await page.goto('about:blank');
   await page.goto(`${base}${hash}`);
   await expect(page.locator('#race-play')).toBeEnabled();
+}
+
+/** The digits are loaded when somebody comes near them. */
+export async function goToDigits(page: Page): Promise<void> {
+  await page.locator('#digits').scrollIntoViewIfNeeded();
   await expect(page.locator('#digits-play')).toBeEnabled();
 }
 

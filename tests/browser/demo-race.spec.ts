@@ -250,7 +250,7 @@ test('a click, a drag and the arrow keys choose the start', async ({ page }) => 
 
   await click(0.5, 0.5);
   await page.mouse.down();
-  await page.mouse.move(0, 40, { steps: 4 });
+  await page.mouse.move(0, ((await map.boundingBox())?.y ?? 0) - 10, { steps: 4 });
   await page.mouse.up();
   expect(await startPoint(page)).toEqual([-2, 3]);
 
@@ -259,6 +259,63 @@ test('a click, a drag and the arrow keys choose the start', async ({ page }) => 
   expect(await startPoint(page)).toEqual([-1.96, 2.6]);
   await map.press(' ');
   await expect(page.locator('#race-play')).toHaveText('Pause');
+});
+
+test('the map of an own formula can be zoomed and dragged; minima and the link follow', async ({ page }) => {
+  await openPage(page);
+  const zoomOut = page.locator('#race-zoom-out');
+  await expect(zoomOut).toBeDisabled();
+  // One minimum inside the window of Rosenbrock's surface, from -2 to 2 and from -1 to 3; another outside.
+  await page.locator('#race-formula').fill('(x (x - 4))^2 + y^2');
+  await expect(page.locator('#race-note')).toContainText('one lowest point');
+  const map = page.locator('#race-map');
+  await map.scrollIntoViewIfNeeded();
+  const box = async () => (await map.boundingBox()) ?? { width: 0, height: 0, x: 0, y: 0 };
+  const topLeft = { position: { x: 1, y: 1 } };
+  await zoomOut.click();
+  await map.click(topLeft);
+  expect(await startPoint(page)).toEqual([-3, 4]);
+  await pressStep(page, 3);
+  await page.locator('#race-zoom-in').click();
+  // The same minimum: the runners go on.
+  await expect(page.locator('#race-steps')).toHaveText('3');
+  for (let press = 0; press < 3; press++) await map.press('-');
+  await expect(page.locator('#race-note')).toContainText('2 lowest points');
+  await expect(page.locator('#race-steps')).toHaveText('0');
+  await map.click(topLeft);
+  expect(await startPoint(page)).toEqual([-6.75, 7.75]);
+  // Dragged by a quarter of its width: 13.5 / 4, less the margins of the axes.
+  const { width, height, x, y } = await box();
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.down();
+  await page.mouse.move(x + width / 4, y + height / 2, { steps: 5 });
+  await page.mouse.up();
+  // A drag chooses no start.
+  expect(await startPoint(page)).toEqual([-6.75, 7.75]);
+  await map.click(topLeft);
+  const [left, top] = await startPoint(page);
+  const shift = (13.5 * width) / 4 / (width - 38);
+  expect(left).toBeCloseTo(-6.75 + shift, 1);
+  expect(top).toBe(7.75);
+  // The wheel zooms only a map that has the focus.
+  await page.mouse.move(x + width / 2, y + height / 2);
+  await page.mouse.wheel(0, -200);
+  await expect(page).toHaveURL(/race-window=/);
+  await expect.poll(() => page.url()).toMatch(new RegExp(`race-start=${left},7.75`));
+  const window = () =>
+    new URLSearchParams(new URL(page.url()).hash.slice(1)).get('race-window')?.split(',').map(Number);
+  await expect.poll(() => (window()?.[1] ?? 0) - (window()?.[0] ?? 0)).toBeLessThan(10);
+  const link = page.url();
+  await openPage(page, '', link);
+  expect(await startPoint(page)).toEqual([left, top]);
+  await map.click({ position: { x: 1, y: 1 } });
+  expect((await startPoint(page))[0]).toBeCloseTo(window()?.[0] ?? 0, 1);
+  await openPage(page, '#race-surface=own&race-formula=x^2+y^2&race-window=3,1,a,b');
+  await map.click(topLeft);
+  expect(await startPoint(page)).toEqual([-2, 3]);
+  await page.locator('#race-surface').selectOption('beale');
+  await expect(zoomOut).toBeDisabled();
+  expect(problems).toEqual([]);
 });
 
 test('nonsense for a learning rate is refused visibly and changes nothing', async ({ page }) => {
@@ -291,7 +348,7 @@ test('runs on opening unless the visitor wants less motion', async ({ page }) =>
   await page.waitForTimeout(100);
   await expect(page.locator('#race-steps')).toHaveText('0');
   await page.emulateMedia({ reducedMotion: 'no-preference' });
-  await openPage(page);
+  await openPage(page, '#at=race');
   await expect.poll(() => figure(page.locator('#race-steps'))).toBeGreaterThan(10);
 });
 

@@ -1,9 +1,10 @@
 // The static build of the demo, as any file host would serve it: under a path of its own and without the headers
 // that isolate a page. `npm run build:demo` makes it; this test builds it anew.
 import { readFile } from 'node:fs/promises';
+import { gzipSync } from 'node:zlib';
 import { expect, test } from '@playwright/test';
 import { build } from 'vite';
-import { openPage, problems, watchPage } from './demo-page.ts';
+import { goToDigits, openPage, problems, watchPage } from './demo-page.ts';
 
 watchPage();
 
@@ -20,12 +21,14 @@ test('works from any path, without special headers and under its own policy', as
   test.setTimeout(90_000);
   await build({ configFile: new URL('vite.config.js', root).pathname, logLevel: 'error' });
   const asked: string[] = [];
+  let transferred = 0;
   await page.route('http://files.test/**', async (route) => {
     const path = new URL(route.request().url()).pathname;
     if (!path.startsWith('/some/folder/')) return route.fulfill({ status: 404 });
     const name = path.slice('/some/folder/'.length) || 'index.html';
     asked.push(name);
     const body = await readFile(new URL(`build/demo/${name}`, root));
+    transferred += name.endsWith('.png') ? body.length : gzipSync(body).length;
     await route.fulfill({
       body,
       contentType: types[name.split('.').pop() ?? ''] ?? 'application/octet-stream',
@@ -33,6 +36,11 @@ test('works from any path, without special headers and under its own policy', as
   });
   await openPage(page, '', 'http://files.test/some/folder/');
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  // What the first screen takes, as hosts send it.
+  await expect(page.locator('#story-kept-state')).toHaveText('Step 360 of 360');
+  await page.waitForLoadState('networkidle');
+  expect(transferred).toBeLessThan(200_000);
+  expect(transferred).toBeGreaterThan(50_000);
   await page.locator('#race-step').click();
   await expect(page.locator('#race-steps')).toHaveText('1');
   // The first sight does not wait for what few will ask for.
@@ -40,6 +48,7 @@ test('works from any path, without special headers and under its own policy', as
   await page.locator('#basin-side').selectOption('128');
   await page.locator('#basin-maps').scrollIntoViewIfNeeded();
   await expect(page.locator('#basin-state')).toHaveText('Complete', { timeout: 30_000 });
+  await goToDigits(page);
   await page.locator('#digits-tfjs').click();
   await expect(page.locator('#digits-tfjs')).toHaveText('TensorFlow.js takes part', { timeout: 30_000 });
   await page.locator('#speed-size').selectOption('16384');
