@@ -46,7 +46,7 @@ export async function characters(demo, sd) {
   await tf.setBackend('wasm');
   const text = textOf(60_000, demo.uniformNumbers(1));
   const codes = Uint8Array.from(text, (c) => letters.indexOf(c));
-  const batch = 64;
+  const batch = 16; // more would take minutes a run
   const logits = (x, [w1, b1, w2, b2, w3, b3]) =>
     tf.add(tf.matMul(tf.relu(tf.add(tf.matMul(tf.relu(tf.add(tf.matMul(x, w1), b1)), w2), b2)), w3), b3);
   const gradientsOf = (x, y) =>
