@@ -65,19 +65,32 @@ uint32_t Optimizer::slot_size(uint32_t row, size_t k) const {
   return whole_ ? Extents{r.n, r.rows, r.columns}.of(slots(rule_)[k].extent) : r.n;
 }
 
-bool Optimizer::build() { return make_room() && make(0, uint32_t(rows_.size())); }
+bool Optimizer::build() {
+  if (monitor_every) reserve_tallies();
+  return make_room() && make(0, uint32_t(rows_.size()));
+}
 
 bool Optimizer::make_room() {
   if (!whole_) return true;
-  size_t floats = 0;
-  for (const Row& r : rows_) {
-    floats = std::max(floats, room(rule_, {r.n, r.rows, r.columns}));
-    longest_ = std::max(longest_, r.n);
-  }
+  for (const Row& r : rows_) longest_ = std::max(longest_, r.n);
   whole_weights_ = allocate(longest_, Role::weights);
   whole_gradient_ = allocate(longest_, Role::gradient);
-  room_ = static_cast<float*>(std::malloc(floats * sizeof(float) + 1));
-  return whole_weights_ && whole_gradient_ && room_;
+  return whole_weights_ && whole_gradient_ && reserve_whole();
+}
+
+// Where steps are monitored, also for the weights before one.
+bool Optimizer::reserve_whole() {
+  size_t floats = 0;
+  for (const Row& r : rows_) {
+    const size_t own = room(rule_, {r.n, r.rows, r.columns});
+    floats = std::max(floats, own + (monitor_every ? r.n : 0));
+  }
+  float* const made = static_cast<float*>(std::malloc(floats * sizeof(float) + 1));
+  if (!made) return false;
+  std::free(room_);
+  room_ = made;
+  arranged_ = none;
+  return true;
 }
 
 bool Optimizer::make(uint32_t first, uint32_t last) {
@@ -198,11 +211,14 @@ void Optimizer::choose_stages() {
   pipe.momentum = momentum;
   pipe.complement = 1 - momentum;
 
+  const bool monitored = monitor_every && updating() && (updates() + 1) % monitor_every == 0;
+  const bool clips = by_norm || global || by_value || l2 != 0;
   const int divisions = !exact + !mean_exact + by_norm;
   const bool divides_before_factor = global && (!exact || !mean_exact),
              both = by_value && (by_norm || global);
   stages_ = {};
-  if (divisions > 1 || divides_before_factor || both || l2 != 0 || (gathers && !exact)) {
+  const bool seen = monitored && by_value && divisions > 0;  // what clipping sees has all divisions done
+  if (divisions > 1 || divides_before_factor || both || l2 != 0 || (gathers && !exact) || seen) {
     stages_ = {.grad = Grad::general, .gathered = gathers, .clamp_first = both, .l2 = l2 != 0};
   } else if (gathers) {
     stages_.grad = Grad::accumulate;
@@ -217,6 +233,8 @@ void Optimizer::choose_stages() {
   stages_.micro = !updating();
   stages_.exact = stages_.micro && exact;
   stages_.decay = decays;
+  stages_.monitored = monitored;
+  stages_.clips = monitored && clips;
 
   for (Group& group : groups_) {
     coefficients(rule_, hypers, next(group.rate), scalars, group.coef);
@@ -240,6 +258,7 @@ void Optimizer::arrange() {
     Stages stages = stages_;
     if (state.excluded) stages.decay = stages.l2 = false;
     stages.average = state.averages;
+    if (e.partial) stages.monitored = stages.clips = false;
     r.g = e.g;
     r.coef = state.apart ? state.coef : group.coef;
     r.pipe = &group.pipe;
@@ -309,18 +328,18 @@ void Optimizer::plan() {
       r.pipe = &state.clipped;
       set_clip(state.clipped, e);
       arranged_ = none;  // the next norms are taken with the group's scalars again
-    } else if (!global && !terms_) {
+    } else if (!global && !terms_ && !stages_.monitored) {
       continue;
     }
     Stages stages = simplest(Stages::of(r.stages), *r.pipe);
     stages.first = terms_ > 0;
-    if (terms_ > 0) prepare_first_pass(r, state_[e.row]);
+    if (sums_parts(r)) prepare_sums(r, state_[e.row]);
     if (stages.word() != r.stages) r.stages = stages.word(), arranged_ = none;
   }
 }
 
 void Optimizer::sweep() {
-  if (terms_ && updating()) return sweep_both(scratch);
+  if (terms_ && updating() && !stages_.monitored) return sweep_both(scratch);
   for (uint32_t k = 0; k < run_count_; k++)
     simdescent::step(rule_, &rows_[runs_[k].first], runs_[k].count, scratch);
 }
@@ -338,7 +357,7 @@ void Optimizer::step_chunk(uint32_t entry, uint32_t from, uint32_t at, uint32_t 
   const Row& r = rows_[list_[entry].row];
   Row part =
       r.part(from, count, r.g ? r.g + from : gradient_tile() + at, r.w ? r.w + from : weights_tile() + at);
-  if (first_pass_) part.sums = next_sums(state_[list_[entry].row], count < r.n ? tile_size : count);
+  if (sums_parts(r)) place_sums(part, state_[list_[entry].row], count < r.n ? tile_size : count);
   simdescent::step(rule_, &part, 1, scratch);
 }
 
@@ -372,6 +391,7 @@ void Optimizer::end() {
     step_++;
     for (uint32_t j = 0; j < count_; j++) state_[list_[j].row].last = step_;
   }
+  if (stages_.monitored) tell();
   if (counts) count_apart();
   if (updating()) advance(rule_, hypers, next(groups_[0].rate), scalars);
   if (!reset && !averages) return count();

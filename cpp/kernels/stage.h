@@ -33,6 +33,8 @@ struct Stages {
   bool undivided = false;
   // Of a rule in two passes: the first one, and its sums.
   bool first = false;
+  // The step is told of (monitor.h); and its gradient is another one after clipping, or with L2 decay.
+  bool monitored = false, clips = false;
 
   // Whether what was gathered belongs to the gradient.
   constexpr bool gathers() const { return gathered || grad == Grad::accumulate; }
@@ -42,7 +44,7 @@ struct Stages {
     return (uint32_t(grad) & 3) | uint32_t(decay) << 2 | uint32_t(average) << 3 |
            uint32_t(grad == Grad::general) << 4 | uint32_t(gathered) << 5 | uint32_t(clamp_first) << 6 |
            uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9 | uint32_t(undivided) << 10 |
-           uint32_t(first) << 11;
+           uint32_t(first) << 11 | uint32_t(monitored) << 12 | uint32_t(clips) << 13;
   }
   static constexpr Stages of(uint32_t w) {
     const auto bit = [w](uint32_t k) { return (w >> k & 1) != 0; };
@@ -55,7 +57,9 @@ struct Stages {
             bit(8),
             bit(9),
             bit(10),
-            bit(11)};
+            bit(11),
+            bit(12),
+            bit(13)};
   }
 };
 

@@ -48,6 +48,14 @@ inline f32x4 power(f32x4 a, f32x4 b) {
   return wasm_f32x4_make(power_lane<0>(a, b), power_lane<1>(a, b), power_lane<2>(a, b), power_lane<3>(a, b));
 }
 
+inline f32x4 count_zeros(f32x4 count, f32x4 a) {
+  return wasm_i32x4_sub(count.v, wasm_f32x4_eq(a.v, wasm_f32x4_splat(0)));
+}
+inline uint32_t counted(f32x4 count) {
+  return uint32_t(wasm_i32x4_extract_lane(count.v, 0)) + uint32_t(wasm_i32x4_extract_lane(count.v, 1)) +
+         uint32_t(wasm_i32x4_extract_lane(count.v, 2)) + uint32_t(wasm_i32x4_extract_lane(count.v, 3));
+}
+
 inline float join(f32x4 a) {
   return (wasm_f32x4_extract_lane(a.v, 0) + wasm_f32x4_extract_lane(a.v, 1)) +
          (wasm_f32x4_extract_lane(a.v, 2) + wasm_f32x4_extract_lane(a.v, 3));

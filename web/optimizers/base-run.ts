@@ -10,6 +10,7 @@ import type { GradientLike } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';
 import type { Building, Face, Running } from './parts.js';
+import type { Account } from './report.js';
 
 export type Variables = readonly Parameter[] | undefined;
 
@@ -66,6 +67,7 @@ export abstract class BaseRun<B extends Building> implements Running {
     learningRate: number,
   ): void;
   abstract finalize(variables: readonly Parameter[]): void;
+  abstract account(): Account | null;
 
   /** Refuses what are no lists, and builds if there are variables for it. Returns the gradients, as `kept` does. */
   protected built(grads: readonly GradientLike[], variables: Variables): readonly GradientLike[] {

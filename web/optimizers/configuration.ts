@@ -7,6 +7,7 @@ import { dialects, ruleFacts } from '../engine/facts.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { groupedRates, groupsConfig, type RateGroups, type VariableGroup } from './groups.js';
+import type { Monitor } from './monitor.js';
 import { modernConfig } from './older-configs.js';
 import { camelCase, checkTogether, type OptionTable, readOptions, snakeCase, text } from './options.js';
 
@@ -21,6 +22,8 @@ export type Values = Readonly<
       maximize: boolean;
       gradientAccumulationSteps: number | null;
       groups: readonly VariableGroup[] | null;
+      monitor: Monitor | null;
+      skipNonFinite: boolean;
     }
 >;
 
@@ -167,6 +170,8 @@ export class Configuration {
     native.emaMomentum = o.emaMomentum as number;
     native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
     native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
+    if (!native.monitor(this.values.monitor?.every ?? 0))
+      throw new RangeError(`${this.kind.className}: monitor: no memory for the weights before a step.`);
     let k = 0;
     for (const value of this.hypers.values()) native.setHyper(k++, value);
     native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];

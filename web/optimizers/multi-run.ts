@@ -10,6 +10,7 @@ import type { GradientLike } from '../step/target.js';
 import { BaseRun, type Variables } from './base-run.js';
 import type { MultiBuild } from './multi-build.js';
 import type { Part, Several } from './multi-parts.js';
+import type { Account } from './report.js';
 
 /** A share of a call, validated. */
 interface Call {
@@ -82,6 +83,14 @@ export class MultiRun extends BaseRun<MultiBuild> {
     several.targets.forEach(checkAlive);
     several.elsewhere?.check('finalizeVariableValues');
     for (const { run, variables } of several.parts) run.finalize(variables);
+  }
+
+  /** That of all optimizers, if each has told of the same update. */
+  account(): Account | null {
+    const all = (this.build.executor?.parts ?? []).map(({ run }) => run.account());
+    const [first] = all;
+    if (!first || !all.every((one) => one?.iteration === first.iteration)) return null;
+    return { ...first, told: all.flatMap((one) => one?.told ?? []) };
   }
 
   #rowOf(several: Several, variable: unknown): number {

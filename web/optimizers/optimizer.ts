@@ -20,9 +20,11 @@ import { Configuration, type Kind, readConfig } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { VariableGroup } from './groups.js';
 import { Lifetime } from './lifetime.js';
+import type { MonitorOption } from './monitor.js';
 import { type OptionTable, snakeCase } from './options.js';
 import { type Building, isBuiltIn, keepParts, partsOf, type Running, type Wrapping } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
+import { type Report, reportOf } from './report.js';
 import { Run } from './run.js';
 import { refuseUnknownProperties } from './unknown.js';
 
@@ -46,6 +48,10 @@ export abstract class Optimizer {
   declare emaMomentum: number;
   declare emaOverwriteFrequency: number | null;
   declare gradientAccumulationSteps: number | null;
+  /** Which updates are told of in `report`: all with `true`, every so many with `{ every, perVariable }`. */
+  declare monitor: MonitorOption;
+  /** A step with a gradient that is not finite changes nothing but `skippedSteps`. */
+  declare skipNonFinite: boolean;
   /** Variables with a rate of their own, or without weight decay; fixed once built. */
   declare groups: readonly VariableGroup[] | null;
   /** Same as `dispose()`. */
@@ -253,6 +259,17 @@ export abstract class Optimizer {
   /** `loss` times `lossScaleFactor`, if that is set. */
   scaleLoss(loss: number): number {
     return loss * (this.lossScaleFactor ?? 1);
+  }
+
+  /**
+   * What the last monitored update was like; null while there was none. It is made when it is asked for.
+   * @throws Error once disposed
+   */
+  get report(): Report | null {
+    this.#lifetime.alive();
+    const account = this.#run.account();
+    const { monitor } = this.#options.values;
+    return account && reportOf(this.#build.core, account, monitor?.perVariable ?? false);
   }
 
   /** The update rule alone on one built variable, for update `iterations + 1`: no clip, decay, average or counter. */

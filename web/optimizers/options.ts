@@ -3,6 +3,7 @@
 import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
 import type { EngineOptimizer } from '../engine/core.js';
 import { readGroups } from './groups.js';
+import { readMonitor } from './monitor.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
 export type Check<T> = (label: string, value: unknown) => T;
@@ -128,6 +129,8 @@ export const baseOptions = {
     config: 'always',
   },
   maximize: { default: false, check: boolean, config: 'changed' },
+  monitor: { default: null, check: readMonitor, config: 'never' },
+  skipNonFinite: { default: false, check: boolean, config: 'changed' },
   groups: { default: null, check: readGroups, config: 'never' }, // saved by the optimizer itself
   jitCompile: { default: null, check: anything, config: 'never' },
   mesh: { default: null, check: anything, config: 'never' },

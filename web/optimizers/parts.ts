@@ -10,6 +10,7 @@ import type { GradientLike, Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import type { Excluded, SavedExclusion } from './exclusion.js';
 import type { Holder, Lifetime } from './lifetime.js';
+import type { Account } from './report.js';
 
 /** A executor, and what checks a call against its rows. */
 export interface Made {
@@ -58,6 +59,8 @@ export interface Running {
     learningRate: number,
   ): void;
   finalize(variables: readonly Parameter[]): void;
+  /** What the last monitored update was like. */
+  account(): Account | null;
 }
 
 export interface Parts<B extends Building = Building, R extends Running = Running> {

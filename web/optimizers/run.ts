@@ -16,6 +16,7 @@ import type { Build } from './build.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';
 import type { Face, Made } from './parts.js';
+import { type Account, accountOf } from './report.js';
 
 interface Snapshots {
   snapshot(executor: Built): () => void;
@@ -84,6 +85,11 @@ export class Run extends BaseRun<Build> {
     for (const t of targets)
       if (elsewhere?.has(t.row)) elsewhere.overwrite(t.row);
       else executor.values(t).set(executor.averageOf(t) as Float32Array);
+  }
+
+  account(): Account | null {
+    const { executor, core } = this.build;
+    return executor && accountOf(core, executor);
   }
 
   #targetOf(variable: Parameter): Target {

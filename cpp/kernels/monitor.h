@@ -1,0 +1,144 @@
+// What is told of a step, of each variable: the squares of its gradient, of the update and of the weights,
+// summed in numpy's order (reduce.h), and counts. The usual rules sum while they step, in one loop; of the
+// others the weights of a piece are kept, and looked at with those after it while both are in the cache. The
+// sums are the same either way. It steps nothing by itself, and knows no option.
+#pragma once
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/sweep.h"
+
+namespace simdescent {
+
+inline void merge(Tally& to, const Tally& more) {
+  to.gradient = to.gradient + more.gradient;
+  to.clipped = to.clipped + more.clipped;
+  to.update = to.update + more.update;
+  to.weights = to.weights + more.weights;
+  to.zeros += more.zeros, to.nonfinite += more.nonfinite;
+}
+
+inline void copy(const float* from, uint32_t n, float* to) { __builtin_memcpy(to, from, n * sizeof(float)); }
+
+[[gnu::noinline]] inline uint32_t count_nonfinite(const float* x, uint32_t n) {
+  uint32_t count = 0;
+  for (uint32_t i = 0; i < n; i++) count += !(x[i] - x[i] == 0);
+  return count;
+}
+
+// Of 128 elements at most: at<V>(i, gradient, weights before, weights after) gives them. A sum that is finite
+// has met nothing else.
+template <class At>
+[[gnu::always_inline]] inline void tally_leaf(uint32_t n, const float* g, Tally* out, At at) {
+  constexpr uint32_t width = Lanes::lanes, registers = 8 / width;
+  float gradients = 0, updates = 0, weights = 0;
+  uint32_t zeros = 0, i = 0;
+  if (n >= 8) {
+    Lanes x[registers], u[registers], w[registers], count(0.f);
+    for (uint32_t k = 0; k < registers; k++) x[k] = u[k] = w[k] = Lanes(0.f);
+    for (; i + 8 <= n; i += 8) {
+      for (uint32_t k = 0; k < registers; k++) {
+        Lanes gradient, before, after;
+        at.template operator()<Lanes>(i + k * width, gradient, before, after);
+        const Lanes update = after - before;
+        x[k] = x[k] + gradient * gradient;
+        u[k] = u[k] + update * update;
+        w[k] = w[k] + after * after;
+        count = count_zeros(count, gradient);
+      }
+    }
+    gradients = join(x), updates = join(u), weights = join(w), zeros = counted(count);
+  }
+  for (; i < n; i++) {
+    f32x1 gradient, before, after;
+    at.template operator()<f32x1>(i, gradient, before, after);
+    const f32x1 update = after - before;
+    gradients = gradients + (gradient * gradient).v;
+    updates = updates + (update * update).v;
+    weights = weights + (after * after).v;
+    zeros += gradient.v == 0;
+  }
+  out->gradient = out->clipped = gradients;
+  out->update = updates, out->weights = weights;
+  out->zeros = zeros;
+  out->nonfinite = gradients - gradients == 0 ? 0 : count_nonfinite(g, n);
+}
+
+// Of elements that have been stepped. `out` has room behind it for the tallies of deeper levels.
+[[gnu::noinline]] inline void tally(const float* g, const float* before, const float* w, uint32_t n,
+                                    Tally* out) {
+  if (n > 128) {
+    const uint32_t half = n / 2 - n / 2 % 8;
+    tally(g, before, w, half, out);
+    tally(g + half, before + half, w + half, n - half, out + 1);
+    merge(out[0], out[1]);
+    return;
+  }
+  tally_leaf(
+      n, g, out, [=]<class V>(uint32_t i, V & x, V & was, V & is) __attribute__((always_inline)) {
+        x = V::load(g + i), was = V::load(before + i), is = V::load(w + i);
+      });
+}
+
+// Of elements that are stepped meanwhile, from `from` on, by prepared gradients.
+template <class R, bool decays, size_t... K>
+[[gnu::always_inline]] inline void step_tallied_leaf(std::index_sequence<K...>, const Row& r, uint32_t from,
+                                                     uint32_t n, const float* g, Tally* out) {
+  constexpr Stages s{.decay = decays};
+  float* const w = r.w + from;
+  float* const slot[slot_room<R>] = {r.slot[K] + from...};
+  const auto pipes = broadcast<Lanes>(*r.pipe);
+  const auto coefs = coefficients<R, Lanes>(r.coef);
+  tally_leaf(
+      n, g, out, [&]<class V>(uint32_t i, V & x, V & was, V & is) __attribute__((always_inline)) {
+        V state[slot_room<R>] = {V::load(slot[K] + i)...}, none(0.f);
+        x = V::load(g + i), was = is = V::load(w + i);
+        if constexpr (std::is_same_v<V, Lanes>) {
+          element<R, V>(s, pipes, coefs, is, x, state, none);
+        } else {
+          element<R, V>(s, broadcast<V>(*r.pipe), coefficients<R, V>(r.coef), is, x, state, none);
+        }
+        is.store(w + i);
+        (state[K].store(slot[K] + i), ...);
+      });
+}
+template <class R, bool decays>
+[[gnu::noinline]] void step_tallied(const Row& r, uint32_t from, uint32_t n, const float* g, Tally* out) {
+  if (n > 128) {
+    const uint32_t half = n / 2 - n / 2 % 8;
+    step_tallied<R, decays>(r, from, half, g, out);
+    step_tallied<R, decays>(r, from + half, n - half, g + half, out + 1);
+    merge(out[0], out[1]);
+    return;
+  }
+  step_tallied_leaf<R, decays>(std::make_index_sequence<R::slots.size()>{}, r, from, n, g, out);
+}
+
+// `n` prepared gradients of the row's from `from` on, at `prepared` if they are not as they came. Where
+// clipping changes them, `seen` gets the tally of those that it sees; `room` is as long.
+inline const float* prepare_tallied(const Row& r, uint32_t from, uint32_t n, float* prepared, float* room,
+                                    Tally* out, Tally& seen) {
+  const Stages s = Stages::of(r.stages);
+  if (s.grad == Grad::none) return r.g + from;
+  if (s.clips) {
+    const float *const g = r.g + from, *const acc = s.gathers() ? r.acc + from : g;
+    each(
+        *r.pipe, n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+          prologue(s, k, V::load(g + i), V::load(acc + i)).store(room + i);
+        });
+    tally(room, room, room, n, out);
+    seen = *out;
+  }
+  prepare(r, from, n, prepared);
+  return prepared;
+}
+
+// The tally of the prepared gradients becomes that of the step.
+inline void with_seen(const Row& r, Tally& out, const Tally& seen) {
+  const Stages s = Stages::of(r.stages);
+  if (s.grad == Grad::none || !s.clips) return;
+  out.gradient = seen.gradient, out.zeros = seen.zeros, out.nonfinite = seen.nonfinite;
+}
+
+}  // namespace simdescent
