@@ -22,6 +22,8 @@ bool exact_reciprocal(float s) {
 float maximum(float a, float b) { return a != a || a > b ? a : b; }
 float minimum(float a, float b) { return a != a || a < b ? a : b; }
 
+bool finite(float x) { return x - x == 0; }
+
 // The same to the bit without operations that are identities: where clipping by a norm of 1 has nothing to
 // clip.
 Stages simplest(Stages s, const Pipe<float>& k) {
@@ -212,7 +214,6 @@ void Optimizer::choose_stages() {
   pipe.complement = 1 - momentum;
 
   const bool monitored = monitor_every && updating() && (updates() + 1) % monitor_every == 0;
-  const bool clips = by_norm || global || by_value || l2 != 0;
   const int divisions = !exact + !mean_exact + by_norm;
   const bool divides_before_factor = global && (!exact || !mean_exact),
              both = by_value && (by_norm || global);
@@ -234,7 +235,7 @@ void Optimizer::choose_stages() {
   stages_.exact = stages_.micro && exact;
   stages_.decay = decays;
   stages_.monitored = monitored;
-  stages_.clips = monitored && clips;
+  stages_.clips = monitored && (by_value || l2 != 0);  // of a norm that clips the sum is known
 
   for (Group& group : groups_) {
     coefficients(rule_, hypers, next(group.rate), scalars, group.coef);
@@ -333,6 +334,7 @@ void Optimizer::plan() {
     }
     Stages stages = simplest(Stages::of(r.stages), *r.pipe);
     stages.first = terms_ > 0;
+    if (stages.monitored && !(finite(r.pipe->clip) && finite(r.pipe->divide))) stages.clips = true;
     if (sums_parts(r)) prepare_sums(r, state_[e.row]);
     if (stages.word() != r.stages) r.stages = stages.word(), arranged_ = none;
   }

@@ -201,7 +201,11 @@ void Optimizer::tell() {
     if (list_[j].partial) continue;
     const bool reached = state_[i].here || rows_[i].w;
     const Tally* parts = state_[i].tallies.data();
-    told_[report_.count++] = {i, reached ? add_up(rows_[i].n, state_[i].part, parts) : Tally{}};
+    Told& told = told_[report_.count++] = {i, {}};
+    if (!reached) continue;
+    told.tally = add_up(rows_[i].n, state_[i].part, parts);
+    const bool by_norm = clipnorm > 0 || global_clipnorm > 0;
+    if (by_norm && !list_[j].clipped) told.tally.gradient = list_[j].sum_of_squares;
   }
 }
 

@@ -21,10 +21,17 @@ inline void merge(Tally& to, const Tally& more) {
 
 inline void copy(const float* from, uint32_t n, float* to) { __builtin_memcpy(to, from, n * sizeof(float)); }
 
-[[gnu::noinline]] inline uint32_t count_nonfinite(const float* x, uint32_t n) {
-  uint32_t count = 0;
-  for (uint32_t i = 0; i < n; i++) count += !(x[i] - x[i] == 0);
-  return count;
+// Where there may be something to count.
+[[gnu::noinline]] inline void count(const float* g, uint32_t n, Tally* out) {
+  Lanes zeros(0.f), others(0.f);
+  uint32_t i = 0;
+  for (; i + Lanes::lanes <= n; i += Lanes::lanes) {
+    const Lanes x = Lanes::load(g + i);
+    zeros = count_zeros(zeros, x), others = count_zeros(others, x - x);
+  }
+  uint32_t zero = counted(zeros), finite = counted(others);
+  for (; i < n; i++) zero += g[i] == 0, finite += g[i] - g[i] == 0;
+  out->zeros = zero, out->nonfinite = n - finite;
 }
 
 // Of 128 elements at most: at<V>(i, gradient, weights before, weights after) gives them. A sum that is finite
@@ -33,22 +40,28 @@ template <class At>
 [[gnu::always_inline]] inline void tally_leaf(uint32_t n, const float* g, Tally* out, At at) {
   constexpr uint32_t width = Lanes::lanes, registers = 8 / width;
   float gradients = 0, updates = 0, weights = 0;
-  uint32_t zeros = 0, i = 0;
+  bool met_zero = false;
+  uint32_t i = 0;
   if (n >= 8) {
-    Lanes x[registers], u[registers], w[registers], count(0.f);
-    for (uint32_t k = 0; k < registers; k++) x[k] = u[k] = w[k] = Lanes(0.f);
-    for (; i + 8 <= n; i += 8) {
-      for (uint32_t k = 0; k < registers; k++) {
+    // A register at a time, so that all of a loop's values are in registers; what they hold is summed in the
+    // same order.
+    Lanes x[registers], u[registers], w[registers], least[registers];
+    for (uint32_t k = 0; k < registers; k++) {
+      Lanes xs(0.f), us(0.f), ws(0.f), smallest(__builtin_inff());
+      for (i = k * width; i < n - n % 8; i += 8) {
         Lanes gradient, before, after;
-        at.template operator()<Lanes>(i + k * width, gradient, before, after);
-        const Lanes update = after - before;
-        x[k] = x[k] + gradient * gradient;
-        u[k] = u[k] + update * update;
-        w[k] = w[k] + after * after;
-        count = count_zeros(count, gradient);
+        at.template operator()<Lanes>(i, gradient, before, after);
+        const Lanes update = after - before, square = gradient * gradient;
+        xs = xs + square;
+        us = us + update * update;
+        ws = ws + after * after;
+        smallest = at_most(smallest, square);
       }
+      x[k] = xs, u[k] = us, w[k] = ws, least[k] = smallest;
     }
-    gradients = join(x), updates = join(u), weights = join(w), zeros = counted(count);
+    i = n - n % 8;
+    gradients = join(x), updates = join(u), weights = join(w);
+    met_zero = least_of(least) == 0;
   }
   for (; i < n; i++) {
     f32x1 gradient, before, after;
@@ -57,12 +70,12 @@ template <class At>
     gradients = gradients + (gradient * gradient).v;
     updates = updates + (update * update).v;
     weights = weights + (after * after).v;
-    zeros += gradient.v == 0;
+    met_zero = met_zero || gradient.v == 0;
   }
   out->gradient = out->clipped = gradients;
   out->update = updates, out->weights = weights;
-  out->zeros = zeros;
-  out->nonfinite = gradients - gradients == 0 ? 0 : count_nonfinite(g, n);
+  out->zeros = out->nonfinite = 0;
+  if (met_zero || !(gradients - gradients == 0)) count(g, n, out);
 }
 
 // Of elements that have been stepped. `out` has room behind it for the tallies of deeper levels.

@@ -142,10 +142,6 @@ inline constexpr bool whole = requires {
   R::whole;
 };
 
-// Whether a rule has a loop that sums what is told of a step (monitor.h).
-template <class R>
-inline constexpr bool tallied = !whole<R> && !two_passes<R>;
-
 template <class R>
 concept Rule = requires(const typename R::Hyper& h, const Step& at, const CoefOf<R, f32x1>& k, f32x1& w,
                         f32x1 g, f32x1* s) {

@@ -37,7 +37,7 @@ struct Row {
   uint32_t stages;  // Stages::word()
   float* sums;  // where the first pass of two leaves its sums; the room of a rule that reads whole variables
   uint32_t rows, columns;  // for such a rule, where the variable is of matrices
-  Tally* tally;            // of a step that is monitored
+  Tally* tally = nullptr;  // of a step that is monitored
 
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
   Row part(uint32_t from, uint32_t count, const float* gradient, float* weights) const {

@@ -101,11 +101,12 @@ inline uint32_t sums_of(uint32_t rule) {
   bool stepped = false;
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
-        if constexpr (tallied<R>) {
-          stepped = !s.decay || fused<R>;
-          if (!s.decay) step_tallied<R, false>(r, from, n, g, out);
-          if constexpr (fused<R>) {
-            if (s.decay) step_tallied<R, true>(r, from, n, g, out);
+        if constexpr (fused<R>) {
+          stepped = true;
+          if (s.decay) {
+            step_tallied<R, true>(r, from, n, g, out);
+          } else {
+            step_tallied<R, false>(r, from, n, g, out);
           }
         }
       });

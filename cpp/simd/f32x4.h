@@ -56,6 +56,12 @@ inline uint32_t counted(f32x4 count) {
          uint32_t(wasm_i32x4_extract_lane(count.v, 2)) + uint32_t(wasm_i32x4_extract_lane(count.v, 3));
 }
 
+inline float least_of(const f32x4 (&r)[2]) {
+  const v128_t a = wasm_f32x4_pmin(r[0].v, r[1].v),
+               b = wasm_f32x4_pmin(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1));
+  return wasm_f32x4_extract_lane(wasm_f32x4_pmin(b, wasm_i32x4_shuffle(b, b, 1, 0, 3, 2)), 0);
+}
+
 inline float join(f32x4 a) {
   return (wasm_f32x4_extract_lane(a.v, 0) + wasm_f32x4_extract_lane(a.v, 1)) +
          (wasm_f32x4_extract_lane(a.v, 2) + wasm_f32x4_extract_lane(a.v, 3));

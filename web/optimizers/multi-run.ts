@@ -50,6 +50,11 @@ export class MultiRun extends BaseRun<MultiBuild> {
     return several.pending.during('apply', finished);
   }
 
+  /** As a step is that of all optimizers or of none, it is enough if one of them wants it. */
+  protected get skips(): boolean {
+    return this.build.optimizers.some(({ skipNonFinite }) => skipNonFinite);
+  }
+
   allFinite(grads: readonly GradientLike[], variables: Variables): boolean | Promise<boolean> {
     const several = this.#share(grads, variables);
     const known = this.#active(several, variables).map((part) =>
@@ -87,10 +92,11 @@ export class MultiRun extends BaseRun<MultiBuild> {
 
   /** That of all optimizers, if each has told of the same update. */
   account(): Account | null {
-    const all = (this.build.executor?.parts ?? []).map(({ run }) => run.account());
-    const [first] = all;
-    if (!first || !all.every((one) => one?.iteration === first.iteration)) return null;
-    return { ...first, told: all.flatMap((one) => one?.told ?? []) };
+    return joined((this.build.executor?.parts ?? []).map(({ run }) => run.account()));
+  }
+
+  async readAccount(): Promise<Account | null> {
+    return joined(await Promise.all((this.build.executor?.parts ?? []).map(({ run }) => run.readAccount())));
   }
 
   #rowOf(several: Several, variable: unknown): number {
@@ -171,6 +177,13 @@ export class MultiRun extends BaseRun<MultiBuild> {
     for (const { part } of calls) part.run.commit(encoder);
     this.build.iterations++;
   }
+}
+
+/** That of one update, told of by several optimizers. */
+function joined(all: readonly (Account | null)[]): Account | null {
+  const [first] = all;
+  if (!first || !all.every((one) => one?.iteration === first.iteration)) return null;
+  return { ...first, told: all.flatMap((one) => one?.told ?? []) };
 }
 
 function discard(calls: readonly Call[]): void {

@@ -24,7 +24,7 @@ import type { MonitorOption } from './monitor.js';
 import { type OptionTable, snakeCase } from './options.js';
 import { type Building, isBuiltIn, keepParts, partsOf, type Running, type Wrapping } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
-import { type Report, reportOf } from './report.js';
+import { type Account, type Report, reportOf } from './report.js';
 import { Run } from './run.js';
 import { refuseUnknownProperties } from './unknown.js';
 
@@ -263,13 +263,27 @@ export abstract class Optimizer {
 
   /**
    * What the last monitored update was like; null while there was none. It is made when it is asked for.
-   * @throws Error once disposed
+   * @throws Error once disposed, and where a variable that was updated lives on a GPU: `readReport` waits for it
    */
   get report(): Report | null {
     this.#lifetime.alive();
-    const account = this.#run.account();
+    return this.#report(this.#run.account());
+  }
+
+  /** `report`, from wherever the variables live. */
+  async readReport(): Promise<Report | null> {
+    this.#lifetime.alive();
+    return this.#report(await this.#run.readAccount());
+  }
+
+  #report(account: Account | null): Report | null {
     const { monitor } = this.#options.values;
     return account && reportOf(this.#build.core, account, monitor?.perVariable ?? false);
+  }
+
+  /** Calls that changed nothing because of a gradient that was not finite, with `skipNonFinite`. */
+  get skippedSteps(): number {
+    return this.#run.skipped;
   }
 
   /** The update rule alone on one built variable, for update `iterations + 1`: no clip, decay, average or counter. */

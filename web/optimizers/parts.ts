@@ -53,6 +53,15 @@ export interface Running {
     grads: readonly GradientLike[],
     variables: readonly Parameter[] | undefined,
   ): boolean | Promise<boolean>;
+  /** Calls `step` with whether they are; where a GPU must be waited for, later, with copies of them. */
+  ifFinite(
+    grads: readonly GradientLike[],
+    variables: readonly Parameter[] | undefined,
+    step: (finite: boolean, grads: readonly GradientLike[]) => void | Promise<void>,
+    encoder?: object,
+  ): void | Promise<void>;
+  /** Steps left out because of a gradient that was not finite. */
+  readonly skipped: number;
   updateOnly(
     gradient: Float32Array | DeviceBuffer | DeviceRange,
     variable: Parameter,
@@ -61,6 +70,7 @@ export interface Running {
   finalize(variables: readonly Parameter[]): void;
   /** What the last monitored update was like. */
   account(): Account | null;
+  readAccount(): Promise<Account | null>;
 }
 
 export interface Parts<B extends Building = Building, R extends Running = Running> {

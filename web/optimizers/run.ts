@@ -11,7 +11,7 @@ import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { checkAlive, checkGradient, heldCall } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { GradientLike, Target } from '../step/target.js';
-import { BaseRun, type Variables } from './base-run.js';
+import { BaseRun, isHere, type Variables } from './base-run.js';
 import type { Build } from './build.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';
@@ -22,8 +22,6 @@ interface Snapshots {
   snapshot(executor: Built): () => void;
 }
 
-const isHere = (g: unknown) => isFloats(g) || g instanceof SparseGradient;
-
 export class Run extends BaseRun<Build> {
   readonly #state: Snapshots;
 
@@ -32,13 +30,18 @@ export class Run extends BaseRun<Build> {
     this.#state = state;
   }
 
+  protected get skips(): boolean {
+    return this.options.values.skipNonFinite;
+  }
+
   allFinite(grads: readonly GradientLike[], variables: Variables): boolean | Promise<boolean> {
     const { executor, selection } = this.#select(grads, variables);
     const { rows, gradients, count } = selection;
+    const { elsewhere } = executor;
     const here = rows
       .slice(0, count)
-      .every((_, j) => !isHere(gradients[j]) || executor.isFinite(gradients[j]));
-    return here && (executor.elsewhere?.finite(rows, gradients, count) ?? true);
+      .every((row, j) => (elsewhere?.has(row) && !isHere(gradients[j])) || executor.isFinite(gradients[j]));
+    return here && (elsewhere?.finite(rows, gradients, count) ?? true);
   }
 
   updateOnly(
@@ -90,6 +93,10 @@ export class Run extends BaseRun<Build> {
   account(): Account | null {
     const { executor, core } = this.build;
     return executor && accountOf(core, executor);
+  }
+
+  async readAccount(): Promise<Account | null> {
+    return this.account();
   }
 
   #targetOf(variable: Parameter): Target {
