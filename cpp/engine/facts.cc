@@ -108,6 +108,7 @@ std::string facts() {
                                                 {"scale", offsetof(Optimizer::Report, scale)},
                                                 {"rows", offsetof(Optimizer::Report, rows)}}))
       .put("told", places<Optimizer::Told>({{"row", offsetof(Optimizer::Told, row)},
+                                            {"away", offsetof(Optimizer::Told, away)},
                                             {"gradient", offsetof(Optimizer::Told, tally.gradient)},
                                             {"clipped", offsetof(Optimizer::Told, tally.clipped)},
                                             {"update", offsetof(Optimizer::Told, tally.update)},

@@ -259,7 +259,9 @@ void Optimizer::arrange() {
     Stages stages = stages_;
     if (state.excluded) stages.decay = stages.l2 = false;
     stages.average = state.averages;
-    if (e.partial) stages.monitored = stages.clips = false;
+    if (e.partial && state.here) stages.monitored = stages.clips = false;
+    // Elsewhere a norm may not be known here.
+    if (stages.monitored && !state.here && (clipnorm > 0 || global_clipnorm > 0)) stages.clips = true;
     r.g = e.g;
     r.coef = state.apart ? state.coef : group.coef;
     r.pipe = &group.pipe;

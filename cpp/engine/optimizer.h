@@ -129,7 +129,7 @@ class Optimizer {
 
   // What the last update that was monitored was like.
   struct Told {
-    uint32_t row;
+    uint32_t row, away;  // `away`: it lives elsewhere, and its tally is there
     Tally tally;
   };
   struct Report {

@@ -200,12 +200,13 @@ void Optimizer::tell() {
     const uint32_t i = list_[j].row;
     if (list_[j].partial) continue;
     const bool reached = state_[i].here || rows_[i].w;
-    const Tally* parts = state_[i].tallies.data();
-    Told& told = told_[report_.count++] = {i, {}};
+    Told& told = told_[report_.count++] = {i, !reached, {}};
     if (!reached) continue;
+    const Tally* parts = state_[i].tallies.data();
     told.tally = add_up(rows_[i].n, state_[i].part, parts);
     const bool by_norm = clipnorm > 0 || global_clipnorm > 0;
-    if (by_norm && !list_[j].clipped) told.tally.gradient = list_[j].sum_of_squares;
+    if (by_norm && !list_[j].clipped && !Stages::of(rows_[i].stages).clips)
+      told.tally.gradient = list_[j].sum_of_squares;
   }
 }
 
@@ -223,8 +224,11 @@ bool Optimizer::next_pass() {
     r.coef = state.coef;
     const Stages before = Stages::of(r.stages);
     const bool monitored = before.monitored;  // then the first pass has left the weights as they were
-    r.stages =
-        Stages{.decay = monitored && before.decay, .average = before.average, .monitored = monitored}.word();
+    r.stages = Stages{.decay = monitored && before.decay,
+                      .average = before.average,
+                      .monitored = monitored,
+                      .clips = before.clips}
+                   .word();
     state.summed = 0;
   }
   arranged_ = none;

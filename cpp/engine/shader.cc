@@ -78,6 +78,15 @@ fn keep_sum(k: u32, place: u32, thread: u32) {
 }
 )";
 
+// What a step that is monitored sums of an element (Tally): counts are sums of 0 and 1.
+constexpr uint32_t told_terms = sizeof(Tally) / sizeof(float);
+constexpr std::string_view told_functions = R"(
+fn is_zero(x: T) -> T { return select(T(0.0), T(1.0), (bitcast<U>(x) & U(0x7fffffffu)) == U(0u)); }
+fn is_nonfinite(x: T) -> T {
+  return select(T(0.0), T(1.0), (bitcast<U>(x) & U(0x7f800000u)) == U(0x7f800000u));
+}
+)";
+
 // As web/gpu/encode.ts binds them, after the control buffer: eight storage buffers are what every device has.
 enum Array : uint32_t { w, g, s0, s1, s2, acc, avg, array_count };
 static_assert(max_slots <= acc - s0);
@@ -104,20 +113,25 @@ class Program {
   template <Rule R>
   void update(Stages s) {
     auto c = coefficients<R>();
+    width_ = s.monitored ? told_terms : 0;
+    const Wgsl seen = s.monitored && s.clips ? before_clipping(s) : value_[g];
+    const Wgsl before = value_[w], x = !two_passes<R> || s.monitored ? gradient(s) : value_[g];
     if constexpr (two_passes<R>) {
       Wgsl found[R::sums];
       for (size_t k = 0; k < R::sums; k++)
         found[k] = Wgsl("T(sums[1u + r.entry][" + std::to_string(k) + "u])");
-      width_ = R::sums;
+      width_ = std::max(width_, R::sums);
       R::resolve(found, c);
-      through<R>({.average = s.average}, c, value_[g]);
+      through<R>({.decay = s.monitored && s.decay, .average = s.average}, c, x);
     } else {
-      through<R>(s, c, gradient(s));
+      through<R>(s, c, x);
     }
+    if (s.monitored) tell(s.clips && s.grad != Grad::none ? seen : x, x, before);
   }
   template <Rule R>
   void first(Stages s) {
     const auto c = coefficients<R>();
+    const Wgsl gathered = value_[acc];
     through<FirstPass<R>>({.decay = s.decay}, c, gradient(s));
     // A GPU has no room for the direction: the second pass finds it anew.
     constexpr uint32_t found = s0 + FirstPass<R>::found;
@@ -126,6 +140,9 @@ class Program {
     [&]<size_t... K>(std::index_sequence<K...>) { terms_ = {R::template term<K>(value_[w], direction)...}; }
     (std::make_index_sequence<R::sums>{});
     width_ = R::sums;
+    if (!s.monitored) return;
+    width_ = std::max<size_t>(width_, told_terms);
+    value_[w] = before_[w], value_[acc] = gathered;  // the second pass decays, and looks at the gradient
   }
 
   void gather(Stages s) {
@@ -142,7 +159,7 @@ class Program {
     read_[g] = true, read_[acc] = s.gathers();
     const Wgsl x = prologue(s, pipe(), value_[g], value_[acc]);
     terms_ = {x * x};
-    width_ = width;
+    width_ = s.monitored ? std::max<size_t>(width, told_terms) : width;
   }
 
   std::string text() const {
@@ -156,6 +173,7 @@ class Program {
           ": array<T>;\n";
     }
     declare_sums(out);
+    if (terms_.size() == told_terms) out += told_functions;
     (out += wgsl_functions) += main_head;
     for (uint32_t a = 0; a < array_count; a++) {
       if (read_[a]) ((((out += "  e.") += names[a]) += " = ") += place(a)) += ";\n";
@@ -185,6 +203,17 @@ class Program {
   Wgsl gradient(Stages s) {
     read_[g] = true, read_[acc] = s.gathers();
     return prepare(s, pipe(), value_[g], value_[w], value_[acc]);
+  }
+  Wgsl before_clipping(Stages s) {
+    read_[g] = true, read_[acc] = s.gathers();
+    s.clamp_first = false;
+    return prologue(s, pipe(), value_[g], value_[acc]);
+  }
+  // The terms of a step that is monitored, in the order of Tally.
+  void tell(Wgsl seen, Wgsl x, Wgsl before) {
+    const Wgsl update = value_[w] - before;
+    const auto is = [seen](std::string_view what) { return let(what, seen, nullptr, false); };
+    terms_ = {seen * seen, x * x, update * update, value_[w] * value_[w], is("is_zero"), is("is_nonfinite")};
   }
   template <class R>
   void through(Stages s, const CoefOf<R, Wgsl>& c, Wgsl x) {

@@ -135,10 +135,12 @@ inline const float* prepare_tallied(const Row& r, uint32_t from, uint32_t n, flo
   const Stages s = Stages::of(r.stages);
   if (s.grad == Grad::none) return r.g + from;
   if (s.clips) {
+    Stages raw = s;
+    raw.clamp_first = false;
     const float *const g = r.g + from, *const acc = s.gathers() ? r.acc + from : g;
     each(
         *r.pipe, n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-          prologue(s, k, V::load(g + i), V::load(acc + i)).store(room + i);
+          prologue(raw, k, V::load(g + i), V::load(acc + i)).store(room + i);
         });
     tally(room, room, room, n, out);
     seen = *out;

@@ -92,31 +92,42 @@ INSTANTIATE_TEST_SUITE_P(Places, Monitor,
                          ::testing::Values(Place::resident, Place::foreign, Place::foreign_weights,
                                            Place::foreign_gradient, Place::elsewhere, Place::parts));
 
-// Rules that read whole variables: the step is the same, and told of as its weights say.
+// Rules that read whole variables: the step is the same, and what is told is what has changed.
 TEST(MonitorWhole, TellsWhatHasChanged) {
+  const auto stepped = [](uint32_t rule, uint32_t rows, bool monitored, Floats w, const Floats& g) {
+    Optimizer optimizer(rule);
+    optimizer.clipvalue = 0.4, optimizer.loss_scale = 4, optimizer.decays = true;
+    optimizer.weight_decay = 0.1;
+    optimizer.add(uint32_t(w.size()), w.data(), false, false);
+    if (rows) optimizer.set_matrix(0, rows, uint32_t(w.size()) / rows);
+    EXPECT_TRUE(optimizer.build());
+    optimizer.set_rate(0, 0.01);
+    EXPECT_TRUE(optimizer.monitor(monitored));
+    optimizer.reserve(1)[0] = {0, g.data(), 0, 0};
+    optimizer.step(1, true);
+    const bool told = optimizer.report().count > 0;
+    return std::pair(w, told ? optimizer.report().rows[0].tally : Tally{});
+  };
   for (uint32_t rule = element_rule_count; rule < rule_count; rule++) {
-    for (const Options& o : monitored_mixes()) {
-      if (o.accumulation_steps || o.clamp_first) continue;
+    for (const uint32_t rows : {0u, 20u, 50u}) {
       Random random(3);
-      const Floats initial = random.units(600), g = random.units(600);
-      Driver driver(rule, o, {initial}), plain(rule, o, {initial});
-      ASSERT_TRUE(driver.optimizer.monitor(1));
-      driver.optimizer.set_rate(0, 0.01), plain.optimizer.set_rate(0, 0.01);
-      Floats before = initial;
-      driver.step({g}), plain.step({g});
-      ASSERT_TRUE(same(state_of(driver), state_of(plain)));
-      const Optimizer::Report& report = driver.optimizer.report();
-      ASSERT_EQ(report.count, 1u);
-      const Floats& after = driver.weights[0];
-      Floats update, scaled;
-      for (size_t i = 0; i < g.size(); i++) update.push_back(after[i] - before[i]);
-      for (const float x : g) scaled.push_back(x / float(o.loss_scale));
-      const Tally& t = report.rows[0].tally;
-      EXPECT_EQ(t.gradient, numpy_sum_of_squares(scaled));
-      if (o.overwrite_frequency == 0) {
-        EXPECT_EQ(t.update, numpy_sum_of_squares(update));
-        EXPECT_EQ(t.weights, numpy_sum_of_squares(after));
+      const Floats before = random.units(1000);
+      Floats g = random.units(1000);
+      for (float& x : g) x *= 4;
+      const auto [plain, none] = stepped(rule, rows, false, before, g);
+      const auto [after, t] = stepped(rule, rows, true, before, g);
+      ASSERT_TRUE(same(after, plain));
+      Floats update, seen, clipped;
+      for (size_t i = 0; i < g.size(); i++) {
+        update.push_back(after[i] - before[i]);
+        seen.push_back(g[i] / 4);
+        clipped.push_back(std::clamp(g[i] / 4, -0.4f, 0.4f));
       }
+      EXPECT_EQ(none.weights, 0.f);
+      EXPECT_EQ(t.gradient, numpy_sum_of_squares(seen));
+      EXPECT_EQ(t.clipped, numpy_sum_of_squares(clipped));
+      EXPECT_EQ(t.update, numpy_sum_of_squares(update));
+      EXPECT_EQ(t.weights, numpy_sum_of_squares(after));
     }
   }
 }

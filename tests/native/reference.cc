@@ -107,6 +107,16 @@ void Reference::step(const Gradients& gradients) {
       told.push_back({uint32_t(v - variables.data()), t});
     }
     clip(present);
+    // Where a norm alone clips, what scaling makes 0 counts as 0.
+    const bool by_norm = o.clipnorm > 0, counts = (by_norm || o.global_clipnorm > 0) && o.l2 == 0 &&
+                                                  !(o.clipvalue > 0 && o.clamp_first);
+    float all = 0;
+    for (const ReferenceTold& one : told) all += one.tally.gradient;
+    for (size_t j = 0; counts && j < told.size(); j++) {
+      Tally& t = told[j].tally;
+      if (!std::isfinite(by_norm ? t.gradient : all)) continue;
+      t.zeros = uint32_t(std::count(present[j].second.begin(), present[j].second.end(), 0.f));
+    }
     size_t k = 0;
     for (auto& [v, g] : present) {
       const Floats before = v->w;

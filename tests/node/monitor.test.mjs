@@ -104,6 +104,7 @@ for (const { name, Class, options } of [...every, ...whole]) {
       assert.equal(optimizer.report, null);
       for (let t = 1; t <= 2; t++) {
         const before = now();
+        const rate = optimizer.learningRate;
         optimizer.apply(gradients);
         other.apply(plain.gradients);
         const after = now();
@@ -113,7 +114,7 @@ for (const { name, Class, options } of [...every, ...whole]) {
         const { iteration, learningRate, lossScale, ...figures } = optimizer.report;
         assert.deepEqual(figures, expected(before, after, gradients));
         assert.deepEqual([iteration, lossScale], [t, 1]);
-        assert.equal(learningRate, fround(optimizer.learningRate));
+        if (!options.decay) assert.equal(learningRate, rate); // else it is smaller from step to step
       }
       optimizer.dispose();
       other.dispose();
@@ -168,7 +169,7 @@ test('of each variable, every so many updates, and of those alone that had a gra
     ],
   );
   const [a, b] = report.variables;
-  assert.equal(report.gradientNorm, root2(squares(gradients[1]) + squares(gradients[3])));
+  assert.equal(report.gradientNorm, root2(sequential([squares(gradients[1]), squares(gradients[3])])));
   assert.equal(b.gradientNorm, root2(squares(gradients[3])));
   assert.equal(report.zeros, a.zeros + b.zeros);
   optimizer.monitor = false;
@@ -221,7 +222,7 @@ test("memory of others, and threads: the engine's bits", async () => {
     const theirs = memoryOptimizer(inner, host);
     for (let t = 0; t < 2; t++) {
       own.apply(gradients, variables);
-      theirs.step(places);
+      theirs.apply(places);
       assert.deepEqual(inner.report, own.report);
     }
   }
@@ -339,7 +340,7 @@ test('skipNonFinite at the first call, round others, in the memory of others, an
   host.floats(weights, 3).set([1, 2, 3]);
   host.floats(gradient, 3).set(wrong);
   const inner = new Adam({ skipNonFinite: true });
-  memoryOptimizer(inner, host).step([{ name: 'w', shape: [3], weights, gradient }]);
+  memoryOptimizer(inner, host).apply([{ name: 'w', shape: [3], weights, gradient }]);
   assert.deepEqual([inner.skippedSteps, inner.iterations], [1, 0]);
   assertSameBits(host.floats(weights, 3), [1, 2, 3]);
 });

@@ -63,7 +63,7 @@ export const record: Words<'words' | 'entry' | 'clips' | 'pipe' | 'coef'> = fact
 /** Places in the head of a report (cpp/engine/optimizer.h), and in what it has of a row. */
 export const report: Words<'count' | 'update' | 'rate' | 'scale' | 'rows'> = facts.report;
 export const told: Words<
-  'words' | 'row' | 'gradient' | 'clipped' | 'update' | 'weights' | 'zeros' | 'nonfinite'
+  'words' | 'row' | 'away' | 'gradient' | 'clipped' | 'update' | 'weights' | 'zeros' | 'nonfinite'
 > = facts.told;
 
 /** The scalars of the stages, by number, and the most that a rule has of its own. */

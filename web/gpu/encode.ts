@@ -3,7 +3,7 @@
 // commands read is in a buffer of its own, because the next step may be planned before.
 import { type Context, type Range, unshared, usage } from './context.js';
 import { type Control, recordBytes } from './control.js';
-import type { Dispatch, Plan, Upload } from './plan.js';
+import { type Dispatch, type Plan, toldTerms, type Upload } from './plan.js';
 import type { Bindings, Program, Programs, ShaderKind } from './programs.js';
 
 /** Buffers that live as long as the rows do, and grow. */
@@ -101,15 +101,27 @@ export class Encoder {
     if (!onlyNorms) {
       if (sums && plan.mode) this.#clip(pass, plan, records, sums);
       if (sums && plan.twoPasses) this.#sumUp(pass, plan, 'first', records, sums);
-      for (const d of plan.dispatches) this.#dispatch(pass, d, d.kind, records, sums);
+      const isAverage = ({ kind }: Dispatch) => kind === 'average';
+      for (const d of plan.dispatches) if (!isAverage(d)) this.#dispatch(pass, d, d.kind, records, sums);
+      if (sums && plan.monitored) this.#kernel(pass, 'join', records, sums, toldTerms * plan.entries.length);
+      for (const d of plan.dispatches) if (isAverage(d)) this.#dispatch(pass, d, d.kind, records, sums);
     }
     pass.end();
-    if (!onlyNorms) this.#after(plan);
+    if (onlyNorms) return;
+    if (sums && plan.monitored) this.#tell(plan, sums);
+    this.#after(plan);
+  }
+
+  /** What was summed of the step stays until it is read. */
+  #tell({ width, entries }: Plan, sums: GPUBuffer): void {
+    const bytes = 4 * width * entries.length;
+    this.#encoder.copyBufferToBuffer(sums, 4 * width, this.#to.shared.get('report', bytes), 0, bytes);
   }
 
   #sums(bytes: number): GPUBuffer {
     const { context, shared } = this.#to;
-    return this.#recorded ? context.buffer('recorded sums', bytes, usage.storage) : shared.get('sums', bytes);
+    if (!this.#recorded) return shared.get('sums', bytes);
+    return context.buffer('recorded sums', bytes, usage.storage | usage.copySrc);
   }
 
   /** A pass over the rows that are stepped; its sums, one of squares or those of the rule, come to lie where entries' do. */

@@ -18,7 +18,10 @@ export interface Figures {
   readonly weightNorm: number;
   /** `updateNorm / weightNorm`. Often about 1e-3 where the learning rate is right. */
   readonly ratio: number;
-  /** Elements of the gradient before clipping that are NaN or infinite, and that are exactly zero. */
+  /**
+   * Elements of the gradient before clipping that are NaN or infinite, and that are exactly zero; where a norm clips, also
+   * what is too small to be scaled and becomes zero.
+   */
   readonly nonFinite: number;
   readonly zeros: number;
 }
@@ -43,6 +46,8 @@ export interface Told {
   readonly path: string;
   readonly size: number;
   readonly row: number;
+  /** It lives on a GPU, and what follows is 0 here. */
+  readonly away: boolean;
   readonly gradient: number;
   readonly clipped: number;
   readonly update: number;
@@ -75,6 +80,7 @@ export function accountOf(core: Core, { native, targets }: Executor): Account | 
       path,
       size,
       row,
+      away: words[at + toldAt.away] !== 0,
       gradient: floats[at + toldAt.gradient],
       clipped: floats[at + toldAt.clipped],
       update: floats[at + toldAt.update],
@@ -87,8 +93,27 @@ export function accountOf(core: Core, { native, targets }: Executor): Account | 
   return { iteration, learningRate, lossScale: floats[head + reportAt.scale], told };
 }
 
+/** The same, once a GPU has told its part; null if that was left behind there. */
+export async function fullAccountOf(core: Core, executor: Executor): Promise<Account | null> {
+  const account = accountOf(core, executor);
+  if (!account?.told.some(({ away }) => away)) return account;
+  const found = await executor.elsewhere?.told();
+  if (!found) return null;
+  const told = account.told.map((one): Told => {
+    const sums = found.get(one.row);
+    if (!one.away || !sums) return one;
+    const [gradient, clipped, update, weights, zeros, nonfinite] = sums;
+    return { ...one, away: false, gradient, clipped, update, weights, zeros, nonfinite };
+  });
+  return told.some(({ away }) => away) ? null : { ...account, told };
+}
+
+/** @throws Error where a GPU has a part of it */
 export function reportOf(core: Core, account: Account, perVariable: boolean): Report {
   const { iteration, learningRate, lossScale, told } = account;
+  const away = told.find((one) => one.away);
+  if (away)
+    throw new Error(`report: the variable '${away.path}' lives on the GPU; await readReport() instead.`);
   const report = { iteration, learningRate, lossScale, ...figuresOf(core, told) };
   if (!perVariable) return report;
   return { ...report, variables: told.map((one) => ({ path: one.path, ...figuresOf(core, [one]) })) };

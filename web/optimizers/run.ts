@@ -16,7 +16,7 @@ import type { Build } from './build.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';
 import type { Face, Made } from './parts.js';
-import { type Account, accountOf } from './report.js';
+import { type Account, accountOf, fullAccountOf } from './report.js';
 
 interface Snapshots {
   snapshot(executor: Built): () => void;
@@ -96,7 +96,8 @@ export class Run extends BaseRun<Build> {
   }
 
   async readAccount(): Promise<Account | null> {
-    return this.account();
+    const { executor, core } = this.build;
+    return executor && fullAccountOf(core, executor);
   }
 
   #targetOf(variable: Parameter): Target {
