@@ -24,19 +24,24 @@ const cases = [
   { name: 'clipnorm', options: { clipnorm: 1 } },
   { name: 'clipnorm, nothing to clip', options: { clipnorm: 1, lossScaleFactor: 2 ** 20 } },
   { name: 'globalClipnorm', options: { globalClipnorm: 1 } },
+  { name: 'monitor', options: { monitor: true } },
+  { name: 'monitor, decay', options: { monitor: true, weightDecay: 0.004 } },
+  { name: 'monitor: mean of 10 calls', options: { monitor: { every: 10 } }, calls: 10 },
+  { name: 'skipNonFinite', options: { skipNonFinite: true } },
   { name: 'accumulation: updating call', options: accumulation, updatingOnly: true },
   { name: 'accumulation: mean of 4 calls', options: accumulation },
   { name: 'everything: updating call', options: everything, updatingOnly: true },
   { name: 'everything: mean of 4 calls', options: everything },
 ];
 
-function variantOf({ name, options, updatingOnly }, rule, variable) {
+function variantOf({ name, options, updatingOnly, calls }, rule, variable) {
   const optimizer = optimizerFor(rule, [variable], options);
   const dispose = () => optimizer.dispose();
   const step = () => optimizer.step();
   const several = (count) => () => {
     for (let k = 0; k < count; k++) optimizer.step();
   };
+  if (calls) return { name, calls, run: several(calls), dispose };
   if (!options.gradientAccumulationSteps) return { name, run: step, dispose };
   if (updatingOnly) return { name, before: several(every - 1), run: step, dispose };
   return { name, calls: every, run: several(every), dispose };

@@ -21,7 +21,8 @@ function assertNearly(got, expected, message) {
       for (const [k, one] of x.entries()) assertNearly(got.variables[k], one, `${message}, ${one.path}`);
     } else if (typeof x === 'number') {
       const near = /Norm|ratio/.test(name) ? Math.abs(got[name] - x) <= 1e-4 * Math.abs(x) : got[name] === x;
-      if (!near && !Object.is(got[name], x)) assert.fail(`${message}: ${name} is ${got[name]} instead of ${x}`);
+      if (!near && !Object.is(got[name], x))
+        assert.fail(`${message}: ${name} is ${got[name]} instead of ${x}`);
     }
   }
 }
