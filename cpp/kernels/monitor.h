@@ -34,8 +34,8 @@ inline void copy(const float* from, uint32_t n, float* to) { __builtin_memcpy(to
   out->zeros = zero, out->nonfinite = n - finite;
 }
 
-// Of 128 elements at most: at<V>(i, gradient, weights before, weights after) gives them. A sum that is finite
-// has met nothing else.
+// Of 128 elements at most: at<V>(i, gradient, weights before, weights after) gives them. Only where the least
+// square is 0, or their sum not finite, there is something to count.
 template <class At>
 [[gnu::always_inline]] inline void tally_leaf(uint32_t n, const float* g, Tally* out, At at) {
   constexpr uint32_t width = Lanes::lanes, registers = 8 / width;

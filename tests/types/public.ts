@@ -8,8 +8,10 @@ import {
   type GradientLike,
   type HostGradient,
   type LearningRate,
+  type MonitorOption,
   type OffloadOptions,
   Optimizer,
+  type Report,
   schedules,
   Variable,
   type VariableGroup,
@@ -36,6 +38,12 @@ export function step(values: Float32Array, gradient: HostGradient): Optimizer {
   const gradients: GradientLike[] = [gradient];
   optimizer.apply(gradients, [variable]);
   return optimizer;
+}
+
+export function ratio(optimizer: Optimizer, monitor: MonitorOption): number | undefined {
+  optimizer.monitor = monitor;
+  const { report }: { report: Report | null } = optimizer;
+  return report?.variables?.[0].ratio ?? report?.ratio;
 }
 
 export const extra: AddVariableOptions = { shape: [2] };
