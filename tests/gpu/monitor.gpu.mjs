@@ -58,7 +58,9 @@ describe('monitor on the GPU', () => {
     p.dispose();
   }
 
-  for (const { name, Class, options } of every)
+  // Where a gradient is 0, tf.train's centered form divides by the root of what rounding leaves: no two machines agree.
+  const comparable = every.filter(({ options }) => !(options.compat === 'tfjs' && options.centered));
+  for (const { name, Class, options } of comparable)
     test(name, () => compare(() => new Class({ ...options, monitor }), name));
 
   for (const options of [
