@@ -1,9 +1,9 @@
 // WebAssembly's SIMD intrinsics for native builds, by SIMDe, so that sanitizers can run the very kernels.
 #pragma once
 #define SIMDE_ENABLE_NATIVE_ALIASES
-#include <cstdint>
-
 #include <simde/wasm/simd128.h>
+
+#include <cstdint>
 
 // SIMDe's multiplies signed integers, whose overflow sanitizers do not let pass.
 #undef wasm_i32x4_mul
