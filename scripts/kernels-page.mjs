@@ -9,12 +9,10 @@ const names = (list) => list.map((name) => `\`${name}\``).join(', ') || '–';
 /** @returns the page, and what it should be */
 export async function kernelsPage() {
   const { coefNames, fingerprint, pipe, row, rules, scratchBytes } = await import('../build/wasm/facts.mjs');
-  const rows = Object.entries(rules)
-    .filter(([, { whole }]) => !whole)
-    .map(([name, { index, slots }]) => {
-      const state = names(slots.map((slot) => slot.name));
-      return `| ${index} | \`${name}\` | ${state} | ${names(coefNames[name])} |`;
-    });
+  const rows = Object.entries(rules).map(([name, { index, slots }]) => {
+    const state = names(slots.map((slot) => slot.name));
+    return `| ${index} | \`${name}\` | ${state} | ${names(coefNames[name])} |`;
+  });
   const table = ['| number | rule | slots | coefficients |', '|---|---|---|---|', ...rows].join('\n');
   const parts = {
     'row words': String(row.words),

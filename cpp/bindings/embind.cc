@@ -43,6 +43,7 @@ uint32_t accumulator_of(const Optimizer& o, uint32_t row) { return address(o.row
 uint32_t reserve(Optimizer& o, uint32_t count) { return address(o.reserve(count)); }
 uint32_t parts(const Optimizer& o) { return address(o.parts()); }
 uint32_t address_of(const Optimizer& o) { return address(&o); }
+uint32_t report_of(const Optimizer& o) { return address(&o.report()); }
 uint32_t row_of(const Optimizer& o, uint32_t row) { return address(&o.row(row)); }
 void update_only(Optimizer& o, uint32_t row, uint32_t from, uint32_t count, uint32_t g, double rate) {
   o.update_only(row, from, count, floats(g), rate);
@@ -61,6 +62,7 @@ bool place(Optimizer& o, uint32_t row, uint32_t weights, bool accumulates) {
 
 uint32_t allocate_floats(uint32_t n, uint32_t role) { return address(allocate(n, Role(role))); }
 void release_floats(uint32_t array, uint32_t n) { release(floats(array), n); }
+float sum_floats(uint32_t array, uint32_t n) { return pairwise_sum<Plain>(*floats(array), 0, n); }
 bool finite_floats(uint32_t array, uint32_t n) { return all_finite(floats(array), n); }
 
 void non_negative(uint32_t w, uint32_t n) { constrain_non_negative(floats(w), n); }
@@ -128,6 +130,9 @@ EMSCRIPTEN_BINDINGS(simdescent) {
       .function("room", &Optimizer::room)
       .function("evict", &Optimizer::evict)
       .function("place", &place)
+      .function("monitor", &Optimizer::monitor)
+      .function("monitoring", &Optimizer::monitoring)
+      .function("report", &report_of)
       .function("excludeFromDecay", &Optimizer::exclude_from_decay)
       .function("setGroup", &Optimizer::set_group)
       .function("setRate", &Optimizer::set_rate)
@@ -160,6 +165,7 @@ EMSCRIPTEN_BINDINGS(simdescent) {
 
   emscripten::function("allocate", &allocate_floats);
   emscripten::function("release", &release_floats);
+  emscripten::function("sum", &sum_floats);
   emscripten::function("finite", &finite_floats);
   emscripten::function("fits", &has_room);
   emscripten::function("nonNegative", &non_negative);

@@ -11,6 +11,7 @@ struct Entry {
   float
       sum_of_squares;  // of the gradient that clipping sees; the caller fills it in where `g` is out of reach
   uint32_t clipped;    // not 0: already clipped by the caller
+  uint32_t partial = 0;  // not 0: some of its elements are stepped, by any chunks, and nothing is told of it
 };
 
 }  // namespace simdescent

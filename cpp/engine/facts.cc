@@ -1,5 +1,7 @@
 #include "engine/facts.h"
 
+#include "engine/optimizer.h"
+
 namespace simdescent {
 namespace {
 
@@ -117,7 +119,21 @@ std::string facts() {
       .put("entry", places<Entry>({{"row", offsetof(Entry, row)},
                                    {"gradient", offsetof(Entry, g)},
                                    {"sumOfSquares", offsetof(Entry, sum_of_squares)},
-                                   {"clipped", offsetof(Entry, clipped)}}))
+                                   {"clipped", offsetof(Entry, clipped)},
+                                   {"partial", offsetof(Entry, partial)}}))
+      .put("report", places<Optimizer::Report>({{"count", offsetof(Optimizer::Report, count)},
+                                                {"update", offsetof(Optimizer::Report, update)},
+                                                {"rate", offsetof(Optimizer::Report, rate)},
+                                                {"scale", offsetof(Optimizer::Report, scale)},
+                                                {"rows", offsetof(Optimizer::Report, rows)}}))
+      .put("told", places<Optimizer::Told>({{"row", offsetof(Optimizer::Told, row)},
+                                            {"away", offsetof(Optimizer::Told, away)},
+                                            {"gradient", offsetof(Optimizer::Told, tally.gradient)},
+                                            {"clipped", offsetof(Optimizer::Told, tally.clipped)},
+                                            {"update", offsetof(Optimizer::Told, tally.update)},
+                                            {"weights", offsetof(Optimizer::Told, tally.weights)},
+                                            {"zeros", offsetof(Optimizer::Told, tally.zeros)},
+                                            {"nonfinite", offsetof(Optimizer::Told, tally.nonfinite)}}))
       .put("record", Json()
                          .put("words", number(record_words))
                          .put("entry", number(field_count<RecordHead> - 2))

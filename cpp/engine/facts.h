@@ -59,11 +59,27 @@ inline constexpr uint32_t fingerprint = [] {
   [&]<class... R>(std::tuple<R...>*) { (detail::add_rule<R>(hash), ...); }(static_cast<Rules*>(nullptr));
   hash.add(field_list<Pipe<float>>());
   hash.add(field_list<RecordHead>());
-  for (const size_t x : {sizeof(Row), offsetof(Row, w), offsetof(Row, g), offsetof(Row, slot),
-                         offsetof(Row, acc), offsetof(Row, avg), offsetof(Row, pipe), offsetof(Row, coef),
-                         offsetof(Row, n), offsetof(Row, stages), offsetof(Row, sums), sizeof(Entry),
-                         offsetof(Entry, row), offsetof(Entry, g), offsetof(Entry, sum_of_squares),
-                         offsetof(Entry, clipped), sizeof(Scratch), size_t(tile_size), size_t(Role::slots)})
+  for (const size_t x : {sizeof(Row),
+                         offsetof(Row, w),
+                         offsetof(Row, g),
+                         offsetof(Row, slot),
+                         offsetof(Row, acc),
+                         offsetof(Row, avg),
+                         offsetof(Row, pipe),
+                         offsetof(Row, coef),
+                         offsetof(Row, n),
+                         offsetof(Row, stages),
+                         offsetof(Row, sums),
+                         offsetof(Row, tally),
+                         sizeof(Entry),
+                         offsetof(Entry, row),
+                         offsetof(Entry, g),
+                         offsetof(Entry, sum_of_squares),
+                         offsetof(Entry, clipped),
+                         offsetof(Entry, partial),
+                         sizeof(Scratch),
+                         size_t(tile_size),
+                         size_t(Role::slots)})
     hash.add(uint32_t(x));
   return hash.value;
 }();

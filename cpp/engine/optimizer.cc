@@ -22,6 +22,8 @@ bool exact_reciprocal(float s) {
 float maximum(float a, float b) { return a != a || a > b ? a : b; }
 float minimum(float a, float b) { return a != a || a < b ? a : b; }
 
+bool finite(float x) { return x - x == 0; }
+
 // The same to the bit without operations that are identities: where clipping by a norm of 1 has nothing to
 // clip.
 Stages simplest(Stages s, const Pipe<float>& k) {
@@ -96,7 +98,8 @@ void Optimizer::write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count
 
 uint32_t Optimizer::room_of(uint32_t row) const {
   const Row& r = rows_[row];
-  return uint32_t(simdescent::room(rule_, {r.n, r.rows, r.columns}));
+  // With as many floats more for the weights before a step that is monitored.
+  return uint32_t(simdescent::room(rule_, {r.n, r.rows, r.columns})) + (whole_ ? r.n : 0);
 }
 uint32_t Optimizer::room() const {
   uint32_t floats = 0;
@@ -104,7 +107,10 @@ uint32_t Optimizer::room() const {
   return floats;
 }
 
-bool Optimizer::build() { return make(0, uint32_t(rows_.size())); }
+bool Optimizer::build() {
+  if (monitor_every) reserve_tallies();
+  return make(0, uint32_t(rows_.size()));
+}
 
 bool Optimizer::make(uint32_t first, uint32_t last) {
   bool complete = keep_room(first, last);
@@ -235,12 +241,14 @@ void Optimizer::choose_stages() {
   pipe.complement = 1 - momentum;
   pipe.seed = seed();
 
+  const bool monitored = monitor_every && updating() && (updates() + 1) % monitor_every == 0;
   const int divisions = !exact + !mean_exact + by_norm;
   const bool divides_before_factor = global && (!exact || !mean_exact),
              both = by_value && (by_norm || global);
   stages_ = {};
   const bool penalized = penalizes();
-  if (divisions > 1 || divides_before_factor || both || penalized || (gathers && !exact)) {
+  const bool seen = monitored && by_value && divisions > 0;  // what clipping sees has all divisions done
+  if (divisions > 1 || divides_before_factor || both || penalized || (gathers && !exact) || seen) {
     stages_ = {.grad = Grad::general, .gathered = gathers, .clamp_first = both, .l2 = penalized};
   } else if (gathers) {
     stages_.grad = Grad::accumulate;
@@ -255,6 +263,8 @@ void Optimizer::choose_stages() {
   stages_.micro = !updating();
   stages_.exact = stages_.micro && exact;
   stages_.decay = decays;
+  stages_.monitored = monitored;
+  stages_.clips = monitored && (by_value || penalized);  // of a norm that clips the sum is known
 
   for (Group& group : groups_) {
     coefficients(rule_, hypers, next(group.rate), scalars, group.coef);
@@ -287,6 +297,10 @@ void Optimizer::arrange() {
     if (state.excluded) stages.decay = stages.l2 = false;
     if (group.pipe.l2 == 0) stages.l2 = false;
     stages.average = state.averages;
+    const bool untold = whole_ && !state.here && !r.w;  // a GPU's shaders for such a rule sum nothing
+    if ((e.partial && state.here) || untold) stages.monitored = stages.clips = false;
+    // Elsewhere a norm may not be known here.
+    if (stages.monitored && !state.here && (clipnorm > 0 || global_clipnorm > 0)) stages.clips = true;
     r.g = e.g;
     r.coef = state.apart ? state.coef : group.coef;
     r.pipe = &group.pipe;
@@ -356,18 +370,19 @@ void Optimizer::plan() {
       r.pipe = &state.clipped;
       set_clip(state.clipped, e);
       arranged_ = none;  // the next norms are taken with the group's scalars again
-    } else if (!global && !terms_) {
+    } else if (!global && !terms_ && !stages_.monitored) {
       continue;
     }
     Stages stages = simplest(Stages::of(r.stages), *r.pipe);
     stages.first = terms_ > 0;
-    if (terms_ > 0) prepare_first_pass(r, state_[e.row]);
+    if (stages.monitored && !(finite(r.pipe->clip) && finite(r.pipe->divide))) stages.clips = true;
+    if (sums_parts(r)) prepare_sums(r, state_[e.row]);
     if (stages.word() != r.stages) r.stages = stages.word(), arranged_ = none;
   }
 }
 
 void Optimizer::sweep() {
-  if (terms_ && updating()) return sweep_both(scratch);
+  if (terms_ && updating() && !stages_.monitored) return sweep_both(scratch);
   for (uint32_t k = 0; k < run_count_; k++)
     simdescent::step(rule_, &rows_[runs_[k].first], runs_[k].count, scratch);
 }
@@ -385,7 +400,7 @@ void Optimizer::step_chunk(uint32_t entry, uint32_t from, uint32_t at, uint32_t 
   const Row& r = rows_[list_[entry].row];
   Row part =
       r.part(from, count, r.g ? r.g + from : gradient_tile() + at, r.w ? r.w + from : weights_tile() + at);
-  if (first_pass_) part.sums = next_sums(state_[list_[entry].row], count < r.n ? tile_size : count);
+  if (sums_parts(r)) place_sums(part, state_[list_[entry].row], count < r.n ? tile_size : count);
   simdescent::step(rule_, &part, 1, scratch);
 }
 
@@ -419,6 +434,7 @@ void Optimizer::end() {
     step_++;
     for (uint32_t j = 0; j < count_; j++) state_[list_[j].row].last = step_;
   }
+  if (stages_.monitored) tell();
   if (counts) count_apart();
   if (updating()) advance(rule_, hypers, next(groups_[0].rate), scalars);
   if (!reset && !averages) return count();

@@ -40,8 +40,9 @@ class Optimizer {
   double loss_scale = 1;
   uint32_t accumulation_steps = 0, overwrite_frequency = 0;  // 0: off
   double ema_momentum = 0.99;
-  uint32_t iterations = 0;  // calls, also those that only accumulate; to be set: `count_from`
-  Scalars scalars;          // the rule's, in its order
+  uint32_t monitor_every = 0;  // steps that are told of: `monitor`; 0: none
+  uint32_t iterations = 0;     // calls, also those that only accumulate; to be set: `count_from`
+  Scalars scalars;             // the rule's, in its order
 
   // A row to be built. Null `weights`: they live in a foreign heap.
   void add(uint32_t n, float* weights, bool averages, bool accumulates);
@@ -64,6 +65,8 @@ class Optimizer {
   // False if there is no memory: nothing was changed.
   void evict(uint32_t row);
   bool place(uint32_t row, float* weights, bool accumulates);
+  // Every so many updates tell what they were like: `report`. 0: none.
+  void monitor(uint32_t every);
   void exclude_from_decay(uint32_t row) { state_[row].excluded = true, arranged_ = none; }
   void set_group(uint32_t row, uint32_t group);
   const Row& row(uint32_t i) const { return rows_[i]; }
@@ -137,6 +140,22 @@ class Optimizer {
   void average_chunk(uint32_t row, uint32_t from, uint32_t count);
   void end();
 
+  // What the last update that was monitored was like.
+  struct Told {
+    uint32_t row, away;  // `away`: it lives elsewhere, and its tally is there
+    Tally tally;
+  };
+  struct Report {
+    uint32_t count = 0,
+             update = 0;        // of the rows told of, in the order of the list; which update it was, from 1
+    float rate = 0, scale = 1;  // of group 0; what gradients were divided by
+    const Told* rows = nullptr;
+  };
+  const Report& report() const { return report_; }
+  // Whether the step between `begin` and `end` is monitored: then what is cut into parts or chunks is cut as
+  // sums are added up.
+  bool monitoring() const { return stages_.monitored; }
+
   // The update rule alone, for update number `updates() + 1`: no stage, no counter. Null: through the tile.
   void update_only(uint32_t row, uint32_t from, uint32_t count, const float* g, double rate);
   // The same for a row elsewhere: makes its words say so, until the next `begin`.
@@ -162,6 +181,7 @@ class Optimizer {
     float coef[max_coefs];  // of one that counts by itself, or of a rule in two passes
     // Of a rule in two passes: its sums or those of its parts, and how long these are at most.
     std::vector<float> sums;
+    std::vector<Tally> tallies;  // the same of a step that is monitored
     uint32_t summed = 0, part = 0;
   };
 
@@ -169,6 +189,7 @@ class Optimizer {
     Pipe<float> pipe;
     float coef[max_coefs];
     float sums[max_sums];
+    Tally tally;
   };
   struct Packed {
     Row row;
@@ -197,8 +218,11 @@ class Optimizer {
   bool keep_tiles(uint32_t longest, uint32_t floats);
   static size_t most_parts(uint32_t n, uint32_t size);
   void sweep_both(Scratch& scratch);
-  void prepare_first_pass(Row& r, State& state);
-  float* next_sums(State& state, uint32_t part);
+  void prepare_sums(Row& r, State& state);
+  void place_sums(Row& part, State& state, uint32_t size);
+  bool sums_parts(const Row& r) const { return first_pass_ || Stages::of(r.stages).monitored; }
+  void reserve_tallies();
+  void tell();
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);
   void put(const Row& row, uint32_t place, uint32_t count, uintptr_t at, uintptr_t room);
   void count();
@@ -218,6 +242,8 @@ class Optimizer {
   std::vector<Run> runs_;  // room for one an entry
   std::vector<Row> parts_;
   std::vector<Packed> packed_;
+  std::vector<Told> told_;
+  Report report_;
   uint32_t part_size_ = 0;
   // For a rule that reads whole variables: tiles of its own, as long as the longest within reach, and the
   // room it works in.

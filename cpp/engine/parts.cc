@@ -1,6 +1,7 @@
 // What of an optimizer is for steps in pieces: parts for several threads, rows packed for a kernel in another
 // memory, and rules in two passes, whose sums come from the pieces. The step itself is optimizer.cc.
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <cstring>
 #include <utility>
@@ -21,12 +22,13 @@ void Optimizer::reserve_parts(uint32_t size) {
     if (terms_) state_[i].sums.resize(std::max(state_[i].sums.size(), terms_ * parts));
   }
   parts_.resize(count);
+  if (monitor_every) reserve_tallies();
 }
 
-// A row in two passes is cut as its sums are added up, another one into equal parts.
+// A row that is summed is cut as its sums are added up, another one into equal parts.
 void Optimizer::cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count) {
   const Row& r = rows_[row];
-  if (n > part_size_ && terms_) {
+  if (n > part_size_ && sums_parts(r)) {
     const uint32_t half = n / 2 - n / 2 % 8;
     cut_row(row, from, half, count);
     cut_row(row, from + half, n - half, count);
@@ -39,7 +41,7 @@ void Optimizer::cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count
   for (const uint32_t end = from + n; from < end; from += most) {
     const uint32_t size = end - from < most ? end - from : most;
     parts_[count] = r.part(from, size, r.g + from, r.w + from);
-    if (first_pass_) parts_[count].sums = next_sums(state_[row], part_size_);
+    if (sums_parts(r)) place_sums(parts_[count], state_[row], part_size_);
     count++;
   }
 }
@@ -67,13 +69,17 @@ void Optimizer::put(const Row& row, uint32_t place, uint32_t count, uintptr_t at
   rows[place].pipe = reinterpret_cast<const Pipe<float>*>(there);
   rows[place].coef = reinterpret_cast<const float*>(there + offsetof(RowScalars, coef));
   rows[place].sums = reinterpret_cast<float*>(whole_ ? room : there + offsetof(RowScalars, sums));
+  rows[place].tally = reinterpret_cast<Tally*>(there + offsetof(RowScalars, tally));
 }
 
 void Optimizer::unpack() {
   const RowScalars* const scalars =
       reinterpret_cast<const RowScalars*>(reinterpret_cast<const Row*>(packed_.data()) + count_);
-  for (uint32_t j = 0; j < count_; j++)
-    std::memcpy(state_[list_[j].row].sums.data(), scalars[j].sums, terms_ * sizeof(float));
+  for (uint32_t j = 0; j < count_; j++) {
+    State& state = state_[list_[j].row];
+    if (terms_) std::memcpy(state.sums.data(), scalars[j].sums, terms_ * sizeof(float));
+    if (stages_.monitored) state.tallies[0] = scalars[j].tally;
+  }
 }
 
 const void* Optimizer::pack(uintptr_t at, uintptr_t room) {
@@ -147,16 +153,20 @@ void Optimizer::sweep_both(Scratch& scratch) {
   }
 }
 
-void Optimizer::prepare_first_pass(Row& r, State& state) {
+// Where the sums of a row go that is stepped as a whole.
+void Optimizer::prepare_sums(Row& r, State& state) {
   state.summed = 0;
   state.part = r.n;
-  r.sums = state.sums.data();
+  if (terms_) r.sums = state.sums.data();
+  r.tally = state.tallies.data();
 }
 
-// Where the sums of the next part go, which has at most `part` elements.
-float* Optimizer::next_sums(State& state, uint32_t part) {
-  state.part = part;
-  return state.sums.data() + terms_ * state.summed++;
+// Where those of the next part go, which has at most `size` elements.
+void Optimizer::place_sums(Row& part, State& state, uint32_t size) {
+  state.part = size;
+  if (terms_) part.sums = state.sums.data() + terms_ * state.summed;
+  if (stages_.monitored) part.tally = state.tallies.data() + state.summed;
+  state.summed++;
 }
 
 namespace {
@@ -175,7 +185,47 @@ void add_up(uint32_t n, uint32_t part, uint32_t count, const float*& parts, floa
   for (uint32_t k = 0; k < count; k++) out[k] = front[k] + back[k];
 }
 
+// The same of what is told.
+Tally add_up(uint32_t n, uint32_t part, const Tally*& parts) {
+  if (n <= part) return *parts++;
+  const uint32_t half = n / 2 - n / 2 % 8;
+  Tally sum = add_up(half, part, parts);
+  merge(sum, add_up(n - half, part, parts));
+  return sum;
+}
+
 }  // namespace
+
+void Optimizer::monitor(uint32_t every) {
+  monitor_every = every;
+  if (every) reserve_tallies();
+}
+
+void Optimizer::reserve_tallies() {
+  told_.resize(rows_.size());
+  for (uint32_t i = 0; i < rows_.size(); i++) {
+    const uint32_t n = rows_[i].n, size = part_size_ ? std::min(part_size_, tile_size) : tile_size;
+    state_[i].tallies.resize(whole_ ? 1 : most_parts(n, size));
+  }
+}
+
+// Of the rows that were stepped, in the order of the list. Those that are elsewhere have no sums here.
+void Optimizer::tell() {
+  report_ = {0, updates() + 1, float(groups_[0].rate), float(std::fabs(loss_scale)), told_.data()};
+  for (uint32_t j = 0; j < count_; j++) {
+    const uint32_t i = list_[j].row;
+    if (list_[j].partial) continue;
+    const bool reached = state_[i].here || rows_[i].w;
+    if (whole_ && !reached) continue;
+    Told& told = told_[report_.count++] = {i, !reached, {}};
+    if (!reached) continue;
+    const Tally* parts = state_[i].tallies.data();
+    told.tally = add_up(rows_[i].n, state_[i].part, parts);
+    const bool by_norm = clipnorm > 0 || global_clipnorm > 0;
+    if (by_norm && !list_[j].clipped && !Stages::of(rows_[i].stages).clips)
+      told.tally.gradient = list_[j].sum_of_squares;
+  }
+}
 
 bool Optimizer::next_pass() {
   if (!std::exchange(first_pass_, false)) return false;
@@ -190,7 +240,13 @@ bool Optimizer::next_pass() {
     resolve(rule_, sums, state.coef);
     r.coef = state.coef;
     const Stages before = Stages::of(r.stages);
-    r.stages = Stages{.average = before.average}.word();
+    const bool monitored = before.monitored;  // then the first pass has left the weights as they were
+    r.stages = Stages{.decay = monitored && before.decay,
+                      .average = before.average,
+                      .monitored = monitored,
+                      .clips = before.clips}
+                   .word();
+    state.summed = 0;
   }
   arranged_ = none;
   return true;

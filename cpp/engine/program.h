@@ -80,6 +80,15 @@ fn keep_sum(k: u32, place: u32, thread: u32) {
 }
 )";
 
+// What a step that is monitored sums of an element (Tally): counts are sums of 0 and 1.
+inline constexpr size_t told_terms = sizeof(Tally) / sizeof(float);
+inline constexpr std::string_view told_functions = R"(
+fn is_zero(x: T) -> T { return select(T(0.0), T(1.0), (bitcast<U>(x) & U(0x7fffffffu)) == U(0u)); }
+fn is_nonfinite(x: T) -> T {
+  return select(T(0.0), T(1.0), (bitcast<U>(x) & U(0x7f800000u)) == U(0x7f800000u));
+}
+)";
+
 // As web/gpu/encode.ts binds them, after the control buffer; eight storage buffers are what every device has
 // for one shader. The last ones are the room of a rule that reads whole variables.
 enum Array : uint32_t { w, g, s0, s1, s2, acc, avg, x, y, p, q, array_count };
@@ -111,27 +120,34 @@ class Program {
   template <Rule R>
   void update(Stages s) {
     auto c = coefficients<R>();
+    const Wgsl seen = s.monitored && s.clips ? before_clipping(s) : value_[g];
+    const Wgsl before = value_[w], prepared = !two_passes<R> || s.monitored ? gradient(s) : value_[g];
     if constexpr (two_passes<R>) {
       Wgsl found[R::sums];
-      for (size_t k = 0; k < R::sums; k++) found[k] = found_sum(k, R::sums);
+      for (size_t k = 0; k < R::sums; k++) found[k] = found_sum(k, width_of<R>(s));
       R::resolve(found, c);
-      through<R>({.average = s.average}, c, value_[g]);
+      through<R>({.decay = s.monitored && s.decay, .average = s.average}, c, prepared);
     } else {
-      through<R>(s, c, gradient(s));
+      through<R>(s, c, prepared);
     }
+    if (s.monitored)
+      tell(s.clips && s.grad != Grad::none ? seen : prepared, prepared, before, width_of<R>(s));
   }
   template <Rule R>
   void first(Stages s) {
     const auto c = coefficients<R>();
+    const Wgsl gathered = value_[acc];
     through<FirstPass<R>>({.decay = s.decay}, c, gradient(s));
     // A GPU has no room for the direction: the second pass finds it anew.
     constexpr uint32_t found = s0 + FirstPass<R>::found;
     const Wgsl direction = std::exchange(value_[found], before_[found]);
     use_[found] = Use::none;
     [&]<size_t... K>(std::index_sequence<K...>) {
-      sum({R::template term<K>(value_[w], direction)...}, R::sums);
+      sum({R::template term<K>(value_[w], direction)...}, width_of<R>(s));
     }
     (std::make_index_sequence<R::sums>{});
+    // Then the second pass decays, and looks at the gradient.
+    if (s.monitored) value_[w] = before_[w], value_[acc] = gathered;
   }
 
   void gather(Stages s) {
@@ -148,7 +164,7 @@ class Program {
     read(g);
     if (s.gathers()) read(acc);
     const Wgsl x = prologue(s, pipe(), value_[g], value_[acc]);
-    sum({x * x}, width);
+    sum({x * x}, s.monitored ? std::max(width, told_terms) : width);
   }
 
   // What the programs above, and those of rules that read whole variables (whole_shader.cc), are made of. An
@@ -191,6 +207,7 @@ class Program {
           ": array<T>;\n";
     }
     declare_sums(out);
+    if (tells_) out += told_functions;
     return out += wgsl_functions;
   }
 
@@ -217,6 +234,27 @@ class Program {
 
  private:
   enum class Use { none, bound, written, read };
+
+  // How many sums a row has.
+  template <class R>
+  static size_t width_of(Stages s) {
+    return std::max(sum_count<R>, s.monitored ? told_terms : 0);
+  }
+  Wgsl before_clipping(Stages s) {
+    read(g);
+    if (s.gathers()) read(acc);
+    s.clamp_first = false;
+    return prologue(s, pipe(), value_[g], value_[acc]);
+  }
+  // The terms of a step that is monitored, in the order of Tally.
+  void tell(Wgsl seen, Wgsl prepared, Wgsl before, size_t width) {
+    const Wgsl update = value_[w] - before;
+    const auto is = [seen](std::string_view what) { return let(what, seen, nullptr, false); };
+    sum({seen * seen, prepared * prepared, update * update, value_[w] * value_[w], is("is_zero"),
+         is("is_nonfinite")},
+        width);
+    tells_ = true;
+  }
 
   bool changed(uint32_t a) const { return value_[a].id != before_[a].id; }
   bool written(uint32_t a) const { return use_[a] == Use::written || changed(a); }
@@ -254,6 +292,7 @@ class Program {
   Wgsl value_[array_count], before_[array_count];
   Use use_[array_count] = {};
   std::string_view coefs_;
+  bool tells_ = false;
   std::vector<Wgsl> terms_;
   size_t width_ = 0, first_term_ = 0;
 };

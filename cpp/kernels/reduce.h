@@ -3,6 +3,7 @@
 #pragma once
 #include <cstdint>
 
+#include "kernels/monitor.h"
 #include "kernels/stage.h"
 #include "kernels/sweep.h"
 #include "simd/lanes.h"
@@ -91,13 +92,17 @@ struct TermOf {
 
 // The first pass over n elements from `from` on, piece by piece as numpy's order splits them, and the sums of
 // each piece while it is in the cache. They are added up at `out`, which has room behind it for those of
-// deeper levels. What is found stays in `room`, which is as long as the row, or null.
+// deeper levels. What is found stays in `room`, which is as long as the row, or null. Of a step that is
+// monitored the tally has that of the gradient, and the weights are left as they were: the second pass
+// decays.
 template <class R>
-void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, float* room, Scratch& scratch) {
+void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, float* room, Tally* told,
+                Scratch& scratch) {
   if (n > piece_size) {
     const uint32_t half = n / 2 - n / 2 % 8;
-    first_pass<R>(r, from, half, out, room, scratch);
-    first_pass<R>(r, from + half, n - half, out + R::sums, room, scratch);
+    first_pass<R>(r, from, half, out, room, told, scratch);
+    first_pass<R>(r, from + half, n - half, out + R::sums, room, told + 1, scratch);
+    if (Stages::of(r.stages).monitored) merge(told[0], told[1]);
     for (size_t k = 0; k < R::sums; k++) out[k] = out[k] + out[R::sums + k];
     return;
   }
@@ -107,7 +112,14 @@ void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, float* room
   piece.slot[FirstPass<R>::found] = room ? room + from : scratch.found;
   piece.pipe = r.pipe, piece.coef = r.coef;
   const Stages s = Stages::of(r.stages);
-  if (s.grad != Grad::none) piece.g = scratch.gradient, prepare(r, from, n, scratch.gradient);
+  if (s.monitored) {
+    piece.g = prepare_tallied(r, from, n, scratch.gradient, scratch.found, told, scratch.seen);
+    tally(piece.g, piece.g, piece.g, n, told);
+    with_seen(r, *told, scratch.seen);
+    copy(piece.w, n, scratch.before);
+  } else if (s.grad != Grad::none) {
+    piece.g = scratch.gradient, prepare(r, from, n, scratch.gradient);
+  }
   if (s.decay) decay(r, from, n);
   piece.stages = Stages{}.word();  // the rest is done
   update<FirstPass<R>, false, false, false>(&piece, &piece + 1, scratch);
@@ -115,19 +127,24 @@ void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, float* room
     ((out[K] = pairwise_sum<TermOf<R, K>>(piece, 0, n)), ...);
   }
   (std::make_index_sequence<R::sums>{});
+  if (s.monitored && s.decay) copy(scratch.before, n, piece.w);
 }
 
-// Whether all are finite: x - x is 0 for these and NaN for the others.
+// Whether all are finite: x - x is 0 for these and NaN for the others. Four sums, because one would wait for
+// itself.
 inline bool all_finite(const float* x, uint32_t n) {
-  Lanes vectors(0.f);
+  constexpr uint32_t width = Lanes::lanes;
+  Lanes found[4] = {0.f, 0.f, 0.f, 0.f};
   f32x1 rest(0.f);
   uint32_t i = 0;
-  for (; i + Lanes::lanes <= n; i += Lanes::lanes) {
-    const Lanes v = Lanes::load(x + i);
-    vectors = vectors + (v - v);
+  for (; i + 4 * width <= n; i += 4 * width) {
+    for (uint32_t k = 0; k < 4; k++) {
+      const Lanes v = Lanes::load(x + i + k * width);
+      found[k] = found[k] + (v - v);
+    }
   }
   for (; i < n; i++) rest = rest + (f32x1(x[i]) - f32x1(x[i]));
-  const Lanes sums[8 / Lanes::lanes] = {vectors};
+  const Lanes sums[8 / width] = {(found[0] + found[1]) + (found[2] + found[3])};
   return join(sums) + rest.v == 0;
 }
 

@@ -41,6 +41,8 @@ struct Stages {
   // are never negative.
   Storage storage = Storage::float32;
   uint32_t wide = 0, positive = 0;
+  // The step is told of (monitor.h); and its gradient is another one after clipping, or with L2 decay.
+  bool monitored = false, clips = false;
 
   // Whether what was gathered belongs to the gradient.
   constexpr bool gathers() const { return gathered || grad == Grad::accumulate; }
@@ -50,7 +52,8 @@ struct Stages {
     return (uint32_t(grad) & 3) | uint32_t(decay) << 2 | uint32_t(average) << 3 |
            uint32_t(grad == Grad::general) << 4 | uint32_t(gathered) << 5 | uint32_t(clamp_first) << 6 |
            uint32_t(l2) << 7 | uint32_t(micro) << 8 | uint32_t(exact) << 9 | uint32_t(undivided) << 10 |
-           uint32_t(first) << 11 | uint32_t(storage) << 12 | wide << 14 | positive << (14 + max_slots);
+           uint32_t(first) << 11 | uint32_t(storage) << 12 | wide << 14 | positive << (14 + max_slots) |
+           uint32_t(monitored) << 20 | uint32_t(clips) << 21;
   }
   static constexpr Stages of(uint32_t w) {
     const auto bit = [w](uint32_t k) { return (w >> k & 1) != 0; };
@@ -66,7 +69,9 @@ struct Stages {
             bit(11),
             Storage(w >> 12 & 3),
             w >> 14 & all_slots,
-            w >> (14 + max_slots) & all_slots};
+            w >> (14 + max_slots) & all_slots,
+            bit(20),
+            bit(21)};
   }
 
   // How slot k is stored.

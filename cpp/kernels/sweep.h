@@ -15,6 +15,15 @@
 
 namespace simdescent {
 
+// What is told of a step, of one variable or a part of it: monitor.h.
+struct Tally {
+  // Sums of squares: of the gradient that clipping sees and of the one that the rule gets, of what was added
+  // to the weights, decay included, and of the weights then.
+  float gradient, clipped, update, weights;
+  // How many elements of the gradient that clipping sees are 0, and how many not finite.
+  uint32_t zeros, nonfinite;
+};
+
 // One variable: where its arrays are and what is done to it. Plain words, so that a host may write it into
 // any memory. Arrays must not overlap; slots beyond the rule's, acc and avg are unused where no stage needs
 // them.
@@ -29,6 +38,7 @@ struct Row {
   uint32_t stages;  // Stages::word()
   float* sums;  // where the first pass of two leaves its sums; the room of a rule that reads whole variables
   uint32_t rows, columns;  // for such a rule, where the variable is of matrices
+  Tally* tally = nullptr;  // of a step that is monitored
 
   // The same row from element `from` on, for `count` elements, with its gradient (and weights) elsewhere.
   // Where its slots are stored in blocks, `from` is where one begins.
@@ -59,6 +69,10 @@ struct Scratch {
   alignas(16) float found[piece_size];
   alignas(16) float slots[max_slots][narrow_size];
   DynamicMaps maps;  // zeroed by the host, or anything
+  // Of a step that is monitored: the weights of a piece before it, what is told of its gradient before
+  // clipping, and of pieces level by level.
+  alignas(16) float before[piece_size];
+  Tally seen, tallies[32];
 };
 
 template <class R, class V>

@@ -20,15 +20,34 @@ T from_list(const F* list) {
 
 // A variable through an update that reads it whole.
 template <class R>
-__attribute__((noinline)) void step_whole(const Row& r) {
+__attribute__((noinline)) void step_whole(const Row& r, Scratch& scratch) {
   const Stages s = Stages::of(r.stages);
   float* const room = r.sums;
+  float* before = nullptr;
   const float* g = r.g;
-  if (s.grad != Grad::none) g = room, prepare(r, 0, r.n, room);
+  if (s.monitored) {
+    before = room + r.n + R::room({r.n, r.rows, r.columns});
+    g = prepare_tallied(r, 0, r.n, room, before, scratch.tallies, scratch.seen);
+    copy(r.w, r.n, before);
+  } else if (s.grad != Grad::none) {
+    g = room, prepare(r, 0, r.n, room);
+  }
   constexpr bool decays_itself = requires { R::decays_itself; };
   if (s.decay && !decays_itself) decay(r, 0, r.n);
   R::step(r, g, room + r.n);
+  if (s.monitored) {
+    tally(g, before, r.w, r.n, scratch.tallies);
+    with_seen(r, scratch.tallies[0], scratch.seen);
+    *r.tally = scratch.tallies[0];
+  }
   if (s.average) average(r, 0, r.n);
+}
+
+// How many sums a rule in two passes has; 0 for the others.
+inline uint32_t sums_of(uint32_t rule) {
+  uint32_t count = 0;
+  with_rule(rule, [&]<Rule R> { count = sum_count<R>; });
+  return count;
 }
 
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
@@ -54,7 +73,7 @@ __attribute__((noinline)) void step_whole(const Row& r) {
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
         if constexpr (whole<R>) {
-          step_whole<R>(*r);
+          step_whole<R>(*r, scratch);
           r++;
         } else if constexpr (fused<R>) {
           [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
@@ -68,7 +87,8 @@ __attribute__((noinline)) void step_whole(const Row& r) {
           if (!s.first) {
             r = update<R, false, false, false>(r, end, scratch);
           } else {
-            first_pass<R>(*r, 0, r->n, scratch.sums, nullptr, scratch);
+            first_pass<R>(*r, 0, r->n, scratch.sums, nullptr, scratch.tallies, scratch);
+            if (s.monitored) *r->tally = scratch.tallies[0];
             for (size_t k = 0; k < R::sums; k++) r->sums[k] = scratch.sums[k];
             r++;
           }
@@ -79,12 +99,65 @@ __attribute__((noinline)) void step_whole(const Row& r) {
   return r;
 }
 
+// n elements of a row from `from` on through an update that is monitored, but for one that reads whole
+// variables. Of two passes the second one, which adds to what the first has told.
+[[gnu::noinline]] inline void step_monitored(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
+                                             Tally* out, Scratch& scratch) {
+  if (n > piece_size) {
+    const uint32_t half = n / 2 - n / 2 % 8;
+    step_monitored(rule, r, from, half, out, scratch);
+    step_monitored(rule, r, from + half, n - half, out + 1, scratch);
+    merge(out[0], out[1]);
+    return;
+  }
+  const Stages s = Stages::of(r.stages);
+  const float* const g = prepare_tallied(r, from, n, scratch.gradient, scratch.found, out, scratch.seen);
+  bool stepped = false;
+  with_rule(
+      rule, [&]<Rule R>() __attribute__((always_inline)) {
+        if constexpr (fused<R>) {
+          stepped = true;
+          if (s.decay) {
+            step_tallied<R, true>(r, from, n, g, out);
+          } else {
+            step_tallied<R, false>(r, from, n, g, out);
+          }
+        }
+      });
+  if (stepped) {
+    if (s.average) average(r, from, n);
+  } else {
+    Row& piece = scratch.piece;  // written field by field: there may be no stack
+    piece.w = r.w + from, piece.g = g, piece.n = n;
+    for (size_t k = 0; k < max_slots; k++) piece.slot[k] = r.slot[k] ? r.slot[k] + from : nullptr;
+    piece.avg = r.avg ? r.avg + from : nullptr;
+    piece.pipe = r.pipe, piece.coef = r.coef;
+    piece.stages = Stages{.decay = s.decay, .average = s.average}.word();
+    copy(piece.w, n, scratch.before);
+    update(rule, &piece, &piece + 1, scratch);
+    tally(g, scratch.before, piece.w, n, out);
+  }
+  with_seen(r, *out, scratch.seen);
+}
+[[gnu::noinline]] inline void step_monitored(uint32_t rule, const Row& r, Scratch& scratch) {
+  step_monitored(rule, r, 0, r.n, scratch.tallies, scratch);
+  const Tally& told = scratch.tallies[0];
+  r.tally->update = told.update, r.tally->weights = told.weights;
+  if (sums_of(rule) > 0) return;
+  r.tally->gradient = told.gradient, r.tally->clipped = told.clipped;
+  r.tally->zeros = told.zeros, r.tally->nonfinite = told.nonfinite;
+}
+
 inline constexpr uint32_t tile_size = 16384;  // floats: a pair of tiles stays in the second-level cache
 
 // Variables through one step: the gathering of a micro step, or the update.
 [[gnu::noinline]] inline void step(uint32_t rule, const Row* r, uint32_t count, Scratch& scratch) {
   for (const Row* const end = r + count; r != end;) {
     const Stages s = Stages::of(r->stages);
+    if (s.monitored && !s.first && rule < element_rule_count) {
+      step_monitored(rule, *r++, scratch);
+      continue;
+    }
     if (!s.micro) {
       r = update(rule, r, end, scratch);
       continue;
@@ -138,12 +211,7 @@ inline void coefficients(uint32_t rule, const Hypers& hypers, const Step& at, co
   });
 }
 
-// How many sums a rule in two passes has; 0 for the others. And what becomes of its coefficients by them.
-inline uint32_t sums_of(uint32_t rule) {
-  uint32_t count = 0;
-  with_rule(rule, [&]<Rule R> { count = sum_count<R>; });
-  return count;
-}
+// What becomes of the coefficients of a rule in two passes by its sums.
 inline void resolve(uint32_t rule, const float* sums, float* coef) {
   with_rule(rule, [&]<Rule R> {
     if constexpr (two_passes<R>) {
@@ -161,7 +229,7 @@ inline void resolve(uint32_t rule, const float* sums, float* coef) {
 inline void both_passes(uint32_t rule, Row r, float* room, float* coef, Scratch& scratch) {
   with_rule(rule, [&]<Rule R> {
     if constexpr (two_passes<R>) {
-      first_pass<R>(r, 0, r.n, scratch.sums, room, scratch);
+      first_pass<R>(r, 0, r.n, scratch.sums, room, scratch.tallies, scratch);
       std::memcpy(coef, r.coef, field_count<CoefOf<R, float>> * sizeof(float));
       resolve(rule, scratch.sums, coef);
       r.g = room, r.coef = coef, r.stages = Stages{.average = Stages::of(r.stages).average}.word();

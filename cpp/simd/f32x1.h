@@ -47,6 +47,19 @@ inline f32x1 if_positive(f32x1 a, f32x1 then, f32x1 otherwise) { return a.v > 0 
 // a^b for a >= 0.
 inline f32x1 power(f32x1 a, f32x1 b) { return float(power_of(a.v, b.v)); }
 
+// Counts, as bits, where a is 0; and what was counted in all lanes.
+inline f32x1 count_zeros(f32x1 count, f32x1 a) {
+  return std::bit_cast<float>(std::bit_cast<uint32_t>(count.v) + uint32_t(a.v == 0));
+}
+inline uint32_t counted(f32x1 count) { return std::bit_cast<uint32_t>(count.v); }
+
+// The least of eight lanes; 0 is found in spite of any NaN.
+inline float least_of(const f32x1 (&r)[8]) {
+  f32x1 least = r[0];
+  for (int k = 1; k < 8; k++) least = at_most(least, r[k]);
+  return least.v;
+}
+
 // The sum of eight lanes in numpy's order.
 inline float join(const f32x1 (&r)[8]) {
   return ((r[0].v + r[1].v) + (r[2].v + r[3].v)) + ((r[4].v + r[5].v) + (r[6].v + r[7].v));

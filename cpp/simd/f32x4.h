@@ -48,6 +48,20 @@ inline f32x4 power(f32x4 a, f32x4 b) {
   return wasm_f32x4_make(power_lane<0>(a, b), power_lane<1>(a, b), power_lane<2>(a, b), power_lane<3>(a, b));
 }
 
+inline f32x4 count_zeros(f32x4 count, f32x4 a) {
+  return wasm_i32x4_sub(count.v, wasm_f32x4_eq(a.v, wasm_f32x4_splat(0)));
+}
+inline uint32_t counted(f32x4 count) {
+  return uint32_t(wasm_i32x4_extract_lane(count.v, 0)) + uint32_t(wasm_i32x4_extract_lane(count.v, 1)) +
+         uint32_t(wasm_i32x4_extract_lane(count.v, 2)) + uint32_t(wasm_i32x4_extract_lane(count.v, 3));
+}
+
+inline float least_of(const f32x4 (&r)[2]) {
+  const v128_t a = wasm_f32x4_pmin(r[0].v, r[1].v),
+               b = wasm_f32x4_pmin(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1));
+  return wasm_f32x4_extract_lane(wasm_f32x4_pmin(b, wasm_i32x4_shuffle(b, b, 1, 0, 3, 2)), 0);
+}
+
 inline float join(f32x4 a) {
   return (wasm_f32x4_extract_lane(a.v, 0) + wasm_f32x4_extract_lane(a.v, 1)) +
          (wasm_f32x4_extract_lane(a.v, 2) + wasm_f32x4_extract_lane(a.v, 3));

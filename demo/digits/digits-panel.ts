@@ -5,7 +5,7 @@ import { looks } from '../looks.ts';
 import { runners } from '../optimizers.ts';
 import { playbackButtons, showTexts } from '../page/controls.ts';
 import { element, onThemeChange, whileOutOfSight } from '../page/dom.ts';
-import { formatDuration, formatLoss, formatPercent } from '../page/format.ts';
+import { formatDuration, formatLoss, formatPercent, formatShort } from '../page/format.ts';
 import { History } from '../page/history.ts';
 import { type Curve, LineChart, type LineChartOptions, plottable } from '../page/line-chart.ts';
 import { linkChoice } from '../page/link.ts';
@@ -17,13 +17,11 @@ import { DigitGallery } from './digit-gallery.ts';
 import { type Digits, loadDigits } from './digits.ts';
 import { initialTensors } from './network.ts';
 import { Trainer } from './trainer.ts';
-import { type Training, type TrainingId, tfjsIds } from './training.ts';
+import { STEPS_BETWEEN_TESTS, type Training, type TrainingId, tfjsIds } from './training.ts';
 import { drawWeights } from './weight-picture.ts';
 
 const BATCH = 64;
 const MOST_STEPS = 1150;
-/** Testing costs about as much as four training steps: not after every one. */
-const STEPS_BETWEEN_TESTS = 5;
 const SEED = 1;
 const TFJS_RATE = 0.005;
 const tfjsLooks = [
@@ -203,12 +201,14 @@ function chart(
 
 function showFigures(
   id: TrainingId,
-  { loss, optimizerTimer, trainingTimer }: Training,
+  { loss, report, optimizerTimer, trainingTimer }: Training,
   accuracy: number | null,
 ): void {
   showTexts('digits', {
     [`${id}-loss`]: Number.isNaN(loss) ? '–' : formatLoss(loss),
     [`${id}-accuracy`]: accuracy === null ? '–' : formatPercent(accuracy),
+    [`${id}-gradient`]: report ? formatShort(report.gradientNorm) : '–',
+    [`${id}-ratio`]: report ? formatShort(report.ratio) : '–',
     [`${id}-optimizer-time`]: formatDuration(optimizerTimer.median),
     [`${id}-training-time`]: formatDuration(trainingTimer.median),
   });

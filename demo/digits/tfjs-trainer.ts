@@ -2,13 +2,13 @@
 // own memory, by this library's. This file and TensorFlow.js are loaded only when somebody asks for them.
 
 import type * as TF from '@tensorflow/tfjs-core';
-import { Adam } from 'simdescent';
+import { Adam, type Report } from 'simdescent';
 import { tfOptimizer } from 'simdescent/tfjs';
 import { StepTimer } from '../page/step-timer.ts';
 import { ready, tf } from '../page/tensorflow.ts';
 import { CLASSES, type Digits, PIXELS } from './digits.ts';
 import { type Tensors, tensors } from './network.ts';
-import type { Training } from './training.ts';
+import { STEPS_BETWEEN_TESTS, type Training } from './training.ts';
 
 export const tfjsReady = () => ready('wasm');
 
@@ -19,7 +19,7 @@ export class TfjsTrainer implements Training {
   readonly #variables: readonly TF.Variable[];
   readonly #optimizer: TF.Optimizer;
   /** Whose learning rate is the one in force. */
-  readonly #rated: { learningRate: number };
+  readonly #rated: { learningRate: number; readonly report?: Report | null };
 
   constructor(id: 'tfjs' | 'tfours', start: Tensors, learningRate: number) {
     this.#variables = tensors.map(({ shape }, index) =>
@@ -30,10 +30,14 @@ export class TfjsTrainer implements Training {
       this.#optimizer = tf.train.adam(learningRate, 0.9, 0.999, 1e-7);
       this.#rated = this.#optimizer as unknown as { learningRate: number };
     } else {
-      const ours = new Adam({ learningRate });
+      const ours = new Adam({ learningRate, monitor: { every: STEPS_BETWEEN_TESTS } });
       this.#optimizer = tfOptimizer(ours);
       this.#rated = ours;
     }
+  }
+
+  get report(): Report | null {
+    return this.#rated.report ?? null;
   }
 
   get learningRate(): number {

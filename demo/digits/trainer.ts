@@ -1,11 +1,11 @@
 // One network trained by one optimizer: every tensor is an engine-resident Variable, gradients are written
 // where the engine reads them, and a training step ends with the library's step(). It keeps time of both.
-import { type Optimizer, Variable } from 'simdescent';
+import { type Optimizer, type Report, Variable } from 'simdescent';
 import { makeOptimizer, type RunnerId } from '../optimizers.ts';
 import { StepTimer } from '../page/step-timer.ts';
 import type { Digits } from './digits.ts';
 import { Network, type Tensors, tensors } from './network.ts';
-import type { Training } from './training.ts';
+import { STEPS_BETWEEN_TESTS, type Training } from './training.ts';
 
 export class Trainer implements Training {
   loss = Number.NaN;
@@ -20,8 +20,13 @@ export class Trainer implements Training {
     this.#variables = tensors.map(
       ({ name, path, shape }, index) => new Variable(start[index], { name, path, shape: [...shape] }),
     );
-    this.#optimizer = makeOptimizer(id, { learningRate });
+    const monitor = { every: STEPS_BETWEEN_TESTS };
+    this.#optimizer = makeOptimizer(id, { learningRate }, { monitor });
     this.#optimizer.build([...this.#variables]);
+  }
+
+  get report(): Report | null {
+    return this.#optimizer.report;
   }
 
   get learningRate(): number {

@@ -73,6 +73,7 @@ export default defineConfig({
             ['AdamMultilr', 'multilr'],
             ['Loss scale', 'loss-scale'],
             ['State in fewer bits', 'state-dtype'],
+            ['What a step was like', 'monitor'],
             ['State in IndexedDB', 'indexeddb'],
           ),
         },

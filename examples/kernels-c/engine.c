@@ -13,6 +13,7 @@ typedef struct {
   u32 n, stages;
   float* sums;
   u32 rows, columns;
+  struct Tally* tally;
 } Row;
 
 IMPORT(step) extern void step(u32 rule, const Row* rows, u32 count, void* scratch);

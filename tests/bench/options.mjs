@@ -26,19 +26,24 @@ const cases = [
   { name: 'globalClipnorm', options: { globalClipnorm: 1 } },
   { name: 'state: bfloat16', options: { stateDtype: 'bfloat16' } },
   { name: 'state: int8', options: { stateDtype: 'int8' } },
+  { name: 'monitor', options: { monitor: true } },
+  { name: 'monitor, decay', options: { monitor: true, weightDecay: 0.004 } },
+  { name: 'monitor: mean of 10 calls', options: { monitor: { every: 10 } }, calls: 10 },
+  { name: 'skipNonFinite', options: { skipNonFinite: true } },
   { name: 'accumulation: updating call', options: accumulation, updatingOnly: true },
   { name: 'accumulation: mean of 4 calls', options: accumulation },
   { name: 'everything: updating call', options: everything, updatingOnly: true },
   { name: 'everything: mean of 4 calls', options: everything },
 ];
 
-function variantOf({ name, options, updatingOnly }, rule, variable) {
+function variantOf({ name, options, updatingOnly, calls }, rule, variable) {
   const optimizer = optimizerFor(rule, [variable], options);
   const dispose = () => optimizer.dispose();
   const step = () => optimizer.step();
   const several = (count) => () => {
     for (let k = 0; k < count; k++) optimizer.step();
   };
+  if (calls) return { name, calls, run: several(calls), dispose };
   if (!options.gradientAccumulationSteps) return { name, run: step, dispose };
   if (updatingOnly) return { name, before: several(every - 1), run: step, dispose };
   return { name, calls: every, run: several(every), dispose };

@@ -18,6 +18,10 @@ test('both networks learn the digits to more than 90 % and the time per step is 
   await page.locator('#digits-play').click();
   for (const id of ['left', 'right']) {
     expect(await figure(page.locator(`#digits-${id}-loss`))).toBeLessThan(1);
+    expect(await figure(page.locator(`#digits-${id}-gradient`))).toBeGreaterThan(0);
+    const ratio = await figure(page.locator(`#digits-${id}-ratio`));
+    expect(ratio).toBeGreaterThan(1e-5);
+    expect(ratio).toBeLessThan(0.1);
     const step = await duration(page.locator(`#digits-${id}-optimizer-time`));
     expect(step).toBeGreaterThan(0);
     expect(step).toBeLessThan(await duration(page.locator(`#digits-${id}-training-time`)));

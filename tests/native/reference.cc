@@ -1,6 +1,7 @@
 // The reference of reference.h: plain loops over floats.
 #include "reference.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "kernels/table.h"
@@ -96,8 +97,29 @@ void Reference::step(const Gradients& gradients) {
     for (auto& [v, g] : present) {
       for (size_t i = 0; steps && i < g.size(); i++) g[i] = (g[i] + v->acc[i]) / float(steps);
     }
-    clip(present);
+    told.clear();
     for (auto& [v, g] : present) {
+      const auto count = [&](auto f) { return uint32_t(std::count_if(g.begin(), g.end(), f)); };
+      Tally t{};
+      t.gradient = numpy_sum_of_squares(g);
+      t.zeros = count([](float x) { return x == 0; });
+      t.nonfinite = count([](float x) { return !std::isfinite(x); });
+      told.push_back({uint32_t(v - variables.data()), t});
+    }
+    clip(present);
+    // Where a norm alone clips, what scaling makes 0 counts as 0.
+    const bool by_norm = o.clipnorm > 0, counts = (by_norm || o.global_clipnorm > 0) && o.l2 == 0 &&
+                                                  !(o.clipvalue > 0 && o.clamp_first);
+    float all = 0;
+    for (const ReferenceTold& one : told) all += one.tally.gradient;
+    for (size_t j = 0; counts && j < told.size(); j++) {
+      Tally& t = told[j].tally;
+      if (!std::isfinite(by_norm ? t.gradient : all)) continue;
+      t.zeros = uint32_t(std::count(present[j].second.begin(), present[j].second.end(), 0.f));
+    }
+    size_t k = 0;
+    for (auto& [v, g] : present) {
+      const Floats before = v->w;
       for (size_t i = 0; o.l2 != 0 && !v->excluded && i < g.size(); i++) g[i] = g[i] + v->w[i] * float(o.l2);
       if (o.decays && !v->excluded) {
         const float kept = float(1 - v->rate * o.weight_decay);
@@ -105,6 +127,11 @@ void Reference::step(const Gradients& gradients) {
           w = o.dialect == Dialect::torch ? w * kept : w - (w * float(o.weight_decay)) * float(v->rate);
       }
       apply_rule(*v, g);
+      Floats update;
+      for (size_t i = 0; i < g.size(); i++) update.push_back(v->w[i] - before[i]);
+      Tally& t = told[k++].tally;
+      t.clipped = numpy_sum_of_squares(g);
+      t.update = numpy_sum_of_squares(update), t.weights = numpy_sum_of_squares(v->w);
     }
     for (size_t k = 0; k < variables.size(); k++) {
       ReferenceVariable& v = variables[k];

@@ -58,6 +58,12 @@ struct ReferenceVariable {
   Scalars scalars{};
 };
 
+// What is told of an update: cpp/kernels/monitor.h.
+struct ReferenceTold {
+  uint32_t row;
+  Tally tally;
+};
+
 class Reference {
  public:
   Reference(uint32_t rule, const Options& options, const std::vector<Floats>& weights);
@@ -67,6 +73,7 @@ class Reference {
   Options options;
   std::vector<ReferenceVariable> variables;
   uint32_t calls = 0;
+  std::vector<ReferenceTold> told;  // of the last update
 
  private:
   using Present = std::vector<std::pair<ReferenceVariable*, Floats>>;

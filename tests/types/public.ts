@@ -16,9 +16,11 @@ import {
   Lamb,
   type LearningRate,
   LossScaleOptimizer,
+  type MonitorOption,
   Muon,
   type OffloadOptions,
   Optimizer,
+  type Report,
   SGD,
   schedules,
   Variable,
@@ -51,6 +53,12 @@ export function step(values: Float32Array, gradient: HostGradient): Optimizer {
   const gradients: GradientLike[] = [gradient];
   optimizer.apply(gradients, [variable]);
   return optimizer;
+}
+
+export function ratio(optimizer: Optimizer, monitor: MonitorOption): number | undefined {
+  optimizer.monitor = monitor;
+  const { report }: { report: Report | null } = optimizer;
+  return report?.variables?.[0].ratio ?? report?.ratio;
 }
 
 export const extra: AddVariableOptions = { shape: [2] };

@@ -22,6 +22,10 @@ export class DeviceSteps {
 
   step(params: Tree, grads: Tree): void {
     const arrays = tree.leaves<JaxArray>(params);
+    if (this.#optimizer.skipNonFinite)
+      throw new Error(
+        'step: skipNonFinite has to wait for the GPU, and step does not; leave it off, or use update.',
+      );
     if (this.#arrays.length === 0) this.#begin(arrays, pathsOf(params));
     const other = this.#arrays.findIndex((array, k) => array !== arrays[k]);
     if (other >= 0 || arrays.length !== this.#arrays.length)

@@ -109,6 +109,7 @@ export class MemoryExecutor implements Executor {
       words[at + entry.row] = rows[j];
       words[at + entry.gradient] = given[j].address;
       words[at + entry.clipped] = 0;
+      words[at + entry.partial] = 0;
       native.locate(rows[j], roles.weights, this.weights[rows[j]]);
     }
     const updating = this.#calls.begin(count, true);
@@ -125,7 +126,7 @@ export class MemoryExecutor implements Executor {
       const packed = native.pack(this.#block, this.#room);
       this.#copy(packed);
       this.#kernels.step(this.#rule.index, this.#block, count, Math.ceil(this.#scratch / 16) * 16);
-      if (this.#rule.passes > 1) this.#copyBack(packed);
+      if (this.#rule.passes > 1 || native.monitoring()) this.#copyBack(packed);
       more = this.#calls.nextPass();
     } while (more);
     this.#calls.end();

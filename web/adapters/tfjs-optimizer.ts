@@ -153,6 +153,10 @@ export class TfOptimizer {
 
   #step(engine: TfEngine, variables: TfVariable[], grads: (TfGradient | null)[]): void {
     this.build(variables);
+    if (this.#access instanceof WebGpuAccess && innermost(this.optimizer).skipNonFinite)
+      throw new Error(
+        'skipNonFinite has to wait for the GPU, and tfjs does not: leave it off on the webgpu backend.',
+      );
     if (innermost(this.optimizer).useEma) {
       const names = new Set(variables.map(({ name }) => name));
       for (const { path } of (this.#roster as Roster<TfVariable, TfGradient>).targets) {

@@ -46,6 +46,12 @@ export interface EngineOptimizer {
   /** A row's arrays are freed, or made, zeroed: false if there is no memory. */
   evict(row: number): void;
   place(row: number, weights: number, accumulates: boolean): boolean;
+  /** Every so many updates are told of, 0: none. */
+  monitor(every: number): void;
+  /** Whether the step between `begin` and `end` is. */
+  monitoring(): boolean;
+  /** Address of what the last one was like: see `report` in facts.ts. */
+  report(): number;
   excludeFromDecay(row: number): void;
   setGroup(row: number, group: number): void;
   setRate(group: number, rate: number): void;
@@ -99,6 +105,8 @@ export interface EngineModule extends StepExports {
   allocate(size: number, role: number): number;
   release(address: number, size: number): void;
   finite(address: number, size: number): boolean;
+  /** In the order of cpp/kernels/reduce.h. */
+  sum(address: number, size: number): number;
   /** Whether so many bytes could be had in one piece. */
   fits(bytes: number): boolean;
   nonNegative(address: number, size: number): void;

@@ -62,8 +62,15 @@ type Words<K extends string> = Readonly<Record<K, number>>;
 
 /** Places in a Row, an Entry of the step list and a record of the GPU's control buffer, in words of 4 bytes. */
 export const row: Words<'words' | 'pipe' | 'coef' | 'stages'> = facts.row;
-export const entry: Words<'words' | 'row' | 'gradient' | 'sumOfSquares' | 'clipped'> = facts.entry;
+export const entry: Words<'words' | 'row' | 'gradient' | 'sumOfSquares' | 'clipped' | 'partial'> =
+  facts.entry;
 export const record: Words<'words' | 'entry' | 'clips' | 'pipe' | 'coef'> = facts.record;
+
+/** Places in the head of a report (cpp/engine/optimizer.h), and in what it has of a row. */
+export const report: Words<'count' | 'update' | 'rate' | 'scale' | 'rows'> = facts.report;
+export const told: Words<
+  'words' | 'row' | 'away' | 'gradient' | 'clipped' | 'update' | 'weights' | 'zeros' | 'nonfinite'
+> = facts.told;
 
 /** The scalars of the stages, by number, and the most that a rule has of its own. */
 export const pipe: Words<'clip' | 'divide'> = facts.pipe;

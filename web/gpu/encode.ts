@@ -4,7 +4,7 @@
 import type { RuleFacts } from '../engine/facts.js';
 import { type Context, type Range, unshared, usage } from './context.js';
 import { type Control, recordBytes } from './control.js';
-import type { Dispatch, Plan, Upload } from './plan.js';
+import { type Dispatch, type Plan, toldTerms, type Upload } from './plan.js';
 import type { Bindings, Program, Programs } from './programs.js';
 import type { Form, Pass } from './whole.js';
 
@@ -106,16 +106,31 @@ export class Encoder {
     if (!onlyNorms) {
       if (sums && plan.mode) this.#clip(pass, plan, records, sums);
       if (sums && plan.twoPasses && !this.#to.form) this.#sumUp(pass, plan, 'first', records, sums);
-      for (const d of plan.dispatches)
-        for (const each of this.#passes(plan, d)) this.#dispatch(pass, d, each, records, sums);
+      const isAverage = ({ kind }: Dispatch) => kind === 'average';
+      const dispatchAll = (list: readonly Dispatch[]) => {
+        for (const d of list)
+          for (const each of this.#passes(plan, d)) this.#dispatch(pass, d, each, records, sums);
+      };
+      dispatchAll(plan.dispatches.filter((d) => !isAverage(d)));
+      if (sums && plan.monitored) this.#kernel(pass, 'join', records, sums, toldTerms * plan.entries.length);
+      dispatchAll(plan.dispatches.filter(isAverage));
     }
     pass.end();
-    if (!onlyNorms) this.#after(plan);
+    if (onlyNorms) return;
+    if (sums && plan.monitored) this.#tell(plan, sums);
+    this.#after(plan);
+  }
+
+  /** What was summed of the step stays until it is read. */
+  #tell({ width, entries }: Plan, sums: GPUBuffer): void {
+    const bytes = 4 * width * entries.length;
+    this.#encoder.copyBufferToBuffer(sums, 4 * width, this.#to.shared.get('report', bytes), 0, bytes);
   }
 
   #sums(bytes: number): GPUBuffer {
     const { context, shared } = this.#to;
-    return this.#recorded ? context.buffer('recorded sums', bytes, usage.storage) : shared.get('sums', bytes);
+    if (!this.#recorded) return shared.get('sums', bytes);
+    return context.buffer('recorded sums', bytes, usage.storage | usage.copySrc);
   }
 
   /** A pass over the rows that are stepped; its sums, one of squares or those of the rule, come to lie where entries' do. */

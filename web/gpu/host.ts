@@ -25,6 +25,8 @@ export class Host implements Elsewhere {
   /** Sums of squares that the next step was told. */
   readonly #sums = new Map<number, number>();
   #plan: Plan | null = null;
+  /** The last plan that was monitored, once it was sent. */
+  #told: Pick<Plan, 'rows' | 'width'> | null = null;
 
   constructor(context: Context, programs: Programs, executor: Guest) {
     this.#context = context;
@@ -174,7 +176,18 @@ export class Host implements Elsewhere {
   commit(encoder?: object): void {
     const plan = this.#plan;
     this.#plan = null;
-    if (plan) this.#send(plan, encoder);
+    if (!plan) return;
+    this.#send(plan, encoder);
+    if (plan.monitored) this.#told = { rows: plan.rows, width: plan.width };
+  }
+
+  told(): Promise<ReadonlyMap<number, Float32Array>> | null {
+    if (!this.#told) return null;
+    const { rows, width } = this.#told;
+    const size = 4 * width * rows.length;
+    return this.#context
+      .read('readReport', { buffer: this.#shared.get('report', size), offset: 0, size })
+      .then((sums) => new Map(rows.map((row, k) => [row, sums.subarray(k * width, (k + 1) * width)])));
   }
 
   discard(): void {
@@ -183,8 +196,11 @@ export class Host implements Elsewhere {
   }
 
   /** Of a step of the rows; of at most so many of them. */
-  #newPlan(entries: number, updating: boolean = this.#executor.native.updating()): Plan {
-    return new Plan(this.#context, this.#rows.core, entries, updating ? this.#rows.rule.sums : 0);
+  #newPlan(entries: number, updating?: boolean): Plan {
+    const { native } = this.#executor;
+    const monitored = updating === undefined && !this.#rows.rule.whole && native.monitoring();
+    const terms = (updating ?? native.updating()) ? this.#rows.rule.sums : 0;
+    return new Plan(this.#context, this.#rows.core, entries, terms, monitored);
   }
 
   /** Adds a row with its gradient, and whether its norm clips it. */
@@ -250,7 +266,7 @@ export class Host implements Elsewhere {
   }
 
   overwrite(row: number): void {
-    const plan = this.#newPlan(0);
+    const plan = this.#newPlan(0, false);
     plan.overwrites.push(this.#rows.members.get(row) as Member);
     plan.write(this.#control, 0);
     this.#send(plan);

@@ -2,7 +2,7 @@
 // there. It reads the engine's rows and writes the control words; it sends nothing.
 import type { Projection } from '../constraints/constraints.js';
 import type { Core } from '../engine/core.js';
-import { row } from '../engine/facts.js';
+import { row, told } from '../engine/facts.js';
 import type { DeviceRange } from '../step/remote.js';
 import type { Rows } from '../step/sparse.js';
 import { type Block, holdsWeights, type Member } from './blocks.js';
@@ -12,6 +12,12 @@ import type { ShaderKind } from './programs.js';
 
 /** Elements (in lanes) of one workgroup: cpp/engine/shader.cc. */
 const chunk = 1024;
+
+/** What a step that is monitored sums of a row: cpp/engine/shader.cc. */
+export const toldTerms = told.nonfinite - told.gradient + 1;
+
+/** cpp/kernels/stage.h: the moving average. */
+const averageBit = 8;
 
 /** Spans that one dispatch steps: of one block, through the same stages. */
 export interface Dispatch {
@@ -50,6 +56,8 @@ export class Plan {
   readonly constraints: { member: Member; projection: Projection }[] = [];
   /** Rows that have sums: each the place and count of its partial ones. */
   readonly entries: [number, number][] = [];
+  /** The rows that these are. */
+  readonly rows: number[] = [];
   /** The norms that clip. */
   mode: 'own' | 'global' | null = null;
   readonly #context: Context;
@@ -57,13 +65,16 @@ export class Plan {
   readonly #byKey = new Map<string, Dispatch>();
   readonly #packed = new Set<Block>();
   readonly #terms: number;
+  /** Whether the rows say that the step is monitored: then it has sums at its end as well. */
+  readonly monitored: boolean;
   #sums: number;
 
   /**
    * @param entries how many rows there will be at most
    * @param terms what a rule in two passes sums between them; 0 if there is one pass
    */
-  constructor(context: Context, core: Core, entries: number, terms: number) {
+  constructor(context: Context, core: Core, entries: number, terms: number, monitored: boolean) {
+    this.monitored = monitored;
     this.#context = context;
     this.#memory = new Uint32Array(core.memory.buffer);
     this.#sums = 1 + entries;
@@ -75,7 +86,7 @@ export class Plan {
   }
   /** Sums lie side by side, as many as a row has of them. The buffer for them begins with the total, and the entries'. */
   get width(): number {
-    return Math.max(1, this.#terms);
+    return Math.max(1, this.#terms, this.monitored ? toldTerms : 0);
   }
   /** Bytes of that buffer. */
   get sumBytes(): number {
@@ -96,13 +107,17 @@ export class Plan {
     range?: Slice,
   ): void {
     const { block, target } = member;
-    const stages = kind === 'average' ? 0 : this.stagesAt(words);
+    let stages = kind === 'average' ? 0 : this.stagesAt(words);
+    if (kind === 'step' && this.monitored && block.average) {
+      stages &= ~averageBit; // its array would be one too many beside the sums
+      this.add('average', member, words, null, false, range);
+    }
     const { from, count } = range ?? { from: 0, count: target.size };
     const whole = from + count === target.size;
     const unit = from % block.unit === 0 && (whole || count % block.unit === 0) ? block.unit : 1;
     const most = this.#context.maxBindingSize / 4;
     const sliced = target.size > most;
-    const summed = kind === 'step' && (this.mode !== null || this.twoPasses);
+    const summed = kind === 'step' && (this.mode !== null || this.twoPasses || this.monitored);
     const entry = summed ? this.#entry(member, range) : none;
     for (let at = from; at < from + count; ) {
       const base = sliced ? Math.floor(at / most) * most : 0;
@@ -168,6 +183,7 @@ export class Plan {
     // The parts of a row follow one another and have one entry.
     if (range && range.from !== 0 && this.#last === member) return this.entries.length - 1;
     this.#last = member;
+    this.rows.push(member.target.row);
     return this.entries.push([this.#sums, 0]) - 1;
   }
   #last: Member | null = null;

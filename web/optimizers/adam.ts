@@ -6,6 +6,7 @@ import type { LearningRate } from '../schedules/rate.js';
 import type { StateDtype } from '../step/narrow.js';
 import type { Kind } from './configuration.js';
 import type { VariableGroup } from './groups.js';
+import type { MonitorOption } from './monitor.js';
 import { Optimizer } from './optimizer.js';
 import { baseOptions, boolean, type Check, compat, momentOptions, number, torchDecay } from './options.js';
 import type { StateDtypeOptions } from './state-dtype.js';
@@ -36,6 +37,10 @@ export type CommonOptions = Spelled<{
   stateDtype?: StateDtype | StateDtypeOptions;
   /** Ascend: gradients count negated, as in torch.optim. Default false. */
   maximize?: boolean;
+  /** Which updates are told of in `report`: `true` for all, or `{ every: 10, perVariable: true }`. Default null, none. */
+  monitor?: MonitorOption;
+  /** A step with a gradient that is NaN or infinite anywhere changes nothing but `skippedSteps`. Default false. */
+  skipNonFinite?: boolean;
   /** Accepted for Keras' configs; no effect: there is nothing left to compile. */
   jitCompile?: boolean;
   /** Accepted for tf_keras' configs; no effect: state lives where its variable lives. */

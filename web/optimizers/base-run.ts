@@ -6,18 +6,25 @@ import { isFloats } from '../basics/floats.js';
 import type { Core } from '../engine/core.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
+import { heldGradient } from '../step/selection.js';
+import { SparseGradient } from '../step/sparse.js';
 import type { GradientLike } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';
 import type { Building, Face, Running } from './parts.js';
+import type { Account } from './report.js';
 
 export type Variables = readonly Parameter[] | undefined;
+
+export const isHere = (g: unknown) => isFloats(g) || g instanceof SparseGradient;
 
 export abstract class BaseRun<B extends Building> implements Running {
   protected readonly options: Configuration;
   protected readonly build: B;
   protected readonly lifetime: Lifetime;
   readonly #face: Face;
+  /** Steps that were left out because of a gradient that was not finite. */
+  skipped = 0;
 
   constructor(options: Configuration, build: B, lifetime: Lifetime, face: Face) {
     this.options = options;
@@ -28,14 +35,45 @@ export abstract class BaseRun<B extends Building> implements Running {
 
   apply(grads: readonly GradientLike[], variables: Variables): void | Promise<void> {
     this.lifetime.idle('apply');
-    return this.applyScaled(grads, variables, this.options.values.lossScaleFactor ?? 1);
+    return this.#apply(grads, variables);
   }
 
   record(encoder: object, grads: readonly GradientLike[], variables: Variables): void {
     if (typeof (encoder as { beginComputePass?: unknown } | null)?.beginComputePass !== 'function')
       throw new TypeError(`record takes a GPUCommandEncoder first, got ${describe(encoder)}.`);
     this.lifetime.idle('record');
-    this.applyScaled(grads, variables, this.options.values.lossScaleFactor ?? 1, encoder);
+    this.#apply(grads, variables, encoder);
+  }
+
+  #apply(grads: readonly GradientLike[], variables: Variables, encoder?: object): void | Promise<void> {
+    const scale = this.options.values.lossScaleFactor ?? 1;
+    const isEmpty = Array.isArray(grads) && grads.length === 0 && !variables?.length;
+    if (isEmpty || !this.skips) return this.applyScaled(grads, variables, scale, encoder);
+    const step = (finite: boolean, known: readonly GradientLike[]) => {
+      if (finite) return this.applyScaled(known, variables, scale, encoder);
+      this.skipped++;
+    };
+    return this.build.orUndo(() => this.ifFinite(grads, variables, step, encoder));
+  }
+
+  /** Whether a step with a gradient that is not finite is left out. */
+  protected abstract get skips(): boolean;
+
+  ifFinite(
+    grads: readonly GradientLike[],
+    variables: Variables,
+    step: (finite: boolean, grads: readonly GradientLike[]) => void | Promise<void>,
+    encoder?: object,
+  ): void | Promise<void> {
+    if (encoder && Array.isArray(grads) && !grads.every((g) => !g || isHere(g)))
+      throw new Error(
+        `record: whether gradients on the GPU are finite must be waited for, as ${this.options.kind.className} is set up, and cannot be recorded; await apply() instead.`,
+      );
+    const finite = this.allFinite(grads, variables);
+    if (!(finite instanceof Promise)) return step(finite, grads);
+    const held = grads.map(heldGradient);
+    const finished = finite.then((known) => step(known, held));
+    return this.lifetime.require().pending.during('apply', finished);
   }
 
   /** A step whose gradients are divided by `lossScale` first; also while LossScaleOptimizer's has not settled. */
@@ -66,6 +104,8 @@ export abstract class BaseRun<B extends Building> implements Running {
     learningRate: number,
   ): void;
   abstract finalize(variables: readonly Parameter[]): void;
+  abstract account(): Account | null;
+  abstract readAccount(): Promise<Account | null>;
 
   /** Refuses what are no lists, and builds if there are variables for it. Returns the gradients, as `kept` does. */
   protected built(grads: readonly GradientLike[], variables: Variables): readonly GradientLike[] {

@@ -8,6 +8,7 @@ import { dialects, ruleFacts } from '../engine/facts.js';
 import { type LearningRate, type Rate, rateFrom, serializeSchedule } from '../schedules/rate.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { groupedRates, groupsConfig, type RateGroups, type VariableGroup } from './groups.js';
+import type { Monitor } from './monitor.js';
 import { modernConfig } from './older-configs.js';
 import { checkTogether, type OptionTable, readOptions, text } from './options.js';
 import { checkStateDtype, dtypeOf, float32State, type StoredState, stateDtypeConfig } from './state-dtype.js';
@@ -24,6 +25,8 @@ export type Values = Readonly<
       gradientAccumulationSteps: number | null;
       groups: readonly VariableGroup[] | null;
       stateDtype: StoredState;
+      monitor: Monitor | null;
+      skipNonFinite: boolean;
     }
 >;
 
@@ -185,6 +188,7 @@ export class Configuration {
     native.emaMomentum = o.emaMomentum as number;
     native.overwriteFrequency = (o.useEma && o.emaOverwriteFrequency) || 0;
     native.accumulationSteps = o.gradientAccumulationSteps ?? 0;
+    native.monitor(this.values.monitor?.every ?? 0);
     let k = 0;
     for (const value of this.hypers.values()) native.setHyper(k++, value);
     native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
@@ -218,7 +222,7 @@ export class Configuration {
     if (this.kind.check) this.kind.check(options);
     else checkTogether(this.kind.className, options);
     const { stateDtype = float32State } = options as Partial<Values>;
-    checkStateDtype(this.kind.className, stateDtype, () => this.kind.rule(options), options.legacySparse);
+    checkStateDtype(this.kind.className, stateDtype, () => this.kind.rule(options), options);
   }
 
   #changesState(next: Values): boolean {

@@ -9,7 +9,6 @@ import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entrie
 import type { Built } from '../step/executor.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
-import { heldGradient } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { GradientLike } from '../step/target.js';
 import type { Kind } from './configuration.js';
@@ -18,6 +17,7 @@ import type { Holder } from './lifetime.js';
 import { Optimizer } from './optimizer.js';
 import { anything, baseOptions, innerOptions, number, type Option } from './options.js';
 import { type Parts, partsOf } from './parts.js';
+import type { Report } from './report.js';
 import { serializeOptimizer } from './serialized.js';
 
 /** Options of LossScaleOptimizer; all others are the inner optimizer's. */
@@ -74,6 +74,8 @@ class Scaling implements Holder {
   scale = 1;
   /** Finite steps since the scale last changed. */
   steps = 0;
+  /** Steps that were left out. */
+  skipped = 0;
 
   constructor(inner: Parts) {
     this.inner = inner;
@@ -215,6 +217,17 @@ export class LossScaleOptimizer extends Optimizer {
     this.#inner.learningRate = value as number;
   }
 
+  /** That of the inner optimizer, whose option `monitor` is. */
+  override get report(): Report | null {
+    return this.#inner.report;
+  }
+  override readReport(): Promise<Report | null> {
+    return this.#inner.readReport();
+  }
+  override get skippedSteps(): number {
+    return this.#scaling.skipped;
+  }
+
   override build(variables: readonly Parameter[]): void {
     this.#parts.lifetime.alive();
     if (!this.built) this.#builtByApply = false;
@@ -228,29 +241,22 @@ export class LossScaleOptimizer extends Optimizer {
     return this.#scaling.inner.build.orUndo(() => this.#begin(grads, variables));
   }
 
-  #begin(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {
+  #begin(
+    grads: readonly GradientLike[],
+    variables?: readonly Parameter[],
+    encoder?: object,
+  ): void | Promise<void> {
     const first = !this.built;
-    const finite = this.#scaling.inner.run.allFinite(grads, variables);
+    const step = (finite: boolean, known: readonly GradientLike[]) =>
+      this.#stepIf(finite, known, variables, encoder);
+    const waiting = this.#scaling.inner.run.ifFinite(grads, variables, step, encoder);
     if (first) this.#builtByApply = true;
-    if (!(finite instanceof Promise)) return this.#stepIf(finite, grads, variables);
-    const held = grads.map(heldGradient);
-    const finished = finite.then((known) => this.#stepIf(known, held, variables));
-    return this.#parts.lifetime.require().pending.during('apply', finished);
+    return waiting;
   }
 
   override record(encoder: object, grads: readonly GradientLike[], variables?: readonly Parameter[]): void {
     this.#parts.lifetime.idle('record');
-    const isHere = (g: GradientLike) => !g || isFloats(g) || g instanceof SparseGradient;
-    if (Array.isArray(grads) && !grads.every(isHere))
-      throw new Error(
-        'LossScaleOptimizer: whether gradients on the GPU are finite must be waited for, and cannot be recorded; await apply() instead.',
-      );
-    this.#scaling.inner.build.orUndo(() => {
-      const first = !this.built;
-      const finite = this.#scaling.inner.run.allFinite(grads, variables) as boolean;
-      if (first) this.#builtByApply = true;
-      this.#stepIf(finite, grads, variables, encoder);
-    });
+    this.#scaling.inner.build.orUndo(() => this.#begin(grads, variables, encoder));
   }
 
   /** The inner step and a growing scale, or no step and half the scale. */
@@ -263,6 +269,7 @@ export class LossScaleOptimizer extends Optimizer {
     const scaling = this.#scaling;
     if (!finite) {
       scaling.shrink();
+      scaling.skipped++;
       return undefined;
     }
     const count = () => scaling.count(this.dynamicGrowthSteps);

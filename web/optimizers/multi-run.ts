@@ -10,6 +10,7 @@ import type { GradientLike } from '../step/target.js';
 import { BaseRun, type Variables } from './base-run.js';
 import type { MultiBuild } from './multi-build.js';
 import type { Part, Several } from './multi-parts.js';
+import type { Account } from './report.js';
 
 /** A share of a call, validated. */
 interface Call {
@@ -49,6 +50,11 @@ export class MultiRun extends BaseRun<MultiBuild> {
     return several.pending.during('apply', finished);
   }
 
+  /** As a step is that of all optimizers or of none, it is enough if one of them wants it. */
+  protected get skips(): boolean {
+    return this.build.optimizers.some(({ skipNonFinite }) => skipNonFinite);
+  }
+
   allFinite(grads: readonly GradientLike[], variables: Variables): boolean | Promise<boolean> {
     const several = this.#share(grads, variables);
     const known = this.#active(several, variables).map((part) =>
@@ -82,6 +88,15 @@ export class MultiRun extends BaseRun<MultiBuild> {
     several.targets.forEach(checkAlive);
     several.elsewhere?.check('finalizeVariableValues');
     for (const { run, variables } of several.parts) run.finalize(variables);
+  }
+
+  /** That of all optimizers, if each has told of the same update. */
+  account(): Account | null {
+    return joined((this.build.executor?.parts ?? []).map(({ run }) => run.account()));
+  }
+
+  async readAccount(): Promise<Account | null> {
+    return joined(await Promise.all((this.build.executor?.parts ?? []).map(({ run }) => run.readAccount())));
   }
 
   #rowOf(several: Several, variable: unknown): number {
@@ -162,6 +177,13 @@ export class MultiRun extends BaseRun<MultiBuild> {
     for (const { part } of calls) part.run.commit(encoder);
     this.build.iterations++;
   }
+}
+
+/** That of one update, told of by several optimizers. */
+function joined(all: readonly (Account | null)[]): Account | null {
+  const [first] = all;
+  if (!first || !all.every((one) => one?.iteration === first.iteration)) return null;
+  return { ...first, told: all.flatMap((one) => one?.told ?? []) };
 }
 
 function discard(calls: readonly Call[]): void {

@@ -22,9 +22,11 @@ import { Configuration, type Kind, readConfig } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { VariableGroup } from './groups.js';
 import { Lifetime } from './lifetime.js';
+import type { MonitorOption } from './monitor.js';
 import type { OptionTable } from './options.js';
 import { type Building, isBuiltIn, keepParts, partsOf, type Running, type Wrapping } from './parts.js';
 import { type OffloadOptions, offload, onload, readEntries } from './placement.js';
+import { type Account, type Report, reportOf } from './report.js';
 import { Run } from './run.js';
 import type { StateDtypeOptions } from './state-dtype.js';
 import { refuseUnknownProperties } from './unknown.js';
@@ -68,6 +70,10 @@ export abstract class Optimizer {
   declare gradientAccumulationSteps: number | null;
   /** In how many bits the state is kept; fixed once built. */
   declare stateDtype: StateDtype | StateDtypeOptions;
+  /** Which updates are told of in `report`: all with `true`, every so many with `{ every, perVariable }`. */
+  declare monitor: MonitorOption;
+  /** A step with a gradient that is not finite changes nothing but `skippedSteps`. */
+  declare skipNonFinite: boolean;
   /** Variables with a rate or weight decay of their own, or without one; fixed once built. */
   declare groups: readonly VariableGroup[] | null;
   /** Same as `dispose()`. */
@@ -276,6 +282,31 @@ export abstract class Optimizer {
   /** `loss` times `lossScaleFactor`, if that is set. */
   scaleLoss(loss: number): number {
     return loss * (this.lossScaleFactor ?? 1);
+  }
+
+  /**
+   * What the last monitored update was like; null while there was none. It is made when it is asked for.
+   * @throws Error once disposed, and where a variable that was updated lives on a GPU: `readReport` waits for it
+   */
+  get report(): Report | null {
+    this.#lifetime.alive();
+    return this.#report(this.#run.account());
+  }
+
+  /** `report`, from wherever the variables live. */
+  async readReport(): Promise<Report | null> {
+    this.#lifetime.alive();
+    return this.#report(await this.#run.readAccount());
+  }
+
+  #report(account: Account | null): Report | null {
+    const { monitor } = this.#options.values;
+    return account && reportOf(this.#build.core, account, monitor?.perVariable ?? false);
+  }
+
+  /** Calls that changed nothing because of a gradient that was not finite, with `skipNonFinite`. */
+  get skippedSteps(): number {
+    return this.#run.skipped;
   }
 
   /** The update rule alone on one built variable, for update `iterations + 1`: no clip, decay, average or counter. */

@@ -4,6 +4,7 @@ import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
 import { snakeCase } from '../basics/spelling.js';
 import type { EngineOptimizer } from '../engine/core.js';
 import { readGroups } from './groups.js';
+import { readMonitor } from './monitor.js';
 import { float32State, readStateDtype } from './state-dtype.js';
 
 /** Returns the value to keep, or throws. `label` is the option with its class, for the message. */
@@ -126,6 +127,8 @@ export const baseOptions = {
   },
   maximize: { default: false, check: boolean, config: 'changed' },
   stateDtype: { default: float32State, check: readStateDtype, config: 'never' }, // likewise
+  monitor: { default: null, check: readMonitor, config: 'never' },
+  skipNonFinite: { default: false, check: boolean, config: 'changed' },
   groups: { default: null, check: readGroups, config: 'never' }, // saved by the optimizer itself
   jitCompile: { default: null, check: anything, config: 'never' },
   mesh: { default: null, check: anything, config: 'never' },

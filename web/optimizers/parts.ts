@@ -10,6 +10,7 @@ import type { GradientLike, Target } from '../step/target.js';
 import type { Configuration } from './configuration.js';
 import type { Excluded, SavedExclusion } from './exclusion.js';
 import type { Holder, Lifetime } from './lifetime.js';
+import type { Account } from './report.js';
 
 /** A executor, and what checks a call against its rows. */
 export interface Made {
@@ -52,12 +53,24 @@ export interface Running {
     grads: readonly GradientLike[],
     variables: readonly Parameter[] | undefined,
   ): boolean | Promise<boolean>;
+  /** Calls `step` with whether they are; where a GPU must be waited for, later, with copies of them. */
+  ifFinite(
+    grads: readonly GradientLike[],
+    variables: readonly Parameter[] | undefined,
+    step: (finite: boolean, grads: readonly GradientLike[]) => void | Promise<void>,
+    encoder?: object,
+  ): void | Promise<void>;
+  /** Steps left out because of a gradient that was not finite. */
+  readonly skipped: number;
   updateOnly(
     gradient: Float32Array | DeviceBuffer | DeviceRange,
     variable: Parameter,
     learningRate: number,
   ): void;
   finalize(variables: readonly Parameter[]): void;
+  /** What the last monitored update was like. */
+  account(): Account | null;
+  readAccount(): Promise<Account | null>;
 }
 
 export interface Parts<B extends Building = Building, R extends Running = Running> {

@@ -11,17 +11,16 @@ import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { checkAlive, checkGradient, heldCall } from '../step/selection.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { GradientLike, Target } from '../step/target.js';
-import { BaseRun, type Variables } from './base-run.js';
+import { BaseRun, isHere, type Variables } from './base-run.js';
 import type { Build } from './build.js';
 import type { Configuration } from './configuration.js';
 import type { Lifetime } from './lifetime.js';
 import type { Face, Made } from './parts.js';
+import { type Account, accountOf, fullAccountOf } from './report.js';
 
 interface Snapshots {
   snapshot(executor: Built): () => void;
 }
-
-const isHere = (g: unknown) => isFloats(g) || g instanceof SparseGradient;
 
 export class Run extends BaseRun<Build> {
   readonly #state: Snapshots;
@@ -31,13 +30,18 @@ export class Run extends BaseRun<Build> {
     this.#state = state;
   }
 
+  protected get skips(): boolean {
+    return this.options.values.skipNonFinite;
+  }
+
   allFinite(grads: readonly GradientLike[], variables: Variables): boolean | Promise<boolean> {
     const { executor, selection } = this.#select(grads, variables);
     const { rows, gradients, count } = selection;
+    const { elsewhere } = executor;
     const here = rows
       .slice(0, count)
-      .every((_, j) => !isHere(gradients[j]) || executor.isFinite(gradients[j]));
-    return here && (executor.elsewhere?.finite(rows, gradients, count) ?? true);
+      .every((row, j) => (elsewhere?.has(row) && !isHere(gradients[j])) || executor.isFinite(gradients[j]));
+    return here && (elsewhere?.finite(rows, gradients, count) ?? true);
   }
 
   updateOnly(
@@ -84,6 +88,16 @@ export class Run extends BaseRun<Build> {
     for (const t of targets)
       if (elsewhere?.has(t.row)) elsewhere.overwrite(t.row);
       else executor.values(t).set(executor.averageOf(t) as Float32Array);
+  }
+
+  account(): Account | null {
+    const { executor, core } = this.build;
+    return executor && accountOf(core, executor);
+  }
+
+  async readAccount(): Promise<Account | null> {
+    const { executor, core } = this.build;
+    return executor && fullAccountOf(core, executor);
   }
 
   #targetOf(variable: Parameter): Target {

@@ -84,12 +84,12 @@ export function dtypeOf(
   return isExcluded ? null : dtype;
 }
 
-/** @throws RangeError for a rule whose state is not element by element, or that reads it twice */
+/** @throws RangeError for what it does not go with; for a rule whose state is not element by element, or that reads it twice */
 export function checkStateDtype(
   className: string,
   { dtype }: StoredState,
   rule: () => string,
-  legacySparse: unknown,
+  { legacySparse, monitor }: { readonly legacySparse?: unknown; readonly monitor?: unknown },
 ): void {
   if (dtype === 'float32') return;
   const { whole, passes } = ruleFacts(rule());
@@ -100,5 +100,9 @@ export function checkStateDtype(
   if (legacySparse)
     throw new RangeError(
       `${className}: legacySparse steps single rows, and stateDtype '${dtype}' keeps blocks that cross them; use one of the two.`,
+    );
+  if (monitor)
+    throw new RangeError(
+      `${className}: monitor sums in an order that crosses the blocks of stateDtype '${dtype}'; use one of the two.`,
     );
 }

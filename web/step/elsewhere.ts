@@ -68,6 +68,8 @@ export interface Elsewhere {
   discard(): void;
   /** Whether all gradients that lie there are finite; null if none does. */
   finite(rows: readonly number[], gradients: readonly Gradient[], count: number): Promise<boolean> | null;
+  /** What the last monitored update was like, of each of its rows here: the numbers of a Tally (cpp/kernels/sweep.h). */
+  told(): Promise<ReadonlyMap<number, Float32Array>> | null;
   updateOnly(target: Target, g: Gradient, rate: number): void;
   /** The variable becomes its average. */
   overwrite(row: number): void;

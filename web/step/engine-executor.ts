@@ -216,8 +216,10 @@ export class EngineExecutor implements Executor, Guest {
       list[at + entry.row] = row;
       list[at + entry.gradient] = address;
       list[at + entry.clipped] = 0;
+      list[at + entry.partial] = 0;
       if (g instanceof SparseGradient) {
         list[at + entry.clipped] = clipsRows(g, options) ? 1 : 0;
+        list[at + entry.partial] = options.legacySparse ? 1 : 0;
         if (!away) {
           if (this.#sparse === none) this.#sparse = new Map();
           this.#sparse.set(j, clippedRows(g, target, options));

@@ -57,11 +57,11 @@ export class Tiles {
   }
 
   each(target: Target, f: (from: number, size: number) => void): void {
-    if (this.#bySums) this.#half(target, 0, target.size, f);
+    if (this.#bySums || this.#native.monitoring()) this.#half(target, 0, target.size, f);
     else this.#range(target, 0, target.size, f);
   }
 
-  /** A rule that sums over the variable takes it in the order of summation: cpp/kernels/reduce.h. */
+  /** What is summed over the variable is taken in the order of summation: cpp/kernels/reduce.h. */
   #half(target: Target, from: number, n: number, f: (from: number, size: number) => void): void {
     if (n <= this.#size) {
       this.#range(target, from, from + n, f);
