@@ -95,11 +95,9 @@ function picture(results) {
       ...x
         .ticks(5)
         .map((t) => `<text x="${x(t)}" y="${height - bottom + 16}" text-anchor="middle">${t}</text>`),
-      ...y
-        .ticks(4)
-        .map(
-          (v) => `<text x="${left - 6}" y="${y(v) + 4}" text-anchor="end">${Number(v.toPrecision(2))}</text>`,
-        ),
+      ...legible(y.ticks(4)).map(
+        (v) => `<text x="${left - 6}" y="${y(v) + 4}" text-anchor="end">${Number(v.toPrecision(2))}</text>`,
+      ),
     ];
     const names = dtypes.map(
       (dtype, d) =>
@@ -107,7 +105,12 @@ function picture(results) {
     );
     return `<g transform="translate(${k * width} 0)"><text x="${left}" y="16" font-weight="600">${model.name}: loss against step</text>${bands.join('')}${lines.join('')}${ticks.join('')}${names.join('')}</g>`;
   });
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width * results.length} ${height}" font-family="system-ui, sans-serif" font-size="12"><rect width="100%" height="100%" fill="#ffffff"/><g fill="#333333">${panels.join('')}</g></svg>\n`;
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width * results.length} ${height}" font-family="system-ui, sans-serif" font-size="12"><title>Loss against step, with state of float32, bfloat16 and int8</title><rect width="100%" height="100%" fill="#ffffff"/><g fill="#333333">${panels.join('')}</g></svg>\n`;
+}
+
+/** Of a logarithmic axis; over a decade of them write over each other. */
+function legible(ticks) {
+  return ticks.length > 6 ? ticks.filter((v) => /^[0.]*[125]/.test(v.toPrecision(1))) : ticks;
 }
 
 /** The mean over the steps round each. */
