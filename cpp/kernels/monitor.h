@@ -19,7 +19,10 @@ inline void merge(Tally& to, const Tally& more) {
   to.zeros += more.zeros, to.nonfinite += more.nonfinite;
 }
 
-inline void copy(const float* from, uint32_t n, float* to) { __builtin_memcpy(to, from, n * sizeof(float)); }
+// Of nothing there may be no array.
+inline void copy(const float* from, uint32_t n, float* to) {
+  if (n > 0) __builtin_memcpy(to, from, n * sizeof(float));
+}
 
 // Where there may be something to count.
 [[gnu::noinline]] inline void count(const float* g, uint32_t n, Tally* out) {
