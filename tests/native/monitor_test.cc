@@ -113,8 +113,8 @@ TEST(MonitorWhole, TellsWhatHasChanged) {
   for (uint32_t rule = element_rule_count; rule < rule_count; rule++) {
     for (const uint32_t rows : {0u, 20u, 50u}) {
       Random random(3);
-      const Floats before = random.units(1000);
-      Floats g = random.units(1000);
+      const Floats before = random.units(1200);
+      Floats g = random.units(1200);
       for (float& x : g) x *= 4;
       const auto [plain, none] = stepped(rule, rows, false, before, g);
       const auto [after, t] = stepped(rule, rows, true, before, g);
