@@ -32,6 +32,6 @@ function arrives({ pathname, hash }, { folder, base, textOf }) {
   if (relative(folder, file).startsWith('..')) return false;
   if (existsSync(file) && statSync(file).isDirectory()) file = join(file, 'index.html');
   if (!existsSync(file)) return false;
-  const place = decodeURIComponent(hash.slice(1));
+  const place = decodeURIComponent(hash.slice(1)).replace(/^at=/, ''); // the demo's links name a place so
   return place === '' || !file.endsWith('.html') || textOf(file).includes(` id="${place}"`);
 }
