@@ -3,6 +3,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import { every } from './every.mjs';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
 
 before(() => init());
@@ -354,3 +355,27 @@ test('a state is not loaded into an optimizer that is not built', () => {
     assertRefused(() => load(new Adam(), save(optimizer)), Error, /build|built/);
   }
 });
+
+// What is never below zero is seen from outside: after some steps by gradients of both signs no element is.
+for (const { name, Class, options } of every)
+  test(`${name}: state that is never below zero is refused below zero, and only that`, () => {
+    const variables = [
+      new Variable(randomFloats(24, 1), { shape: [4, 6], name: 'a' }),
+      new Variable(40, { name: 'b' }),
+    ];
+    const optimizer = new Class(options);
+    optimizer.build(variables);
+    for (let t = 0; t < 6; t++)
+      optimizer.apply(variables.map(({ size }, k) => randomFloats(size, 2 + 10 * t + k)));
+    const weights = optimizer.getWeights();
+    weights.forEach((values, k) => {
+      if (typeof values === 'number' || !values.some((x) => x !== 0)) return;
+      const changed = weights.slice();
+      changed[k] = values.map((x, i) => (i === 2 ? -Math.abs(x) - 1 : x));
+      if (values.some((x) => x < 0)) optimizer.setWeights(changed);
+      else
+        assert.throws(() => optimizer.setWeights(changed), /never below zero/, optimizer.variables[k].path);
+    });
+    optimizer.dispose();
+    for (const variable of variables) variable.dispose();
+  });

@@ -11,6 +11,8 @@ export interface SlotFacts {
   readonly initial: string;
   /** Its size: see `slotShape` in step/slots.ts. */
   readonly extent: number;
+  /** It sums or compares squares or magnitudes. */
+  readonly neverNegative: boolean;
 }
 
 export interface RuleFacts {
@@ -41,6 +43,11 @@ export function ruleFacts(rule: string): RuleFacts {
   if (!Object.hasOwn(rules, rule)) throw new Error(`There is no update rule '${rule}' in the engine.`);
   return rules[rule];
 }
+
+/** The names of slots of which no element is ever below zero. */
+export const neverNegative: ReadonlySet<string> = new Set(
+  Object.values(rules).flatMap(({ slots }) => slots.flatMap((slot) => (slot.neverNegative ? slot.name : []))),
+);
 
 /** Whose scalar arithmetic a rule's coefficients follow. */
 export const dialects: Readonly<Record<'keras' | 'optimizerV2' | 'torch' | 'tfjs', number>> = facts.dialects;

@@ -4,7 +4,7 @@
 import { describe } from '../basics/errors.js';
 import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
 import { core } from '../engine/core.js';
-import { ruleFacts, type SlotFacts } from '../engine/facts.js';
+import { neverNegative, ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Elsewhere } from '../step/elsewhere.js';
 import type { Executor } from '../step/executor.js';
 import type { NarrowSlot } from '../step/narrow.js';
@@ -131,14 +131,11 @@ export function arrayEntry(
 }
 
 /**
- * Slots that sum or compare squares or sizes, by the names that Keras' and our rules give them: none of their
- * elements is ever below zero. A step would take a root of it, or move the other way.
+ * Refuses a value below zero where a step would take a root of it, or move the other way.
+ * @param at what refuses, `setWeights: 'adam/kernel_velocity'` @throws RangeError
  */
-const neverNegative = /^(velocity(_hat)?|norm|accumulator|accumulated_(grad|delta_var)|[rcv])$/;
-
-/** @param at what refuses, `setWeights: 'adam/kernel_velocity'` @throws RangeError */
 export function checkSlot(at: string, slot: string, value: number | ArrayLike<number>): void {
-  if (!neverNegative.test(slot)) return;
+  if (!neverNegative.has(slot)) return;
   const list = typeof value === 'number' ? [value] : value;
   for (let k = 0; k < list.length; k++)
     if (list[k] < 0)
