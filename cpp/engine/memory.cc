@@ -73,6 +73,7 @@ void release(float* array, uint32_t n) {
   std::free(block);
 }
 
+Scratch scratch;
 float* weights_tile() { return tile(0, Role::weights); }
 float* gradient_tile() { return tile(1, Role::gradient); }
 

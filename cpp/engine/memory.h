@@ -30,5 +30,6 @@ bool has_room(uint32_t bytes);
 
 float* weights_tile();
 float* gradient_tile();
+extern Scratch scratch;  // one step is made at a time
 
 }  // namespace simdescent

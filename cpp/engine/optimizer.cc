@@ -35,8 +35,6 @@ Stages simplest(Stages s, const Pipe<float>& k) {
   return s;
 }
 
-Scratch scratch;  // one step is made at a time
-
 }  // namespace
 
 Optimizer::~Optimizer() {
@@ -65,35 +63,6 @@ void Optimizer::set_matrix(uint32_t row, uint32_t rows, uint32_t columns) {
 uint32_t Optimizer::slot_size(uint32_t row, size_t k) const {
   const Row& r = rows_[row];
   return whole_ ? Extents{r.n, r.rows, r.columns}.of(slots(rule_)[k].extent) : r.n;
-}
-
-// What a row's stages say of how its slots are stored.
-Stages Optimizer::storages(uint32_t row) const {
-  Stages stages;
-  stages.storage = state_[row].storage;
-  if (stages.storage == Storage::float32) return stages;
-  const std::span<const Slot> all = slots(rule_);
-  for (size_t k = 0; k < all.size(); k++) {
-    stages.wide |= uint32_t(all[k].value == initial::weights) << k;
-    stages.positive |= uint32_t(all[k].never_negative) << k;
-  }
-  return stages;
-}
-
-uint32_t Optimizer::slot_floats(uint32_t row, size_t k) const {
-  return stored_floats(storage_of(row, k), slot_size(row, k));
-}
-
-void Optimizer::read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) const {
-  const Stages s = storages(row);
-  widen(scratch.maps, s.of_slot(k), s.is_signed(k), rows_[row].slot[k] + stored_floats(s.of_slot(k), from),
-        count, gradient_tile());
-}
-
-void Optimizer::write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) {
-  const Stages s = storages(row);
-  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count,
-         rows_[row].slot[k] + stored_floats(s.of_slot(k), from), 0);
 }
 
 uint32_t Optimizer::room_of(uint32_t row) const {
@@ -172,46 +141,6 @@ bool Optimizer::penalizes() const {
   return l2 != 0 || (!decays && std::any_of(groups_.begin(), groups_.end(), [](const Group& group) {
            return !std::isnan(group.decay) && group.decay != 0;
          }));
-}
-
-void Optimizer::count_from(uint32_t calls) {
-  iterations = calls;
-  if (!std::exchange(apart_, false)) return;
-  for (State& state : state_) state.apart = false;
-  arranged_ = none;
-}
-
-// With the count and the scalars of all, as they are before this update.
-void Optimizer::set_apart(State& state) {
-  if (state.apart) return;
-  state.apart = apart_ = true;
-  state.updates = updates();
-  state.scalars = scalars;
-  arranged_ = none;
-}
-
-void Optimizer::set_updates(uint32_t row, uint32_t count) {
-  if (count == updates_of(row)) return;
-  set_apart(state_[row]);
-  state_[row].updates = count;
-}
-
-void Optimizer::set_scalar_of(uint32_t row, uint32_t k, float x) {
-  if (x == scalar_of(row, k)) return;
-  set_apart(state_[row]);
-  state_[row].scalars[k] = x;
-}
-
-// Of an update: rows without a gradient stay where they are, and those that already did count on.
-void Optimizer::count_apart() {
-  for (State& state : state_) {
-    if (state.last != step_) {
-      set_apart(state);
-    } else if (state.apart) {
-      advance(rule_, hypers, next(state, groups_[state.group].rate), state.scalars);
-      state.updates++;
-    }
-  }
 }
 
 Entry* Optimizer::reserve(uint32_t count) {
@@ -449,15 +378,6 @@ void Optimizer::end() {
     if (r.avg && r.w && overwriting()) std::memcpy(r.w, r.avg, r.n * sizeof(float));
   }
   count();
-}
-
-// Where the counter ends it goes back by half, in whole periods of what is counted in it: what comes next
-// comes when it would have come, and no power of a decay is anything but 0 so far out.
-void Optimizer::count() {
-  if (++iterations != UINT32_MAX) return;
-  const uint64_t period = uint64_t(std::max(accumulation_steps, 1u)) * std::max(overwrite_frequency, 1u);
-  const uint32_t half = uint32_t(1) << 31;
-  iterations -= uint32_t(half / period * period);
 }
 
 void Optimizer::plan_only(uint32_t row, double rate) {

@@ -4,31 +4,10 @@
 
 #include "driver.h"
 #include "kernels/quantize.h"
+#include "mixes.h"
 
 namespace simdescent::tests {
 namespace {
-
-struct Mix {
-  const char* name;
-  Options options;
-};
-
-std::vector<Mix> mixes() {
-  std::vector<Mix> list(6);
-  list[0].name = "plain";
-  list[1].name = "decay, average";
-  list[1].options.decays = true, list[1].options.weight_decay = 0.1, list[1].options.averages = true;
-  list[2].name = "clipnorm, loss scale";
-  list[2].options.clipnorm = 0.5, list[2].options.loss_scale = 64;
-  list[3].name = "accumulation";
-  list[3].options.accumulation_steps = 2;
-  list[4].name = "general: loss scale, accumulation, average";
-  list[4].options.loss_scale = 3, list[4].options.accumulation_steps = 3, list[4].options.averages = true;
-  list[5].name = "two clips, L2";
-  list[5].options.clamp_first = true, list[5].options.clipvalue = 0.4, list[5].options.global_clipnorm = 3;
-  list[5].options.l2 = 0.01;
-  return list;
-}
 
 // What is left of values when they are stored.
 Floats stored(Storage storage, const Slot& slot, Floats values, float step) {

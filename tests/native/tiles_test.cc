@@ -4,35 +4,10 @@
 #include "engine/memory.h"
 #include "kernels.h"
 #include "kernels/reduce.h"
+#include "mixes.h"
 
 namespace simdescent::tests {
 namespace {
-
-struct Mix {
-  const char* name;
-  Options options;
-};
-
-// One of each way that a step can go: plain, by norm, general, gathering, averaging.
-std::vector<Mix> mixes() {
-  std::vector<Mix> list(7);
-  list[0].name = "plain";
-  list[1].name = "clipnorm";
-  list[1].options.clipnorm = 0.5;
-  list[2].name = "globalClipnorm and loss scale";
-  list[2].options.global_clipnorm = 2, list[2].options.loss_scale = 64;
-  list[3].name = "accumulation, clipnorm, average";
-  list[3].options.accumulation_steps = 2, list[3].options.clipnorm = 0.5, list[3].options.averages = true;
-  list[4].name = "general: loss scale, accumulation, clipnorm";
-  list[4].options.loss_scale = 3, list[4].options.accumulation_steps = 3, list[4].options.clipnorm = 1;
-  list[5].name = "general: two clips, L2, decay";
-  list[5].options.clamp_first = true, list[5].options.clipvalue = 0.4, list[5].options.global_clipnorm = 3;
-  list[5].options.l2 = 0.01, list[5].options.decays = true, list[5].options.weight_decay = 0.1;
-  list[6].name = "average with overwrite";
-  list[6].options.averages = true, list[6].options.overwrite_frequency = 2,
-  list[6].options.ema_momentum = 0.5;
-  return list;
-}
 
 class Tiles : public ::testing::TestWithParam<uint32_t> {};
 
