@@ -11,7 +11,7 @@ import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
 import { HeldState } from './jax-state.js';
 import { checkAlive, checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
-import { executorOf, innermost } from './roster.js';
+import { executorOf, innermost, refuseNarrow } from './roster.js';
 
 /** What `jaxOptimizer` takes beside the optimizer. */
 export interface JaxOptions {
@@ -68,6 +68,7 @@ export class JaxTransformation {
     const { gpu } = options;
     if (optimizer.built)
       throw new Error(`The optimizer '${optimizer.name}' is built already; give the adapter a fresh one.`);
+    refuseNarrow(optimizer);
     this.optimizer = optimizer;
     this.#device = gpu ? new DeviceSteps(optimizer, gpu) : null;
     // Optax calls these detached, as in chain().
@@ -82,6 +83,7 @@ export class JaxTransformation {
     if (!this.#structure && this.optimizer.built)
       throw new Error('init: this transformation was begun with step(); use a fresh one.');
     if (!this.#structure) {
+      refuseNarrow(this.optimizer);
       const paths = pathsOf(params);
       leaves.forEach((leaf, k) => {
         checkLeaf('init', leaf, { path: paths[k], shape: leaf.shape });

@@ -36,6 +36,15 @@ export interface Access<V extends Named, G> {
 export const innermost = (optimizer: Optimizer): Optimizer =>
   optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
 
+/** State that goes in and out of another library is float32 there. @throws RangeError */
+export function refuseNarrow(optimizer: Optimizer): void {
+  const { dtype } = partsOf(innermost(optimizer)).options.values.stateDtype;
+  if (dtype !== 'float32')
+    throw new RangeError(
+      `The optimizer '${optimizer.name}' has stateDtype '${dtype}'; with another library's arrays state is float32.`,
+    );
+}
+
 /** What it has built; a Roster refuses one that has several. */
 export const executorOf = (optimizer: Optimizer): Executor =>
   partsOf(optimizer).lifetime.require() as Executor;
@@ -61,11 +70,7 @@ export class Roster<V extends Named, G> implements Selection {
       throw new TypeError(
         'MultiOptimizer steps Variables and arrays; give the adapter one optimizer for all.',
       );
-    const { dtype } = partsOf(this.#optimizer).options.values.stateDtype;
-    if (dtype !== 'float32')
-      throw new RangeError(
-        `The optimizer '${optimizer.name}' has stateDtype '${dtype}'; in another library's memory state is float32.`,
-      );
+    refuseNarrow(optimizer);
     if (this.#optimizer.built)
       throw new Error(
         `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,
@@ -202,6 +207,7 @@ export class Roster<V extends Named, G> implements Selection {
   #attach(targets: readonly Target[], access: Access<V, G>): void {
     const { lifetime, build } = partsOf(this.#optimizer);
     lifetime.alive();
+    refuseNarrow(this.#optimizer); // it may have been set since
     build.attach((rule, averages, accumulates) => ({
       executor: access.executor(build.core, rule, targets, averages, accumulates),
       selection: this,
