@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "engine/facts.h"
+#include "engine/narrow_shader.h"
 #include "kernels/reduce.h"
 #include "simd/wgsl.h"
 
@@ -60,8 +61,18 @@ fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) all: vec3u,
   let row = row_of(group);
   let r = control.list[row];
   let start = (group - r.first) * chunk + thread;
-  for (var i = start; i < min(r.count, start + chunk); i += threads) {
+)";
+inline constexpr std::string_view loop_head =
+    R"(  for (var i = start; i < min(r.count, start + chunk); i += threads) {
     var e: Element;
+)";
+// Where threads wait for one another, all of them go through the loop as often.
+inline constexpr std::string_view loop_in_step = R"(  for (var k = 0u; k < chunk / threads; k++) {
+    let i = start + k * threads;
+    let cell = (k * threads + thread) / block;
+    var e: Element;
+    var left: Element;
+    if (i < r.count) {
 )";
 
 // Sums of terms, those of a row side by side from `first_term` on: of the elements a thread has met, then of
@@ -96,6 +107,7 @@ static_assert(max_slots <= acc - s0);
 inline constexpr std::string_view array_names[array_count] = {"w",   "g", "s0", "s1", "s2", "acc",
                                                               "avg", "x", "y",  "p",  "q"};
 inline constexpr uint32_t sums_binding = avg + 2;
+static_assert(maps_binding > array_count);
 constexpr uint32_t binding_of(uint32_t a) { return a < x ? a + 1 : a + 2; }
 
 // The fields of a struct of scalars in the row.
@@ -120,6 +132,7 @@ class Program {
   template <Rule R>
   void update(Stages s) {
     auto c = coefficients<R>();
+    stored_ = s;
     const Wgsl seen = s.monitored && s.clips ? before_clipping(s) : value_[g];
     const Wgsl before = value_[w], prepared = !two_passes<R> || s.monitored ? gradient(s) : value_[g];
     if constexpr (two_passes<R>) {
@@ -203,25 +216,56 @@ class Program {
     for (uint32_t a = 0; a < array_count; a++) {
       if (use_[a] == Use::none) continue;
       (out += "@group(0) @binding(") += std::to_string(binding_of(a));
-      ((out += written(a) ? ") var<storage, read_write> a_" : ") var<storage, read> a_") += array_names[a]) +=
-          ": array<T>;\n";
+      // What is atomic cannot be only read.
+      ((out += written(a) || storage_of(a) != Storage::float32 ? ") var<storage, read_write> a_"
+                                                               : ") var<storage, read> a_") +=
+       array_names[a]) += ": ";
+      out += storage_of(a) == Storage::float32 ? "array<T>" : narrow_array(storage_of(a), lanes_);
+      out += ";\n";
     }
+    out += lanes_ == 4 ? "fn places(i: u32) -> U { return i * 4u + vec4u(0u, 1u, 2u, 3u); }\n"
+                       : "fn places(i: u32) -> U { return i; }\n";
     declare_sums(out);
     if (tells_) out += told_functions;
-    return out += wgsl_functions;
+    out += wgsl_functions;
+    if (is_narrow()) out += narrow_head(stored_.storage, lanes_);
+    for (uint32_t k = 0; k < max_slots; k++) {
+      const uint32_t a = s0 + k;
+      if (use_[a] != Use::none && storage_of(a) != Storage::float32)
+        out += narrow_functions(storage_of(a), lanes_, array_names[a], stored_.is_signed(k));
+    }
+    return out;
   }
 
   // The whole text, of what becomes of an element.
   std::string text() const {
     std::string out = head();
     out += main_head;
+    const bool narrow = is_narrow(), in_step = narrow && stored_.storage == Storage::int8;
+    if (in_step) {
+      out += "  read_tables(thread);\n";
+    } else if (narrow) {
+      out += "  let seed = seed_of(T(r.pipe.seed));\n  let factor = factor_of(seed);\n";
+    }
+    out += in_step ? loop_in_step : loop_head;
     for (uint32_t a = 0; a < array_count; a++) {
-      if (use_[a] == Use::read) ((((out += "  e.") += array_names[a]) += " = ") += place(a)) += ";\n";
+      if (use_[a] == Use::read) ((((out += "  e.") += array_names[a]) += " = ") += loaded(a)) += ";\n";
     }
     out += Wgsl::Listing::current->text;
+    std::string after;
     for (uint32_t a = 0; a < array_count; a++) {
-      if (changed(a)) ((((out += "  ") += place(a)) += " = ") += value_[a].name()) += ";\n";
+      if (!changed(a)) continue;
+      if (storage_of(a) != Storage::int8) {
+        ((out += "  ") += stored(a, value_[a].name())) += ";\n";
+        continue;
+      }
+      const std::string name(array_names[a]), left = "left." + name;
+      ((((out += "  ") += left) += " = ") += value_[a].name()) += ";\n";
+      out +=
+          "  meet_" + name + "(cell, " + left + ", select(U(0u), U(0xffffffffu), places(i) < U(r.size)));\n";
+      ((after += "  ") += stored(a, left)) += ";\n";
     }
+    if (in_step) out += "    }\n    workgroupBarrier();\n    if (i < r.count) {\n" + after + "    }\n";
     for (size_t k = 0; k < terms_.size(); k++) {
       (((out += "  sum[") += std::to_string(k)) += "u] += select(T(0.0), ") += terms_[k].name();
       out += ", places(i) < U(r.size));\n";
@@ -276,11 +320,36 @@ class Program {
     if (terms_.empty()) return;
     ((out += "const terms = ") += std::to_string(terms_.size())) += "u;\n";
     ((out += "const first_term = ") += std::to_string(first_term_)) += "u;\n";
-    out += lanes_ == 4 ? "fn joined(x: T) -> f32 { return dot(x, vec4f(1.0)); }\n"
-                         "fn places(i: u32) -> U { return i * 4u + vec4u(0u, 1u, 2u, 3u); }"
-                       : "fn joined(x: T) -> f32 { return x; }\n"
-                         "fn places(i: u32) -> U { return i; }";
+    out += lanes_ == 4 ? "fn joined(x: T) -> f32 { return dot(x, vec4f(1.0)); }"
+                       : "fn joined(x: T) -> f32 { return x; }";
     out += sum_functions;
+  }
+
+  // How the array is stored, and whether one of those that are read is in fewer bits than float32.
+  Storage storage_of(uint32_t a) const {
+    return a >= s0 && a < s0 + max_slots ? stored_.of_slot(a - s0) : Storage::float32;
+  }
+  bool is_narrow() const {
+    for (uint32_t a = s0; a < s0 + max_slots; a++) {
+      if (use_[a] != Use::none && storage_of(a) != Storage::float32) return true;
+    }
+    return false;
+  }
+  std::string loaded(uint32_t a) const {
+    if (storage_of(a) == Storage::float32) return place(a);
+    return "load_" + std::string(array_names[a]) + "(r.state + i)";
+  }
+  std::string stored(uint32_t a, const std::string& x) const {
+    const std::string store = "store_" + std::string(array_names[a]) + "(r.state + i, ";
+    switch (storage_of(a)) {
+      case Storage::float32:
+        break;
+      case Storage::bfloat16:
+        return store + "seed, factor, " + x + ")";
+      case Storage::int8:
+        return store + "cell, " + x + ")";
+    }
+    return place(a) + " = " + x;
   }
 
   static std::string place(uint32_t a) {
@@ -291,6 +360,7 @@ class Program {
   const uint32_t lanes_;
   Wgsl value_[array_count], before_[array_count];
   Use use_[array_count] = {};
+  Stages stored_;  // which say how slots are
   std::string_view coefs_;
   bool tells_ = false;
   std::vector<Wgsl> terms_;

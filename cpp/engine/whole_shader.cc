@@ -10,14 +10,6 @@ constexpr uint32_t one = 1;  // lane: rows and columns begin anywhere
 // The lines that have been written since they were last taken.
 std::string taken() { return std::exchange(Wgsl::Listing::current->text, ""); }
 
-std::string with(std::string text,
-                 std::initializer_list<std::pair<std::string_view, std::string_view>> words) {
-  for (const auto& [name, value] : words) {
-    for (size_t at; (at = text.find(name)) != text.npos;) text.replace(at, name.size(), value);
-  }
-  return text;
-}
-
 constexpr std::string_view main_of_workgroup = R"(
 @compute @workgroup_size(threads)
 fn main(@builtin(workgroup_id) id: vec3u, @builtin(num_workgroups) all: vec3u,

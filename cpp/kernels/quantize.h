@@ -44,14 +44,23 @@ template <class V>
 struct Chance {
   uint32_t seed, factor;
 
-  [[gnu::always_inline]] static uint32_t mixed(uint32_t h) {  // MurmurHash3's finalizer
-    h = (h ^ h >> 16) * 0x85ebca6bu;
-    h = (h ^ h >> 13) * 0xc2b2ae35u;
+  template <class U>
+  [[gnu::always_inline]] static U mixed(U h) {  // MurmurHash3's finalizer
+    h = (h ^ h >> 16) * U(0x85ebca6bu);
+    h = (h ^ h >> 13) * U(0xc2b2ae35u);
     return h ^ h >> 16;
   }
+  template <class V>
+  [[gnu::always_inline]] static Bits<V> seed_of(V step) {
+    return mixed(bits(step));
+  }
+  template <class U>
+  [[gnu::always_inline]] static U factor_of(U seed) {
+    return mixed(seed + U(1)) | U(1);
+  }
   [[gnu::always_inline]] static Chance of(float step) {
-    const uint32_t seed = mixed(bits(f32x1(step)).v);
-    return {seed, mixed(seed + 1) | 1};
+    const u32x1 seed = seed_of(f32x1(step));
+    return {seed.v, factor_of(seed).v};
   }
 };
 
@@ -61,8 +70,12 @@ template <class V>
 }
 
 template <class V>
+[[gnu::always_inline]] inline V of_half(Bits<V> half) {
+  return of_bits(half << 16);
+}
+template <class V>
 [[gnu::always_inline]] inline V load_half(const uint16_t* p) {
-  return of_bits(Bits<V>::load16(p) << 16);
+  return of_half<V>(Bits<V>::load16(p));
 }
 
 // ——— int8
@@ -133,6 +146,23 @@ struct DynamicMaps {
   }
 };
 
+// What elements are divided by, of a block whose largest magnitude is `scale`. Of one that is 0 all values
+// are 0; one that is not finite makes them NaN whatever their codes.
+template <class V>
+[[gnu::always_inline]] inline V divisor_of(V scale) {
+  using U = Bits<V>;
+  const U infinity(0x7f800000u), usable = above(bits(scale), U(0)) & above(infinity, bits(scale));
+  return of_bits((bits(scale) & usable) | (infinity & (usable ^ U(~0u))));
+}
+template <class V>
+[[gnu::always_inline]] inline V relative(V x, V divisor) {
+  return at_most(V(1.f), x / divisor);
+}
+template <class V>
+[[gnu::always_inline]] inline V of_relative(V value, V scale) {
+  return value * scale + V(0.f);  // no -0 of a fresh block
+}
+
 // n elements, which are used up.
 inline void narrow_block(DynamicMaps& maps, bool is_signed, float* from, uint32_t n, float* block) {
   Lanes most(0.f);
@@ -142,13 +172,12 @@ inline void narrow_block(DynamicMaps& maps, bool is_signed, float* from, uint32_
   for (; i < n; i++) rest = max_magnitude(rest, f32x1::load(from + i));
   const float scale = max_magnitude(f32x1(largest(most)), rest).v;
   *block = scale;
-  // Of a scale that is 0 all values are 0; one that is not finite makes them NaN whatever their codes.
-  const float divisor = scale > 0 && scale - scale == 0 ? scale : __builtin_inff();
+  const float divisor = divisor_of(f32x1(scale)).v;
   const DynamicMap& map = maps.of(is_signed);
   uint32_t* const cells = maps.cells;
   over(
       n, [=]<class V>(V, uint32_t k) __attribute__((always_inline)) {
-        const V x = at_most(V(1.f), V::load(from + k) / V(divisor));
+        const V x = relative(V::load(from + k), V(divisor));
         of_bits(DynamicMap::cell(x)).store(reinterpret_cast<float*>(cells + k));
         of_bits(DynamicMap::key(x)).store(from + k);
       });
@@ -159,7 +188,7 @@ inline void narrow_block(DynamicMaps& maps, bool is_signed, float* from, uint32_
 inline void widen_block(const DynamicMap& map, const float* block, uint32_t n, float* to) {
   const float scale = *block;
   const uint8_t* const codes = reinterpret_cast<const uint8_t*>(block + 1);
-  for (uint32_t i = 0; i < n; i++) to[i] = map.value[codes[i]] * scale + 0.f;  // no -0 of a fresh block
+  for (uint32_t i = 0; i < n; i++) to[i] = of_relative(f32x1(map.value[codes[i]]), f32x1(scale)).v;
 }
 
 // ——— Whichever it is, n elements from a multiple of `block_size` on.

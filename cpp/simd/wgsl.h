@@ -5,23 +5,30 @@
 #pragma once
 #include <bit>
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "simd/bits.h"
 
 namespace simdescent {
 
 struct Wgsl {
   static constexpr uint32_t lanes = 1;
 
-  // Where the lines go. One listing is open at a time; an operation outside one is a bug of the caller.
+  // Where the lines go: into the listing that was opened last. An operation outside one is a bug of the
+  // caller.
   struct Listing {
     std::string text;
     std::vector<std::string> names;
     uint32_t count = 0;
 
+    Listing* const outer = current;
+
     Listing() { current = this; }
-    ~Listing() { current = nullptr; }
+    ~Listing() { current = outer; }
     Listing(const Listing&) = delete;
     Listing& operator=(const Listing&) = delete;
     static inline Listing* current = nullptr;
@@ -83,6 +90,54 @@ inline Wgsl if_positive(Wgsl a, Wgsl then, Wgsl otherwise) {
 }
 inline Wgsl max_magnitude(Wgsl a, Wgsl b) { return let("max_magnitude", a, &b, false); }
 
+// Its bits.
+struct WgslBits {
+  Wgsl text;
+
+  WgslBits() = default;
+  explicit WgslBits(Wgsl name) : text(name) {}
+  explicit WgslBits(std::string_view operand) : text(operand) {}
+  WgslBits(uint32_t x) : text("U(" + std::to_string(x) + "u)") {}
+  const std::string& name() const { return text.name(); }
+};
+template <>
+struct BitsOf<Wgsl> {
+  using type = WgslBits;
+};
+
+inline WgslBits let(std::string_view op, WgslBits a, WgslBits b, bool infix = true) {
+  return WgslBits(let(op, a.text, &b.text, infix));
+}
+inline WgslBits operator+(WgslBits a, WgslBits b) { return let("+", a, b); }
+inline WgslBits operator-(WgslBits a, WgslBits b) { return let("-", a, b); }
+inline WgslBits operator*(WgslBits a, WgslBits b) { return let("*", a, b); }
+inline WgslBits operator&(WgslBits a, WgslBits b) { return let("&", a, b); }
+inline WgslBits operator|(WgslBits a, WgslBits b) { return let("|", a, b); }
+inline WgslBits operator^(WgslBits a, WgslBits b) { return let("^", a, b); }
+inline WgslBits operator>>(WgslBits a, int k) { return let(">>", a, uint32_t(k)); }
+inline WgslBits operator<<(WgslBits a, int k) { return let("<<", a, uint32_t(k)); }
+inline WgslBits above(WgslBits a, WgslBits b) { return let("above", a, b, false); }
+inline WgslBits is_nan(Wgsl a) { return WgslBits(let("nan_mask", a, nullptr, false)); }
+inline WgslBits bits(Wgsl a) { return WgslBits(let("bitcast<U>", a, nullptr, false)); }
+inline Wgsl of_bits(WgslBits a) { return let("bitcast<T>", a.text, nullptr, false); }
+
+// What a kernel computes, as a function of the parameters that `head` names.
+template <class F>
+std::string function(std::string_view head, F compute) {
+  const Wgsl::Listing listing;
+  const std::string result = compute().name();
+  return std::string(head) + " {\n" + listing.text + "  return " + result + ";\n}\n";
+}
+
+// A text with words in the place of names.
+inline std::string with(std::string text,
+                        std::initializer_list<std::pair<std::string_view, std::string_view>> words) {
+  for (const auto& [name, value] : words) {
+    for (size_t at; (at = text.find(name)) != text.npos;) text.replace(at, name.size(), value);
+  }
+  return text;
+}
+
 // What WGSL does not have, as f32x1.h has it. A shader compiler may assume that there are no NaNs, so what a
 // NaN decides is decided on the bits.
 inline constexpr std::string_view wgsl_functions = R"(
@@ -94,6 +149,12 @@ fn if_positive(a: T, x: T, y: T) -> T { return select(y, x, (a > T(0.0)) & !is_n
 fn max_magnitude(a: T, b: T) -> T {
   return bitcast<T>(max(bitcast<U>(a) & U(0x7fffffffu), bitcast<U>(b) & U(0x7fffffffu)));
 }
+)";
+
+// The same for bits, as bits.h has it.
+inline constexpr std::string_view wgsl_bits_functions = R"(
+fn above(a: U, b: U) -> U { return select(U(0u), U(0xffffffffu), bitcast<I>(a) > bitcast<I>(b)); }
+fn nan_mask(x: T) -> U { return select(U(0u), U(0xffffffffu), is_nan(x)); }
 )";
 
 }  // namespace simdescent

@@ -2,11 +2,14 @@
 // leaves the bits of the kernels, for every rule and every kind of stages; and is, spelled out, the formula.
 // Whether a GPU takes the text and how it rounds is tests/gpu's business.
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <sstream>
 
 #include "arrays.h"
+#include "engine/narrow_shader.h"
 #include "engine/shader.h"
+#include "kernels/quantize.h"
 #include "kernels/reduce.h"
 #include "kernels/table.h"
 
@@ -245,6 +248,55 @@ TEST(Shader, SpellsOutTheFormula) {
             "T(r.pipe.clip)), T(r.pipe.lo)), T(r.pipe.hi)))");
 }
 
+// Of a slot that is stored in fewer bits, what is computed with is what the storage's functions make of it;
+// one that is float32 all the same has no such functions.
+TEST(Shader, SlotsInFewerBitsAreLoadedAndStoredByTheirFunctions) {
+  for (const Storage storage : {Storage::bfloat16, Storage::int8}) {
+    for (const uint32_t lanes : {1u, 4u}) {
+      const std::string text = shader(Shader::step, 0, Stages{.storage = storage, .wide = 2}.word(), lanes);
+      EXPECT_NE(text.find("e.s0 = load_s0(r.state + i);"), std::string::npos) << text;
+      EXPECT_NE(text.find("  store_s0(r.state + i, "), std::string::npos);
+      EXPECT_NE(text.find("e.s1 = a_s1[r.state + i];"), std::string::npos);
+      EXPECT_NE(text.find("  a_s1[r.state + i] = t"), std::string::npos);
+      EXPECT_EQ(text.find("load_s1"), std::string::npos);
+      EXPECT_EQ(text.find("var<uniform> maps") != std::string::npos, storage == Storage::int8);
+    }
+  }
+  // What only gathers a gradient reads no slot.
+  const Stages micro{.micro = true, .storage = Storage::int8};
+  EXPECT_EQ(shader(Shader::step, 0, micro.word(), 4),
+            shader(Shader::step, 0, Stages{.micro = true}.word(), 4));
+}
+
+// The search of the shaders by halves, for what the kernels look up in a table of cells.
+TEST(Shader, FindsTheCodesOfTheKernels) {
+  static DynamicMaps maps;
+  const uint32_t* tables = dynamic_maps();
+  Random random(9);
+  for (const bool is_signed : {true, false}) {
+    const DynamicMap& map = maps.of(is_signed);
+    for (uint32_t k = 0; k < 256; k++) EXPECT_TRUE(same(std::bit_cast<float>(tables[k]), map.value[k]));
+    const auto expect_same_code = [&](float x) {
+      const uint32_t key = DynamicMap::key(f32x1(x)).v;
+      uint32_t code = 0;
+      for (uint32_t half = 128; half > 0; half /= 2) {
+        if (int32_t(tables[256 + code + half]) <= int32_t(key)) code += half;
+      }
+      ASSERT_EQ(code, map.code(DynamicMap::cell(f32x1(x)).v, key)) << shown(x);
+    };
+    for (uint32_t k = 1; k < 256; k++) {
+      const float border = float((double(map.value[k - 1]) + map.value[k]) / 2);
+      for (const float x : {border, std::nextafter(border, -2.f), std::nextafter(border, 2.f)})
+        expect_same_code(x);
+    }
+    for (int i = 0; i < 10000; i++)
+      expect_same_code(random.unit() * std::pow(10.f, -8 * std::fabs(random.unit())) *
+                       (is_signed ? 1 : 0.5f));
+    for (const float x : {0.f, -0.f, 1.f, is_signed ? -1.f : 1e-30f}) expect_same_code(x);
+    tables += map_words;
+  }
+}
+
 uint32_t storage_buffers(const std::string& text) {
   uint32_t buffers = 0;
   for (size_t at = 0; (at = text.find("var<storage", at)) != std::string::npos; at++) buffers++;
@@ -259,6 +311,16 @@ TEST(Shader, UsesEightStorageBuffersAtMost) {
           const std::string text = shader(kind, rule, s.word(), lanes);
           EXPECT_LE(storage_buffers(text), 8u);
           EXPECT_NE(text.find(lanes == 4 ? "alias T = vec4f;" : "alias T = f32;"), std::string::npos);
+        }
+        if (sums_of(rule) > 0) continue;
+        for (const Storage storage : {Storage::bfloat16, Storage::int8}) {
+          Stages stored = s;
+          stored.storage = storage;
+          const std::string text = shader(Shader::step, rule, stored.word(), lanes);
+          EXPECT_LE(storage_buffers(text), 8u);
+          EXPECT_EQ(std::count(text.begin(), text.end(), '{'), std::count(text.begin(), text.end(), '}'));
+          for (const char* word : {"NAME", "PLACE", "SHIFT", "MASK", "MAP", "BINDING", "TABLES", "WORDS"})
+            EXPECT_EQ(text.find(word), std::string::npos) << word;
         }
       }
     }
