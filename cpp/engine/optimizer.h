@@ -96,7 +96,8 @@ class Optimizer {
   uint32_t slot_floats(uint32_t row, size_t k) const;
   uint32_t room() const;
   // How it is stored, and part of one that is not float32 as floats, out of the tile of gradients or into it.
-  // `from` is a multiple of the tile. What is written is rounded to the nearest.
+  // `from` is a multiple of the tile. What is written is rounded to the nearest; of a row that is elsewhere
+  // it comes to lie in the tile of weights.
   Storage storage_of(uint32_t row, size_t k) const { return storages(row).of_slot(k); }
   void read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) const;
   void write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count);

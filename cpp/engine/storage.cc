@@ -29,8 +29,9 @@ void Optimizer::read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count)
 
 void Optimizer::write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) {
   const Stages s = storages(row);
-  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count,
-         rows_[row].slot[k] + stored_floats(s.of_slot(k), from), 0);
+  float* const slot = rows_[row].slot[k];
+  float* const to = slot ? slot + stored_floats(s.of_slot(k), from) : weights_tile();
+  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count, to, 0);
 }
 
 }  // namespace simdescent

@@ -63,7 +63,10 @@ export interface EngineOptimizer {
   storageOf(row: number, k: number): number;
   /** The words of memory that a slot takes. */
   slotFloats(row: number, k: number): number;
-  /** Part of a slot that is not float32 into the tile of gradients, or out of it; `from` is a multiple of the tile. */
+  /**
+   * Part of a slot that is not float32 into the tile of gradients, or out of it; `from` is a multiple of the tile. Of a
+   * row elsewhere what is written comes to lie in the tile of weights.
+   */
   readSlot(row: number, k: number, from: number, count: number): void;
   writeSlot(row: number, k: number, from: number, count: number): void;
   averageOf(row: number): number;

@@ -5,7 +5,7 @@ import type { RuleFacts } from '../engine/facts.js';
 import { type Context, type Range, unshared, usage } from './context.js';
 import { type Control, recordBytes } from './control.js';
 import { type Dispatch, type Plan, toldTerms, type Upload } from './plan.js';
-import type { Bindings, Program, Programs } from './programs.js';
+import { type Bindings, mapsBinding, type Program, type Programs } from './programs.js';
 import type { Form, Pass } from './whole.js';
 
 /** Buffers that live as long as the rows do, and grow. */
@@ -215,8 +215,13 @@ export class Encoder {
         : { ...weights, size: unit === 4 ? padded(weights.size / 4) : weights.size },
     ]);
     block.slots.forEach((slot, k) => {
-      bindings.push([3 + k, range(slot, 0)]);
+      if (!slice) bindings.push([3 + k, range(slot, 0)]);
+      else {
+        const size = block.slotBytes(k, padded(slice.count) / 4);
+        bindings.push([3 + k, { buffer: slot, offset: block.slotBytes(k, slice.from), size }]);
+      }
     });
+    if (program.bindings.has(mapsBinding)) bindings.push([mapsBinding, whole(programs.maps)]);
     if (block.average) bindings.push([7, range(block.average, 0)]);
     if (sums) bindings.push([8, whole(sums)]);
     room.forEach((buffer, k) => {

@@ -2,7 +2,7 @@
 // there. It reads the engine's rows and writes the control words; it sends nothing.
 import type { Projection } from '../constraints/constraints.js';
 import type { Core } from '../engine/core.js';
-import { row, told } from '../engine/facts.js';
+import { block as stored, row, told } from '../engine/facts.js';
 import type { DeviceRange } from '../step/remote.js';
 import type { Rows } from '../step/sparse.js';
 import { type Block, holdsWeights, type Member } from './blocks.js';
@@ -12,6 +12,9 @@ import type { ShaderKind } from './programs.js';
 
 /** Elements (in lanes) of one workgroup: cpp/engine/shader.cc. */
 const chunk = 1024;
+
+/** Slices begin at multiples of so many elements: where blocks of int8 begin at a multiple of 256 bytes, as bindings must. */
+const sliceUnit = 64 * stored.size;
 
 /** What a step that is monitored sums of a row: cpp/engine/shader.cc. */
 export const toldTerms = told.nonfinite - told.gradient + 1;
@@ -115,8 +118,8 @@ export class Plan {
     const { from, count } = range ?? { from: 0, count: target.size };
     const whole = from + count === target.size;
     const unit = from % block.unit === 0 && (whole || count % block.unit === 0) ? block.unit : 1;
-    const most = this.#context.maxBindingSize / 4;
-    const sliced = target.size > most;
+    const sliced = target.size > this.#context.maxBindingSize / 4;
+    const most = Math.floor(this.#context.maxBindingSize / 4 / sliceUnit) * sliceUnit;
     const summed = kind === 'step' && (this.mode !== null || this.twoPasses || this.monitored);
     const entry = summed ? this.#entry(member, range) : none;
     for (let at = from; at < from + count; ) {

@@ -1,7 +1,7 @@
 // Pipelines and bind groups of one device, made once and kept, and dispatches of any number of workgroups.
-import type { Context, Range } from './context.js';
+import { type Context, type Range, usage } from './context.js';
 import { kernels } from './kernels.js';
-import { shaderText } from './shader-text.js';
+import { mapWords, shaderText } from './shader-text.js';
 
 /** cpp/engine/shader.h */
 export const Shader = {
@@ -33,6 +33,9 @@ export interface Program {
   readonly id: number;
 }
 
+/** cpp/engine/narrow_shader.h */
+export const mapsBinding = 13;
+
 const mostGroups = 4096; // of bind groups kept: a loop that never repeats its buffers must not fill the memory
 
 export class Programs {
@@ -40,6 +43,7 @@ export class Programs {
   readonly #programs = new Map<string, Program>();
   readonly #groups = new Map<string, GPUBindGroup>();
   readonly #ids = new WeakMap<GPUBuffer, number>();
+  #maps: GPUBuffer | null = null;
   #count = 0;
 
   constructor(context: Context) {
@@ -54,6 +58,16 @@ export class Programs {
     return this.#program(`${kind} ${rule} ${stages} ${unit}`, () =>
       shaderText(Shader[kind], rule, stages, unit),
     );
+  }
+
+  /** The maps of int8, as a uniform. */
+  get maps(): GPUBuffer {
+    if (!this.#maps) {
+      const words = mapWords();
+      this.#maps = this.#context.buffer('the maps of int8', words.byteLength, usage.uniform | usage.copyDst);
+      this.#context.device.queue.writeBuffer(this.#maps, 0, words as Uint32Array<ArrayBuffer>);
+    }
+    return this.#maps;
   }
 
   /** `kept` for what comes again from step to step. */

@@ -5,6 +5,7 @@ import { type Core, core } from '../engine/core.js';
 import { type RuleFacts, ruleFacts } from '../engine/facts.js';
 import type { Guest, Residence } from '../step/elsewhere.js';
 import { type Home, homeOf } from '../step/home.js';
+import { storedAs } from '../step/narrow.js';
 import type { Remote } from '../step/remote.js';
 import type { Target } from '../step/target.js';
 import type { Variable } from '../step/variable.js';
@@ -36,6 +37,7 @@ export class Rows {
     this.#next = this.#roomFor(parts);
     const layout = {
       slots: this.rule.slots,
+      dtypeOf: ({ row }: Target, k: number) => storedAs(this.#executor.native, row, k),
       averages: this.#executor.averages,
       accumulates: this.#executor.accumulates,
       apart: this.form !== undefined,
@@ -83,11 +85,13 @@ export class Rows {
   }
 
   /** A state array of a row: `of` picks it among those of its block. */
-  remote(row: number, of: (block: Block) => GPUBuffer | null, size?: number): Remote | null {
-    const { block, at, target } = this.members.get(row) as Member;
-    const buffer = of(block);
-    if (!buffer) return null;
-    const range = { buffer, offset: at * 4, size: (size ?? target.size) * 4 };
+  remote(row: number, of: (block: Block) => GPUBuffer | null): Remote | null {
+    const member = this.members.get(row) as Member;
+    const range = rangeIn(of(member.block), member);
+    return range && this.#remote(range);
+  }
+
+  #remote(range: Range): Remote {
     return {
       read: () => this.#context.read('readState', range),
       write: (values) => this.#context.write('setting state', range, values),
@@ -95,8 +99,13 @@ export class Rows {
   }
 
   slot(row: number, k: number): Remote {
-    const { target } = this.members.get(row) as Member;
-    return this.remote(row, ({ slots }) => slots[k], slotSize(this.rule.slots[k], target)) as Remote;
+    return this.#remote(this.#slotRange(this.members.get(row) as Member, k));
+  }
+
+  /** Slot k, as it is stored. */
+  #slotRange({ block, at, target }: Member, k: number): Range {
+    const size = block.slotBytes(k, slotSize(this.rule.slots[k], target));
+    return { buffer: block.slots[k], offset: block.slotBytes(k, at), size };
   }
 
   /** On the GPU: a slot becomes a copy of the weights. */
@@ -186,11 +195,10 @@ export class Rows {
     const slots = this.rule.slots.map((_, k) => executor.slotOf(target, k));
     return [executor.values(target), ...slots, executor.accumulatorOf(target), executor.averageOf(target)];
   }
-  #rangesOf({ weights, block, at, target }: Member): (Range | null)[] {
-    const range = (buffer: GPUBuffer | null, size = target.size) =>
-      buffer && { buffer, offset: at * 4, size: size * 4 };
-    const slots = block.slots.map((buffer, k) => range(buffer, slotSize(this.rule.slots[k], target)));
-    return [weights, ...slots, range(block.accumulator), range(block.average)];
+  #rangesOf(member: Member): (Range | null)[] {
+    const { weights, block } = member;
+    const slots = block.slots.map((_, k) => this.#slotRange(member, k));
+    return [weights, ...slots, rangeIn(block.accumulator, member), rangeIn(block.average, member)];
   }
 
   /** Forgets a row; the arrays of its block are freed with the last one. */
@@ -208,6 +216,10 @@ export class Rows {
     this.#executor.forget();
   }
 }
+
+/** A member's part of an array of its block. */
+const rangeIn = (buffer: GPUBuffer | null, { at, target }: Member): Range | null =>
+  buffer && { buffer, offset: at * 4, size: target.size * 4 };
 
 /** Rows that live on the GPU, or can, are Variables'. */
 const homeAt = ({ variable }: Target): Home => homeOf(variable as Variable);

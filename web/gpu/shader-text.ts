@@ -9,6 +9,7 @@ interface Shaders {
   _initialize?(): void;
   fingerprint(): number;
   wgsl(kind: number, rule: number, stages: number, lanes: number): number;
+  maps(): number;
 }
 
 let shaders: Shaders | undefined;
@@ -21,6 +22,12 @@ export function loadShaders(): Promise<void> {
     checkFingerprint('The shader module', shaders.fingerprint() >>> 0);
   });
   return loading;
+}
+
+/** The maps of int8, for shaders that read such slots: cpp/engine/narrow_shader.h; only after `loadShaders`. */
+export function mapWords(): Uint32Array {
+  const { memory, maps } = shaders as Shaders;
+  return new Uint32Array(memory.buffer, maps(), 1024);
 }
 
 /** The shader of cpp/engine/shader.h; only after `loadShaders`. */

@@ -2,7 +2,7 @@
 // it is. How that is done is gpu/'s; here is only what is valid.
 
 import { describe, refuseUnknown } from '../basics/errors.js';
-import { copyOf, listed, type StateEntry } from '../state/entries.js';
+import { fetchStored, listed, type StateEntry } from '../state/entries.js';
 import { writeEntries } from '../state/safetensors.js';
 import type { Accelerator, Elsewhere } from '../step/elsewhere.js';
 import { EngineExecutor } from '../step/engine-executor.js';
@@ -24,10 +24,6 @@ export function offload(built: Built, gpu: Accelerator, options: OffloadOptions)
   if (!executors.every((executor) => executor instanceof EngineExecutor))
     throw new Error('offload: the variables of this optimizer live in another library.');
   refuseUnknown('offload', options, ['minSize']);
-  for (const { targets } of executors)
-    for (const { path, stateDtype } of targets)
-      if (stateDtype)
-        throw new Error(`offload: the state of '${path}' is ${stateDtype}, and on a GPU it is float32.`);
   const { minSize } = options;
   if (minSize !== undefined && !(typeof minSize === 'number' && minSize >= 0))
     throw new RangeError(`offload: minSize must be a number from 0 on, got ${describe(minSize)}.`);
@@ -74,6 +70,6 @@ export async function readEntries(
 ): Promise<Uint8Array> {
   elsewhere?.check('readState');
   const entries = listed(state.whole());
-  const reads = Promise.all(entries.map(({ remote, read }) => remote?.read() ?? copyOf(read())));
+  const reads = Promise.all(entries.map(fetchStored));
   return writeEntries(entries, await pending.during('readState', reads));
 }

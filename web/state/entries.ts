@@ -61,6 +61,15 @@ export function copyEntry(from: StateEntry, to: StateEntry): void {
   else to.write(from.read());
 }
 
+/** What an entry has for a file: numbers, or the bytes of a slot that is stored in fewer bits. */
+export const storedOf = ({ narrow, read }: StateEntry) => narrow?.bytes ?? read();
+
+/** A copy of that, from wherever it is. */
+export async function fetchStored(entry: StateEntry): Promise<number | Float32Array | Uint8Array> {
+  const { narrow, remote, read } = entry;
+  return narrow?.fetch() ?? remote?.read() ?? copyOf(read());
+}
+
 /** What an entry has read, to keep. */
 export const copyOf = (value: number | Float32Array): number | Float32Array =>
   typeof value === 'number' ? value : value.slice();
@@ -146,6 +155,10 @@ export function checkSlot(at: string, slot: string, value: number | ArrayLike<nu
       );
 }
 
+function unreadable(path: string): never {
+  throw new Error(`'${path}' lives on the GPU: await onload() first, or readState().`);
+}
+
 function remoteEntry(
   key: string,
   path: string,
@@ -153,9 +166,7 @@ function remoteEntry(
   remote: Remote,
   slot: string | undefined,
 ): StateEntry {
-  const read = () => {
-    throw new Error(`'${path}' lives on the GPU: await onload() first, or readState().`);
-  };
+  const read = () => unreadable(path);
   const write = (value: number | ArrayLike<number>) =>
     remote.write(typeof value === 'number' ? [value] : value);
   return { key, path, shape, dtype: 'float32', remote, read, write, slot };
@@ -168,10 +179,12 @@ function narrowEntry(
   narrow: NarrowSlot,
   slot: string | undefined,
 ): StateEntry {
-  const read = () => (shape.length === 0 ? narrow.read()[0] : narrow.read());
+  const remote = narrow.remote ?? undefined;
+  const values = () => (remote ? unreadable(path) : narrow.read());
+  const read = () => (shape.length === 0 ? values()[0] : values());
   const write = (values: number | ArrayLike<number>) =>
     narrow.write(typeof values === 'number' ? [values] : values);
-  return { key, path, shape, dtype: 'float32', narrow, read, write, slot };
+  return { key, path, shape, dtype: 'float32', remote, narrow, read, write, slot };
 }
 
 export const userEntry = (variable: Variable): StateEntry =>

@@ -4,7 +4,7 @@ import { bytesOf } from '../basics/bytes.js';
 import { describe } from '../basics/errors.js';
 import { block } from '../engine/facts.js';
 import { fromBlocks, type NarrowSlot, toBlocks } from '../step/narrow.js';
-import { checkValue, type StateEntry } from './entries.js';
+import { checkValue, type StateEntry, storedOf } from './entries.js';
 
 const types = { F32: 'float32', I32: 'int32' } as const;
 const arrays = { F32: Float32Array, I32: Int32Array, BF16: Uint16Array, U8: Uint8Array } as const;
@@ -157,7 +157,8 @@ const scalesOf = (key: string) => `${key}/absmax`;
 function narrowTensors(
   path: string,
   shape: readonly number[],
-  { bytes, dtype, size }: NarrowSlot,
+  { dtype, size }: NarrowSlot,
+  bytes: Uint8Array,
 ): Written[] {
   if (dtype === 'bfloat16') {
     const value = new Uint16Array(bytes.slice(0, 2 * size).buffer);
@@ -183,23 +184,22 @@ function readNarrow(what: string, key: string, narrow: NarrowSlot, file: SafeTen
   const odd = scales.find((scale) => scale < 0);
   if (odd !== undefined)
     throw new RangeError(`${what}: '${name}' has ${odd}, and a scale is never below zero.`);
-  return () => toBlocks(narrow.bytes, scales, codes);
+  return () => narrow.put(toBlocks(scales, codes));
 }
 
 export const writeState = (entries: readonly StateEntry[]): Uint8Array =>
-  writeEntries(
-    entries,
-    entries.map(({ read }) => read()),
-  );
+  writeEntries(entries, entries.map(storedOf));
 
 export function writeEntries(
   entries: readonly StateEntry[],
-  found: readonly (number | ArrayLike<number>)[],
+  found: readonly (number | Float32Array | Uint8Array)[],
 ): Uint8Array {
   const keys = names(entries);
   return write(
     entries.flatMap(({ shape, dtype, narrow }, k): Written[] =>
-      narrow ? narrowTensors(keys[k], shape, narrow) : [{ path: keys[k], shape, dtype, value: found[k] }],
+      narrow
+        ? narrowTensors(keys[k], shape, narrow, found[k] as Uint8Array)
+        : [{ path: keys[k], shape, dtype, value: found[k] }],
     ),
     { format },
   );

@@ -64,7 +64,6 @@ export class EngineExecutor implements Executor, Guest {
     this.native = new core.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(core, this.native);
     this.#tiles = new Tiles(core, this.native, this.#calls, this.#rule);
-    checkPlaces(targets);
     const arrays = this.#rule.slots.length + Number(averages) + Number(accumulates);
     let bytes = rowBytes * targets.length;
     if (!core.module.fits(bytes)) {
@@ -164,7 +163,9 @@ export class EngineExecutor implements Executor, Guest {
   }
 
   narrowOf({ row, size, stateDtype }: Target, k: number): NarrowSlot | null {
-    return stateDtype ? narrowSlot(this.#core, this.native, row, k, size) : null;
+    if (!stateDtype) return null;
+    const remote = this.elsewhere?.has(row) ? this.elsewhere.slot(row, k) : null;
+    return narrowSlot(this.#core, this.native, row, k, size, remote);
   }
 
   /** What gradients are divided by. Kept, because it is asked for at every step and seldom changes. */
@@ -330,15 +331,4 @@ export class EngineExecutor implements Executor, Guest {
       if (overwriting) target.array.set(this.averageOf(target) as Float32Array);
     }
   }
-}
-
-/** @throws Error where the state of a variable on a GPU is to be stored in fewer bits */
-function checkPlaces(targets: readonly Target[]): void {
-  const away = targets.find(
-    ({ variable, stateDtype }) => stateDtype && variable && homeOf(variable).residence,
-  );
-  if (away)
-    throw new Error(
-      `build: '${away.path}' lives on the GPU, where state is float32; stateDtype '${away.stateDtype}' is for variables in the engine's memory.`,
-    );
 }

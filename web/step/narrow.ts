@@ -2,11 +2,25 @@
 // conversion is the engine's.
 import type { Core, EngineOptimizer } from '../engine/core.js';
 import { block, storages, tileSize } from '../engine/facts.js';
+import type { Remote } from './remote.js';
 
 /** How the slots of a variable are kept. */
 export type StateDtype = 'float32' | 'bfloat16' | 'int8';
 
 export type NarrowDtype = Exclude<StateDtype, 'float32'>;
+
+/** What so many elements take; where an element is, if whole blocks lie before it. */
+export function storedBytes(dtype: NarrowDtype | null, elements: number): number {
+  if (dtype === 'int8') return Math.ceil(elements / block.size) * 4 * block.words;
+  return 4 * (dtype === 'bfloat16' ? Math.ceil(elements / 2) : elements);
+}
+
+/** How a slot of a row is stored, if not as float32. */
+export function storedAs(native: EngineOptimizer, row: number, k: number): NarrowDtype | null {
+  const storage = native.storageOf(row, k);
+  if (storage === storages.float32) return null;
+  return storage === storages.int8 ? 'int8' : 'bfloat16';
+}
 
 export class NarrowSlot {
   readonly dtype: NarrowDtype;
@@ -15,8 +29,19 @@ export class NarrowSlot {
   readonly #native: EngineOptimizer;
   readonly #row: number;
   readonly #k: number;
+  /** Its words, if they live on a GPU: then it can be fetched and written, and the rest is for the engine's own. */
+  readonly remote: Remote | null;
 
-  constructor(core: Core, native: EngineOptimizer, row: number, k: number, size: number, dtype: NarrowDtype) {
+  constructor(
+    core: Core,
+    native: EngineOptimizer,
+    row: number,
+    k: number,
+    size: number,
+    dtype: NarrowDtype,
+    remote: Remote | null,
+  ) {
+    this.remote = remote;
     this.#core = core;
     this.#native = native;
     this.#row = row;
@@ -39,11 +64,28 @@ export class NarrowSlot {
   /** To the nearest that can be kept. */
   write(values: ArrayLike<number>): void {
     const all = values instanceof Float32Array ? values : Float32Array.from(values);
+    const words = this.remote && new Float32Array(storedBytes(this.dtype, this.size) / 4);
     for (let from = 0; from < this.size; from += tileSize) {
       const part = all.subarray(from, from + tileSize);
       this.#core.gradientTile.set(part);
       this.#native.writeSlot(this.#row, this.#k, from, part.length);
+      const found = this.#core.weightsTile.subarray(0, storedBytes(this.dtype, part.length) / 4);
+      words?.set(found, storedBytes(this.dtype, from) / 4);
     }
+    if (words) this.remote?.write(words);
+  }
+
+  /** As it is: what `bytes` of another one were. */
+  put(bytes: Uint8Array<ArrayBuffer>): void {
+    if (this.remote) this.remote.write(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
+    else this.bytes.set(bytes);
+  }
+
+  /** A copy of what it is, wherever it lives. */
+  async fetch(): Promise<Uint8Array<ArrayBuffer>> {
+    if (!this.remote) return this.bytes.slice();
+    const { buffer, byteOffset, byteLength } = await this.remote.read();
+    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
   }
 
   /** A view of what it is: the upper halves of floats; or blocks of a scale and its codes. */
@@ -61,10 +103,10 @@ export function narrowSlot(
   row: number,
   k: number,
   size: number,
+  remote: Remote | null,
 ): NarrowSlot | null {
-  const storage = native.storageOf(row, k);
-  if (storage === storages.float32) return null;
-  return new NarrowSlot(core, native, row, k, size, storage === storages.int8 ? 'int8' : 'bfloat16');
+  const dtype = storedAs(native, row, k);
+  return dtype && new NarrowSlot(core, native, row, k, size, dtype, remote);
 }
 
 /** The scales and the codes of blocks, one behind another, for a file; and the blocks again. */
@@ -80,10 +122,12 @@ export function fromBlocks(bytes: Uint8Array, size: number): { scales: Float32Ar
   return { scales, codes };
 }
 
-export function toBlocks(bytes: Uint8Array, scales: Float32Array, codes: Uint8Array): void {
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+export function toBlocks(scales: Float32Array, codes: Uint8Array): Uint8Array<ArrayBuffer> {
+  const bytes = new Uint8Array(storedBytes('int8', codes.length));
+  const view = new DataView(bytes.buffer);
   for (let b = 0, at = 0; b < scales.length; b++, at += 4 * block.words) {
     view.setFloat32(at, scales[b], true);
     bytes.set(codes.subarray(b * block.size, (b + 1) * block.size), at + 4);
   }
+  return bytes;
 }

@@ -26,12 +26,10 @@ export function fillSlots(executor: Executor, target: Target, hyper: (name: stri
     if (initial === '') return;
     if (initial === 'weights') {
       if (target.variable || target.array) copyToSlot(executor, target, k);
-    } else if (executor.elsewhere?.has(target.row)) {
-      const value = new Float32Array(target.size).fill(hyper(initial));
-      executor.elsewhere.slot(target.row, k).write(value);
     } else {
-      const narrow = executor.narrowOf?.(target, k);
-      if (narrow) narrow.write(new Float32Array(target.size).fill(hyper(initial)));
+      const away = executor.elsewhere?.has(target.row) ? executor.elsewhere.slot(target.row, k) : null;
+      const written = executor.narrowOf?.(target, k) ?? away;
+      if (written) written.write(new Float32Array(target.size).fill(hyper(initial)));
       else executor.slotOf(target, k).fill(hyper(initial));
     }
   });
