@@ -315,8 +315,20 @@ describe('state in fewer bits on the GPU', () => {
       const p = pair(small, make, many);
       for (let t = 1; t <= 2; t++)
         assertShare(await assertStep(p, gradientsOf(many, t), `step ${t}`), dtype, `step ${t}`);
-      await small.sync();
       p.dispose();
+      const values = randomFloats(2 ** 16 + 3, 1);
+      const here = new Variable(values, { name: 'w' });
+      const there = small.wrap(bufferWith(small, values), { name: 'w' }); // element by element
+      const [cpu, onGpu] = [here, there].map((v) => {
+        const optimizer = make();
+        optimizer.build([v]);
+        return optimizer;
+      });
+      const alone = { cpu, onGpu, here: [here], there: [there], assertSame: () => {} };
+      assertShare(await assertStep(alone, [randomFloats(values.length, 2)], 'wrapped'), dtype, 'wrapped');
+      assertNear(await there.read(), here.value, 'wrapped');
+      disposeAll(cpu, onGpu, here, there);
+      await small.sync();
       device.destroy();
     });
 
@@ -330,6 +342,14 @@ describe('state in fewer bits on the GPU', () => {
           shape: [600, 10],
         }),
       );
+      for (const [o, v] of [
+        [p.cpu, p.here[0]],
+        [p.onGpu, p.there[0]],
+      ])
+        o.updateStep(randomFloats(6000, 9), v, 0.05);
+      await p.assertSame('the rule alone');
+      const alone = compare(await p.onGpu.readState(), p.cpu.serializeState(), 'the rule alone');
+      assertShare(alone, dtype, 'the rule alone');
       const sparse = new SparseGradient({ indices: [3, 599, 17], values: randomFloats(30, 1) });
       assertShare(await assertStep(p, [sparse], 'sparse'), dtype, 'sparse');
       const before = await p.onGpu.readState();

@@ -2,7 +2,7 @@
 // there. It reads the engine's rows and writes the control words; it sends nothing.
 import type { Projection } from '../constraints/constraints.js';
 import type { Core } from '../engine/core.js';
-import { block as stored, row, told } from '../engine/facts.js';
+import { row, block as stored, told } from '../engine/facts.js';
 import type { DeviceRange } from '../step/remote.js';
 import type { Rows } from '../step/sparse.js';
 import { type Block, holdsWeights, type Member } from './blocks.js';

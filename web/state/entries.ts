@@ -57,7 +57,7 @@ export function keep({ narrow, read, write }: StateEntry): () => void {
 
 /** The same state in another place. */
 export function copyEntry(from: StateEntry, to: StateEntry): void {
-  if (from.narrow && to.narrow?.dtype === from.narrow.dtype) to.narrow.bytes.set(from.narrow.bytes);
+  if (from.narrow && !from.remote && to.narrow?.dtype === from.narrow.dtype) to.narrow.put(from.narrow.bytes);
   else to.write(from.read());
 }
 

@@ -75,6 +75,7 @@ export interface Elsewhere {
   overwrite(row: number): void;
   average(row: number): Remote | null;
   accumulator(row: number): Remote | null;
+  /** As it is stored: of one in fewer bits than float32, its words. */
   slot(row: number, k: number): Remote;
   /** Slot k becomes a copy of the variable. */
   copyToSlot(row: number, k: number): void;

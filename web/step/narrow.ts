@@ -76,7 +76,7 @@ export class NarrowSlot {
   }
 
   /** As it is: what `bytes` of another one were. */
-  put(bytes: Uint8Array<ArrayBuffer>): void {
+  put(bytes: Uint8Array): void {
     if (this.remote) this.remote.write(new Float32Array(bytes.buffer, bytes.byteOffset, bytes.length / 4));
     else this.bytes.set(bytes);
   }
