@@ -66,10 +66,11 @@ inline constexpr std::string_view loop_head =
     R"(  for (var i = start; i < min(r.count, start + chunk); i += threads) {
     var e: Element;
 )";
-// Where threads wait for one another, all of them go through the loop as often.
+// Where threads wait for one another (int8), all of them go through the loop as often.
 inline constexpr std::string_view loop_in_step = R"(  for (var k = 0u; k < chunk / threads; k++) {
     let i = start + k * threads;
     let cell = (k * threads + thread) / block;
+    let part = select(U(0u), U(0xffffffffu), places(i) < U(r.size));
     var e: Element;
     var left: Element;
     if (i < r.count) {
@@ -107,8 +108,8 @@ static_assert(max_slots <= acc - s0);
 inline constexpr std::string_view array_names[array_count] = {"w",   "g", "s0", "s1", "s2", "acc",
                                                               "avg", "x", "y",  "p",  "q"};
 inline constexpr uint32_t sums_binding = avg + 2;
-static_assert(maps_binding > array_count);
 constexpr uint32_t binding_of(uint32_t a) { return a < x ? a + 1 : a + 2; }
+static_assert(maps_binding > binding_of(array_count - 1));
 
 // The fields of a struct of scalars in the row.
 template <class T>
@@ -255,15 +256,13 @@ class Program {
     std::string after;
     for (uint32_t a = 0; a < array_count; a++) {
       if (!changed(a)) continue;
-      if (storage_of(a) != Storage::int8) {
-        ((out += "  ") += stored(a, value_[a].name())) += ";\n";
-        continue;
+      if (storage_of(a) == Storage::int8) {
+        const std::string name(array_names[a]), left = "left." + name;
+        out += "  " + left + " = " + value_[a].name() + ";\n  meet_" + name + "(cell, " + left + ", part);\n";
+        after += "  " + stored(a, left) + ";\n";
+      } else {
+        out += "  " + stored(a, value_[a].name()) + ";\n";
       }
-      const std::string name(array_names[a]), left = "left." + name;
-      ((((out += "  ") += left) += " = ") += value_[a].name()) += ";\n";
-      out +=
-          "  meet_" + name + "(cell, " + left + ", select(U(0u), U(0xffffffffu), places(i) < U(r.size)));\n";
-      ((after += "  ") += stored(a, left)) += ";\n";
     }
     if (in_step) out += "    }\n    workgroupBarrier();\n    if (i < r.count) {\n" + after + "    }\n";
     for (size_t k = 0; k < terms_.size(); k++) {
@@ -360,7 +359,7 @@ class Program {
   const uint32_t lanes_;
   Wgsl value_[array_count], before_[array_count];
   Use use_[array_count] = {};
-  Stages stored_;  // which say how slots are
+  Stages stored_;  // of which it is only looked at how slots are stored
   std::string_view coefs_;
   bool tells_ = false;
   std::vector<Wgsl> terms_;
