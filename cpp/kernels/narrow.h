@@ -54,7 +54,7 @@ template <class F>
 [[gnu::always_inline]] inline void update_pieces(const Row& r, Scratch& scratch, F update) {
   const Stages s = Stages::of(r.stages);
   static_assert(narrow_size % block_size == 0);
-  Row& piece = scratch.piece;  // written field by field: there may be no stack
+  Row& piece = scratch.wide;  // written field by field: there may be no stack
   piece.pipe = r.pipe, piece.coef = r.coef;
   Stages there = s;
   there.storage = Storage::float32;
@@ -66,7 +66,7 @@ template <class F>
     for (size_t k = 0; k < max_slots; k++) {
       if (!r.slot[k]) continue;
       const Storage storage = s.of_slot(k);
-      piece.slot[k] = r.slot[k] + stored_floats(storage, from);
+      piece.slot[k] = stored_at(storage, r.slot[k], from);
       if (storage == Storage::float32) continue;
       widen(scratch.maps, storage, s.is_signed(k), piece.slot[k], piece.n, scratch.slots[k]);
       piece.slot[k] = scratch.slots[k];
@@ -75,7 +75,7 @@ template <class F>
     for (size_t k = 0; k < max_slots; k++) {
       const Storage storage = s.of_slot(k);
       if (!r.slot[k] || storage == Storage::float32) continue;
-      float* const stored = r.slot[k] + stored_floats(storage, from);
+      float* const stored = stored_at(storage, r.slot[k], from);
       narrow(scratch.maps, storage, s.is_signed(k), scratch.slots[k], piece.n, stored, r.pipe->seed);
     }
   }

@@ -7,6 +7,7 @@
 
 #include "kernels/narrow.h"
 #include "kernels/rules.h"
+#include "kernels/trail.h"
 
 namespace simdescent {
 
@@ -99,6 +100,51 @@ inline uint32_t sums_of(uint32_t rule) {
   return r;
 }
 
+// n elements of a row from `from` on through an update by the prepared gradients `g`, with their weights
+// before it in `before`.
+[[gnu::noinline]] inline void step_kept(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
+                                        const float* g, float* before, Scratch& scratch) {
+  Stages s = Stages::of(r.stages);
+  Row& piece = scratch.piece;  // written field by field: there may be no stack
+  piece.w = r.w + from, piece.g = g, piece.n = n;
+  for (size_t k = 0; k < max_slots; k++)
+    piece.slot[k] = r.slot[k] ? stored_at(s.of_slot(k), r.slot[k], from) : nullptr;
+  piece.avg = r.avg ? r.avg + from : nullptr;
+  piece.pipe = r.pipe, piece.coef = r.coef;
+  piece.stages = Stages{.decay = s.decay,
+                        .average = s.average,
+                        .storage = s.storage,
+                        .wide = s.wide,
+                        .positive = s.positive}
+                     .word();
+  copy(piece.w, n, before);
+  update(rule, &piece, &piece + 1, scratch);
+}
+
+// A row whose slots are stored in blocks through an update that is monitored: the elements from `from` on of
+// a variable of n, after those before them.
+[[gnu::noinline]] inline void step_trailed(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
+                                           Scratch& scratch) {
+  const Stages s = Stages::of(r.stages);
+  if (from == 0) scratch.trail = {};
+  uint32_t at = 0;
+  do {
+    const uint32_t count = r.n - at < narrow_size ? r.n - at : narrow_size, kept = scratch.trail.kept;
+    float *const g = scratch.gradient + kept, *const after = scratch.after + kept;
+    if (s.grad != Grad::none && s.clips) see(r, at, count, scratch.found + kept);
+    if (s.grad == Grad::none) {
+      copy(r.g + at, count, g);
+    } else {
+      prepare(r, at, count, g);
+    }
+    step_kept(rule, r, at, count, g, scratch.before + kept, scratch);
+    copy(r.w + at, count, after);
+    tell(r, count, n, scratch);
+    at += count;
+  } while (at < r.n);
+  if (scratch.trail.told == n) *r.tally = scratch.tallies[0];
+}
+
 // n elements of a row from `from` on through an update that is monitored, but for one that reads whole
 // variables. Of two passes the second one, which adds to what the first has told.
 [[gnu::noinline]] inline void step_monitored(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
@@ -116,6 +162,7 @@ inline uint32_t sums_of(uint32_t rule) {
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
         if constexpr (fused<R>) {
+          if (s.storage != Storage::float32) return;
           stepped = true;
           if (s.decay) {
             step_tallied<R, true>(r, from, n, g, out);
@@ -127,19 +174,13 @@ inline uint32_t sums_of(uint32_t rule) {
   if (stepped) {
     if (s.average) average(r, from, n);
   } else {
-    Row& piece = scratch.piece;  // written field by field: there may be no stack
-    piece.w = r.w + from, piece.g = g, piece.n = n;
-    for (size_t k = 0; k < max_slots; k++) piece.slot[k] = r.slot[k] ? r.slot[k] + from : nullptr;
-    piece.avg = r.avg ? r.avg + from : nullptr;
-    piece.pipe = r.pipe, piece.coef = r.coef;
-    piece.stages = Stages{.decay = s.decay, .average = s.average}.word();
-    copy(piece.w, n, scratch.before);
-    update(rule, &piece, &piece + 1, scratch);
-    tally(g, scratch.before, piece.w, n, out);
+    step_kept(rule, r, from, n, g, scratch.before, scratch);
+    tally(g, scratch.before, r.w + from, n, out);
   }
   with_seen(r, *out, scratch.seen);
 }
 [[gnu::noinline]] inline void step_monitored(uint32_t rule, const Row& r, Scratch& scratch) {
+  if (Stages::of(r.stages).storage == Storage::int8) return step_trailed(rule, r, 0, r.n, scratch);
   step_monitored(rule, r, 0, r.n, scratch.tallies, scratch);
   const Tally& told = scratch.tallies[0];
   r.tally->update = told.update, r.tally->weights = told.weights;

@@ -65,6 +65,50 @@ TEST_P(Narrow, StepsAsFloat32BetweenLoadingAndStoring) {
   }
 }
 
+// What is told of a step is what is told of the one of float32, and the step is the one that is not told of.
+TEST_P(Narrow, TellsWhatIsToldOfFloat32) {
+  const std::vector<Options> all = monitored_mixes();
+  const std::vector<uint32_t> extents{0, 1, 7, 100, 129, 2571, tile_size + 700};
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    if (!has_one_pass(rule)) continue;
+    for (size_t m = 0; m < all.size(); m++) {
+      if ((m + rule) % mixes_apart != 0) continue;
+      const Place place = Place((m + rule) % 6);
+      Random random(uint32_t(m) + 100 * rule);
+      std::vector<Floats> initial;
+      for (const uint32_t n : extents) initial.push_back(random.units(n));
+      Options narrow_options = all[m];
+      narrow_options.storage = GetParam();
+      Driver driver(rule, narrow_options, initial, place), plain(rule, narrow_options, initial, place);
+      Driver wide(rule, all[m], initial, place);
+      for (Driver* d : {&driver, &plain, &wide}) d->optimizer.set_rate(0, 0.01);
+      for (Driver* d : {&driver, &wide}) d->optimizer.monitor(1);
+      for (uint32_t call = 0; call < 4; call++) {
+        for (uint32_t row = 0; row < extents.size(); row++) {
+          wide.weights[row] = driver.weights[row];
+          for (uint32_t k = 0; k < slots(rule).size(); k++) {
+            const Floats now = driver.slot(row, k);
+            std::copy(now.begin(), now.end(), wide.optimizer.row(row).slot[k]);
+          }
+        }
+        Gradients gradients;
+        for (const uint32_t n : extents) gradients.push_back(call == 3 ? random.mixed(n) : random.units(n));
+        (*gradients[3])[17] = 0, (*gradients[5])[2100] = 0;
+        gradients[call + 1] = std::nullopt;
+        for (Driver* d : {&driver, &plain, &wide}) d->step(gradients);
+        std::vector<ReferenceTold> expected;
+        const Optimizer::Report& report = wide.optimizer.report();
+        for (uint32_t j = 0; j < report.count; j++)
+          expected.push_back({report.rows[j].row, report.rows[j].tally});
+        ASSERT_TRUE(tells(driver.optimizer.report(), expected))
+            << rule_name(rule) << ", mix " << m << ", place " << int(place) << ", call " << call;
+        ASSERT_TRUE(same(state_of(driver), state_of(plain)))
+            << rule_name(rule) << ", mix " << m << ", place " << int(place) << ", call " << call;
+      }
+    }
+  }
+}
+
 TEST_P(Narrow, TakesTheMemoryThatItSays) {
   Options o;
   o.storage = GetParam();

@@ -310,7 +310,6 @@ test('what it cannot be is said', () => {
   for (const name of ['Lamb', 'Adafactor', 'Muon'])
     assert.throws(() => new classes[name]({ stateDtype: 'bfloat16' }), /reads whole variables/);
   assert.throws(() => new Adamax({ stateDtype: 'int8', legacySparse: true }), /legacySparse/);
-  assert.throws(() => new Adam({ stateDtype: 'int8', monitor: true }), /monitor sums in an order/);
   assert.throws(() => new LossScaleOptimizer(new Adam(), { stateDtype: 'int8' }), /inner/);
   const memory = new WebAssembly.Memory({ initial: 1 });
   assert.throws(

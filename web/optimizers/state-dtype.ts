@@ -89,7 +89,7 @@ export function checkStateDtype(
   className: string,
   { dtype }: StoredState,
   rule: () => string,
-  { legacySparse, monitor }: { readonly legacySparse?: unknown; readonly monitor?: unknown },
+  { legacySparse }: { readonly legacySparse?: unknown },
 ): void {
   if (dtype === 'float32') return;
   const { whole, passes } = ruleFacts(rule());
@@ -100,9 +100,5 @@ export function checkStateDtype(
   if (legacySparse)
     throw new RangeError(
       `${className}: legacySparse steps single rows, and stateDtype '${dtype}' keeps blocks that cross them; use one of the two.`,
-    );
-  if (monitor)
-    throw new RangeError(
-      `${className}: monitor sums in an order that crosses the blocks of stateDtype '${dtype}'; use one of the two.`,
     );
 }
