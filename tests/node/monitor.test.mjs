@@ -210,7 +210,12 @@ test('sparse rows: as the dense gradient that they stand for', () => {
 
 test("memory of others, and threads: the engine's bits", async () => {
   const host = library(new WebAssembly.Memory({ initial: 10 }));
-  for (const options of [{ weightDecay: 0.1 }, { clipvalue: 0.3, useEma: true }]) {
+  for (const options of [
+    { weightDecay: 0.1 },
+    { clipvalue: 0.3, useEma: true },
+    { weightDecay: 0.1, stateDtype: 'bfloat16' },
+    { clipvalue: 0.3, stateDtype: { dtype: 'int8', minSize: 0 } },
+  ]) {
     const { variables, gradients } = scene(['variable']);
     const places = variables.map(({ path, size, value }, k) => {
       const [weights, gradient] = [host.allocate(4 * size), host.allocate(4 * size)];

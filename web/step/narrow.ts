@@ -15,8 +15,18 @@ export class NarrowSlot {
   readonly #native: EngineOptimizer;
   readonly #row: number;
   readonly #k: number;
+  readonly #elsewhere: (() => Uint8Array) | null;
 
-  constructor(core: Core, native: EngineOptimizer, row: number, k: number, size: number, dtype: NarrowDtype) {
+  constructor(
+    core: Core,
+    native: EngineOptimizer,
+    row: number,
+    k: number,
+    size: number,
+    dtype: NarrowDtype,
+    elsewhere: (() => Uint8Array) | null,
+  ) {
+    this.#elsewhere = elsewhere;
     this.#core = core;
     this.#native = native;
     this.#row = row;
@@ -30,6 +40,7 @@ export class NarrowSlot {
     const out = new Float32Array(this.size);
     for (let from = 0; from < this.size; from += tileSize) {
       const count = Math.min(tileSize, this.size - from);
+      if (this.#elsewhere) this.#tile(count).set(this.#part(from, count));
       this.#native.readSlot(this.#row, this.#k, from, count);
       out.set(this.#core.gradientTile.subarray(0, count), from);
     }
@@ -43,28 +54,45 @@ export class NarrowSlot {
       const part = all.subarray(from, from + tileSize);
       this.#core.gradientTile.set(part);
       this.#native.writeSlot(this.#row, this.#k, from, part.length);
+      if (this.#elsewhere) this.#part(from, part.length).set(this.#tile(part.length));
     }
   }
 
   /** A view of what it is: the upper halves of floats; or blocks of a scale and its codes. */
   get bytes(): Uint8Array {
+    if (this.#elsewhere) return this.#elsewhere();
     const { buffer } = this.#core.memory;
     const length = 4 * this.#native.slotFloats(this.#row, this.#k);
     return new Uint8Array(buffer, this.#native.slot(this.#row, this.#k), length);
   }
+
+  /** What elements from a multiple of the tile on are, and where in the engine that passes. */
+  #part(from: number, count: number): Uint8Array {
+    const start = storedBytes(this.dtype, from);
+    return this.bytes.subarray(start, start + storedBytes(this.dtype, count));
+  }
+  #tile(count: number): Uint8Array {
+    const { buffer, byteOffset } = this.#core.weightsTile;
+    return new Uint8Array(buffer, byteOffset, storedBytes(this.dtype, count));
+  }
 }
 
-/** The slot, if it is not float32. */
+const storedBytes = (dtype: NarrowDtype, n: number) =>
+  dtype === 'bfloat16' ? 2 * n : 4 * block.words * Math.ceil(n / block.size);
+
+/** The slot, if it is not float32. @param elsewhere a view of what it is, if that is no memory of the engine's */
 export function narrowSlot(
   core: Core,
   native: EngineOptimizer,
   row: number,
   k: number,
   size: number,
+  elsewhere: (() => Uint8Array) | null = null,
 ): NarrowSlot | null {
   const storage = native.storageOf(row, k);
   if (storage === storages.float32) return null;
-  return new NarrowSlot(core, native, row, k, size, storage === storages.int8 ? 'int8' : 'bfloat16');
+  const dtype = storage === storages.int8 ? 'int8' : 'bfloat16';
+  return new NarrowSlot(core, native, row, k, size, dtype, elsewhere);
 }
 
 /** The scales and the codes of blocks, one behind another, for a file; and the blocks again. */
