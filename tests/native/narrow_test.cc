@@ -109,6 +109,52 @@ TEST_P(Narrow, TellsWhatIsToldOfFloat32) {
   }
 }
 
+// Rows of an embedding, of an odd width: bfloat16 has no blocks, and a row may begin at any element.
+TEST(NarrowRows, StepAsFloat32BetweenLoadingAndStoring) {
+  constexpr uint32_t width = 37, height = 11, n = width * height;
+  const std::vector<Mix> all = mixes();
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    if (!has_one_pass(rule)) continue;
+    for (size_t m = 0; m < all.size(); m++) {
+      if ((m + rule) % mixes_apart != 0) continue;
+      Random random(uint32_t(m) + 100 * rule);
+      const std::vector<Floats> initial = {random.units(n)};
+      Options halves = all[m].options;
+      halves.storage = Storage::bfloat16;
+      Driver driver(rule, halves, initial, Place::foreign),
+          wide(rule, all[m].options, initial, Place::foreign);
+      for (uint32_t call = 0; call < 6; call++) {
+        const float step = float(wide.optimizer.updates() + 1);
+        for (uint32_t k = 0; k < slots(rule).size(); k++) {
+          const Floats now = driver.slot(0, k);
+          std::copy(now.begin(), now.end(), wide.optimizer.row(0).slot[k]);
+        }
+        const Floats g = random.units(n);
+        for (Driver* d : {&driver, &wide}) {
+          d->optimizer.set_rate(0, 0.01);
+          d->optimizer.reserve(1)[0] = {
+              .row = 0, .g = nullptr, .sum_of_squares = 9, .clipped = 0, .partial = 1};
+          d->optimizer.begin(1);
+          d->optimizer.plan();
+          for (const uint32_t r : {call % 5, 5u, 6u, 10u}) {
+            std::copy_n(g.data() + r * width, width, gradient_tile());
+            std::copy_n(d->weights[0].data() + r * width, width, weights_tile());
+            d->optimizer.chunk(0, r * width, width);
+            std::copy_n(weights_tile(), width, d->weights[0].data() + r * width);
+          }
+          d->optimizer.end();
+        }
+        for (uint32_t k = 0; k < slots(rule).size(); k++) {
+          const Floats expected = stored(Storage::bfloat16, slots(rule)[k], wide.slot(0, k), step);
+          std::copy(expected.begin(), expected.end(), wide.optimizer.row(0).slot[k]);
+        }
+        ASSERT_TRUE(same(state_of(driver), state_of(wide)))
+            << rule_name(rule) << ", " << all[m].name << ", call " << call;
+      }
+    }
+  }
+}
+
 TEST_P(Narrow, TakesTheMemoryThatItSays) {
   Options o;
   o.storage = GetParam();

@@ -97,8 +97,8 @@ export function checkStateDtype(
     throw new RangeError(
       `${className}: stateDtype '${dtype}' is for rules that go once over elements; ${className} reads whole variables, and keeps its state as float32.`,
     );
-  if (legacySparse)
+  if (legacySparse && dtype === 'int8')
     throw new RangeError(
-      `${className}: legacySparse steps single rows, and stateDtype '${dtype}' keeps blocks that cross them; use one of the two.`,
+      `${className}: legacySparse steps single rows, and the blocks of stateDtype 'int8' cross them; use 'bfloat16', or leave one of the two off.`,
     );
 }
