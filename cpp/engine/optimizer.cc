@@ -401,7 +401,9 @@ void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const f
       whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile());
   float sums[max_sums], coef[max_coefs];
   if (terms_) {  // in two passes: `whole` is the variable
-    part.stages = Stages{.first = true}.word();
+    Stages first = storages(row);
+    first.first = true;
+    part.stages = first.word();
     part.sums = sums;
     update(rule_, &part, &part + 1, scratch);
     std::memcpy(coef, whole.coef, sizeof coef);

@@ -50,7 +50,7 @@ class Optimizer {
   // that reads whole variables.
   void set_matrix(uint32_t row, uint32_t rows, uint32_t columns);
   // Of a row that was added and not built: how its slots are stored, those that begin as zeros or a constant.
-  // For a rule of element-wise state in one pass.
+  // For a rule that goes over elements.
   void set_storage(uint32_t row, Storage storage) { state_[row].storage = storage; }
   // Makes the state of the rows that were added, zeroed: role by role, so that a step reads on where it was
   // when it goes from one small row to the next. False if there is no memory: nothing was made.

@@ -238,14 +238,19 @@ bool Optimizer::next_pass() {
     if (!state.apart) std::memcpy(state.coef, groups_[state.group].coef, sizeof state.coef);
     resolve(rule_, sums, state.coef);
     r.coef = state.coef;
-    const Stages before = Stages::of(r.stages);
+    Stages before = Stages::of(r.stages);
+    state.summed = 0;
+    if (before.storage != Storage::float32) {  // then it has only looked
+      before.first = false;
+      r.stages = before.word();
+      continue;
+    }
     const bool monitored = before.monitored;  // then the first pass has left the weights as they were
     r.stages = Stages{.decay = monitored && before.decay,
                       .average = before.average,
                       .monitored = monitored,
                       .clips = before.clips}
                    .word();
-    state.summed = 0;
   }
   arranged_ = none;
   return true;

@@ -199,6 +199,16 @@ struct SecondPass : R {
     R::move(k, w, direction);
   }
 };
+// Both at once, over slots that are stored in fewer bits: what the first one left there was rounded, so it
+// only looks (narrow.h), and this one begins from what was there before.
+template <class R>
+struct BothPasses : R {
+  template <class V>
+  [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V& w, V g, V* s) {
+    R::first(k, g, s);
+    R::move(k, w, R::direction(k, s));
+  }
+};
 template <class R>
 inline constexpr bool moves = !requires {
   R::is_first;

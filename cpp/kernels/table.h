@@ -7,7 +7,6 @@
 
 #include "kernels/narrow.h"
 #include "kernels/rules.h"
-#include "kernels/trail.h"
 
 namespace simdescent {
 
@@ -51,12 +50,21 @@ inline uint32_t sums_of(uint32_t rule) {
   return count;
 }
 
+// The first pass of a rule in two over a row whose slots are stored in fewer bits.
+inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch& scratch) {
+  with_rule(
+      rule, [&]<Rule R>() __attribute__((always_inline)) {
+        if constexpr (two_passes<R>) look<R>(r, from, n, scratch);
+      });
+}
+
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
 // the first row that is left.
 [[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end, Scratch& scratch) {
   const Stages s = Stages::of(r->stages);
   if (s.storage != Storage::float32) {
-    bool done = false;
+    bool done = s.first;
+    if (s.first) look(rule, *r, 0, r->n, scratch);
     if (s.storage == Storage::bfloat16) {
       with_rule(
           rule, [&]<Rule R>() __attribute__((always_inline)) {
@@ -66,7 +74,13 @@ inline uint32_t sums_of(uint32_t rule) {
     if (!done) {
       update_pieces(
           *r, scratch, [ rule, &scratch ](const Row& piece) __attribute__((always_inline)) {
-            update(rule, &piece, &piece + 1, scratch);
+            bool both = false;
+            with_rule(
+                rule, [&]<Rule R>() __attribute__((always_inline)) {
+                  if constexpr (two_passes<R>)
+                    both = true, update<BothPasses<R>, false, false, false>(&piece, &piece + 1, scratch);
+                });
+            if (!both) update(rule, &piece, &piece + 1, scratch);
           });
     }
     return r + 1;
@@ -121,11 +135,12 @@ inline uint32_t sums_of(uint32_t rule) {
   update(rule, &piece, &piece + 1, scratch);
 }
 
-// A row whose slots are stored in blocks through an update that is monitored: the elements from `from` on of
-// a variable of n, after those before them.
+// A row whose slots are stored in blocks through the first pass of two, or an update that is monitored: the
+// elements from `from` on of a variable of n, after those before them.
 [[gnu::noinline]] inline void step_trailed(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
                                            Scratch& scratch) {
   const Stages s = Stages::of(r.stages);
+  if (s.first) return look(rule, r, from, n, scratch);
   if (from == 0) scratch.trail = {};
   uint32_t at = 0;
   do {
@@ -184,7 +199,7 @@ inline uint32_t sums_of(uint32_t rule) {
   step_monitored(rule, r, 0, r.n, scratch.tallies, scratch);
   const Tally& told = scratch.tallies[0];
   r.tally->update = told.update, r.tally->weights = told.weights;
-  if (sums_of(rule) > 0) return;
+  if (sums_of(rule) > 0 && Stages::of(r.stages).storage == Storage::float32) return;
   r.tally->gradient = told.gradient, r.tally->clipped = told.clipped;
   r.tally->zeros = told.zeros, r.tally->nonfinite = told.nonfinite;
 }
@@ -270,10 +285,20 @@ inline void resolve(uint32_t rule, const float* sums, float* coef) {
 inline void both_passes(uint32_t rule, Row r, float* room, float* coef, Scratch& scratch) {
   with_rule(rule, [&]<Rule R> {
     if constexpr (two_passes<R>) {
+      Stages s = Stages::of(r.stages);
+      if (s.storage != Storage::float32) {
+        look<R>(r, 0, r.n, scratch);
+        std::memcpy(coef, r.coef, field_count<CoefOf<R, float>> * sizeof(float));
+        resolve(rule, r.sums, coef);
+        s.first = false;
+        r.coef = coef, r.stages = s.word();
+        update(rule, &r, &r + 1, scratch);
+        return;
+      }
       first_pass<R>(r, 0, r.n, scratch.sums, room, scratch.tallies, scratch);
       std::memcpy(coef, r.coef, field_count<CoefOf<R, float>> * sizeof(float));
       resolve(rule, scratch.sums, coef);
-      r.g = room, r.coef = coef, r.stages = Stages{.average = Stages::of(r.stages).average}.word();
+      r.g = room, r.coef = coef, r.stages = Stages{.average = s.average}.word();
       update<SecondPass<R>, false, false, false>(&r, &r + 1, scratch);
     }
   });

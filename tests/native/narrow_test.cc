@@ -27,7 +27,7 @@ class Narrow : public ::testing::TestWithParam<Storage> {};
 TEST_P(Narrow, StepsAsFloat32BetweenLoadingAndStoring) {
   const std::vector<Mix> all = mixes();
   for (uint32_t rule = 0; rule < rule_count; rule++) {
-    if (!has_one_pass(rule)) continue;
+    if (is_whole(rule)) continue;
     for (size_t m = 0; m < all.size(); m++) {
       if ((m + rule) % mixes_apart != 0) continue;
       for (const Place place : {Place::resident, Place::parts, Place::elsewhere, Place::foreign}) {
@@ -70,7 +70,7 @@ TEST_P(Narrow, TellsWhatIsToldOfFloat32) {
   const std::vector<Options> all = monitored_mixes();
   const std::vector<uint32_t> extents{0, 1, 7, 100, 129, 2571, tile_size + 700};
   for (uint32_t rule = 0; rule < rule_count; rule++) {
-    if (!has_one_pass(rule)) continue;
+    if (is_whole(rule)) continue;
     for (size_t m = 0; m < all.size(); m++) {
       if ((m + rule) % mixes_apart != 0) continue;
       const Place place = Place((m + rule) % 6);

@@ -59,9 +59,9 @@ export const every = variantsOf([
   [Muon, { adamWeightDecay: null }, { adamWeightDecay: null, nesterov: false, rmsRate: null }],
 ]);
 
-/** Those that go once over elements, with state in fewer bits. */
+/** Those that go over elements, with state in fewer bits. */
 export const stored = every
-  .filter(({ Class }) => ![Lamb, Adafactor, Muon].includes(Class))
+  .filter(({ Class }) => ![Adafactor, Muon].includes(Class))
   .flatMap(({ name, Class, options }) =>
     ['bfloat16', 'int8'].map((dtype) => ({
       name: `${name}, state of ${dtype}`,

@@ -240,6 +240,7 @@ test("memory of others, and threads: the engine's bits", async () => {
       [Lamb, { weightDecay: 0.1 }],
       [Adam, { stateDtype: 'bfloat16' }],
       [Adam, { stateDtype: 'int8', weightDecay: 0.1, clipvalue: 0.01 }],
+      [Lamb, { stateDtype: 'int8', weightDecay: 0.1 }],
     ]) {
       const v = [300_001, 400_000, 12].map((n, k) => new Variable(Float32Array.from({ length: n }, (_, i) => Math.sin(i + k)), { path: 'v' + k }));
       const optimizer = new Class({ ...options, monitor: { perVariable: true } });
@@ -249,7 +250,7 @@ test("memory of others, and threads: the engine's bits", async () => {
   const [one, two, three] = await Promise.all(
     [1, 2, 3].map((n) => promisify(execFile)(process.execPath, ['--input-type=module', '-e', program(n)])),
   );
-  assert.equal(one.stdout.split('\n').length, 6);
+  assert.equal(one.stdout.split('\n').length, 7);
   assert.equal(two.stdout, one.stdout);
   assert.equal(three.stdout, one.stdout);
 });

@@ -255,7 +255,7 @@ test('statelessApply and a constraint that throws leave everything as it was', (
 });
 
 test('updateStep is the rule alone: a plain step of that update at that rate, and no count', () => {
-  for (const { name, Class, options } of every) {
+  for (const { name, Class, options } of [...every, ...stored]) {
     const makeUp = () => {
       const variable = new Variable(randomFloats(17, 201), { path: 'v' });
       const optimizer = new Class({ ...options, learningRate: 0.02, weightDecay: 0 }); // AdamW decays by default
@@ -283,7 +283,7 @@ test('an option that is set between steps is that of an optimizer made with it',
     beta: 0.2,
     weightDecay: 0.1,
   };
-  for (const { name, Class, options } of every) {
+  for (const { name, Class, options } of [...every, ...stored]) {
     const [array, other] = [randomFloats(17, 1), new Float32Array(17)];
     const optimizer = new Class(options);
     for (let t = 0; t < 2; t++) optimizer.apply([gradientsAt(t)[1]], [array]);

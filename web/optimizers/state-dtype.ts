@@ -84,7 +84,7 @@ export function dtypeOf(
   return isExcluded ? null : dtype;
 }
 
-/** @throws RangeError for what it does not go with; for a rule whose state is not element by element, or that reads it twice */
+/** @throws RangeError for what it does not go with; for a rule whose state is not element by element */
 export function checkStateDtype(
   className: string,
   { dtype }: StoredState,
@@ -92,10 +92,9 @@ export function checkStateDtype(
   { legacySparse }: { readonly legacySparse?: unknown },
 ): void {
   if (dtype === 'float32') return;
-  const { whole, passes } = ruleFacts(rule());
-  if (whole || passes > 1)
+  if (ruleFacts(rule()).whole)
     throw new RangeError(
-      `${className}: stateDtype '${dtype}' is for rules that go once over elements; ${className} reads whole variables, and keeps its state as float32.`,
+      `${className}: stateDtype '${dtype}' is for rules that go over elements; ${className} reads whole variables, and keeps its state as float32.`,
     );
   if (legacySparse && dtype === 'int8')
     throw new RangeError(

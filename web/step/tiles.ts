@@ -58,7 +58,7 @@ export class Tiles {
 
   each(target: Target, f: (from: number, size: number) => void): void {
     const inBlocks = target.stateDtype === 'int8'; // sums follow from tile to tile
-    if (this.#bySums || (this.#native.monitoring() && !inBlocks)) this.#half(target, 0, target.size, f);
+    if (!inBlocks && (this.#bySums || this.#native.monitoring())) this.#half(target, 0, target.size, f);
     else this.#range(target, 0, target.size, f);
   }
 
