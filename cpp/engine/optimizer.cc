@@ -305,7 +305,7 @@ void Optimizer::plan() {
     Stages stages = simplest(Stages::of(r.stages), *r.pipe);
     stages.first = terms_ > 0;
     if (stages.monitored && !(finite(r.pipe->clip) && finite(r.pipe->divide))) stages.clips = true;
-    if (sums_parts(r)) prepare_sums(r, state_[e.row]);
+    if (sums(r)) prepare_sums(r, state_[e.row]);
     if (stages.word() != r.stages) r.stages = stages.word(), arranged_ = none;
   }
 }
@@ -329,7 +329,8 @@ void Optimizer::step_chunk(uint32_t entry, uint32_t from, uint32_t at, uint32_t 
   const Row& r = rows_[list_[entry].row];
   Row part =
       r.part(from, count, r.g ? r.g + from : gradient_tile() + at, r.w ? r.w + from : weights_tile() + at);
-  if (sums_parts(r)) place_sums(part, state_[list_[entry].row], count < r.n ? tile_size : count);
+  if (sums(r) && in_blocks(r)) return step_trailed(rule_, part, from, r.n, scratch);
+  if (sums(r)) place_sums(part, state_[list_[entry].row], count < r.n ? tile_size : count);
   simdescent::step(rule_, &part, 1, scratch);
 }
 
@@ -400,7 +401,9 @@ void Optimizer::update_only(uint32_t row, uint32_t from, uint32_t count, const f
       whole.part(from, count, g ? g + from : gradient_tile(), whole.w ? whole.w + from : weights_tile());
   float sums[max_sums], coef[max_coefs];
   if (terms_) {  // in two passes: `whole` is the variable
-    part.stages = Stages{.first = true}.word();
+    Stages first = storages(row);
+    first.first = true;
+    part.stages = first.word();
     part.sums = sums;
     update(rule_, &part, &part + 1, scratch);
     std::memcpy(coef, whole.coef, sizeof coef);

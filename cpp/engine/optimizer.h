@@ -50,7 +50,7 @@ class Optimizer {
   // that reads whole variables.
   void set_matrix(uint32_t row, uint32_t rows, uint32_t columns);
   // Of a row that was added and not built: how its slots are stored, those that begin as zeros or a constant.
-  // For a rule of element-wise state in one pass.
+  // For a rule that goes over elements.
   void set_storage(uint32_t row, Storage storage) { state_[row].storage = storage; }
   // Makes the state of the rows that were added, zeroed: role by role, so that a step reads on where it was
   // when it goes from one small row to the next. False if there is no memory: nothing was made.
@@ -96,8 +96,8 @@ class Optimizer {
   uint32_t slot_floats(uint32_t row, size_t k) const;
   uint32_t room() const;
   // How it is stored, and part of one that is not float32 as floats, out of the tile of gradients or into it.
-  // `from` is a multiple of the tile. What is written is rounded to the nearest; of a row that is elsewhere
-  // it comes to lie in the tile of weights.
+  // `from` is a multiple of the tile. What is written is rounded to the nearest. Of a row elsewhere the words
+  // of that part are read from the tile of weights, or written there.
   Storage storage_of(uint32_t row, size_t k) const { return storages(row).of_slot(k); }
   void read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) const;
   void write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count);
@@ -212,6 +212,7 @@ class Optimizer {
   void count_apart();
 
   Stages storages(uint32_t row) const;
+  float* stored(uint32_t row, size_t k, uint32_t from) const;
   float seed() const { return float((updates() + 1) % (1 << 24)); }
   bool make(uint32_t first, uint32_t last);
   uint32_t room_of(uint32_t row) const;
@@ -221,7 +222,10 @@ class Optimizer {
   void sweep_both(Scratch& scratch);
   void prepare_sums(Row& r, State& state);
   void place_sums(Row& part, State& state, uint32_t size);
-  bool sums_parts(const Row& r) const { return first_pass_ || Stages::of(r.stages).monitored; }
+  // Of what is summed blocks are stepped in one piece, or one after another, by which the sums follow.
+  bool in_blocks(const Row& r) const { return Stages::of(r.stages).storage == Storage::int8; }
+  bool sums(const Row& r) const { return first_pass_ || Stages::of(r.stages).monitored; }
+  bool sums_parts(const Row& r) const { return sums(r) && !in_blocks(r); }
   void reserve_tallies();
   void tell();
   void cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count);

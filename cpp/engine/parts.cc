@@ -34,10 +34,9 @@ void Optimizer::cut_row(uint32_t row, uint32_t from, uint32_t n, uint32_t& count
     cut_row(row, from + half, n - half, count);
     return;
   }
-  const bool in_blocks = state_[row].storage == Storage::int8;
-  const uint32_t most = whole_      ? n
-                        : in_blocks ? std::max(part_size_ / block_size, 1u) * block_size
-                                    : part_size_;
+  const uint32_t most = whole_ || sums(r) ? n
+                        : in_blocks(r)    ? std::max(part_size_ / block_size, 1u) * block_size
+                                          : part_size_;
   for (const uint32_t end = from + n; from < end; from += most) {
     const uint32_t size = end - from < most ? end - from : most;
     parts_[count] = r.part(from, size, r.g + from, r.w + from);
@@ -239,14 +238,19 @@ bool Optimizer::next_pass() {
     if (!state.apart) std::memcpy(state.coef, groups_[state.group].coef, sizeof state.coef);
     resolve(rule_, sums, state.coef);
     r.coef = state.coef;
-    const Stages before = Stages::of(r.stages);
+    Stages before = Stages::of(r.stages);
+    state.summed = 0;
+    if (before.storage != Storage::float32) {  // then it has only looked
+      before.first = false;
+      r.stages = before.word();
+      continue;
+    }
     const bool monitored = before.monitored;  // then the first pass has left the weights as they were
     r.stages = Stages{.decay = monitored && before.decay,
                       .average = before.average,
                       .monitored = monitored,
                       .clips = before.clips}
                    .word();
-    state.summed = 0;
   }
   arranged_ = none;
   return true;

@@ -21,17 +21,19 @@ uint32_t Optimizer::slot_floats(uint32_t row, size_t k) const {
   return stored_floats(storage_of(row, k), slot_size(row, k));
 }
 
+// Where its element `from` is; of a row elsewhere its words have been copied here.
+float* Optimizer::stored(uint32_t row, size_t k, uint32_t from) const {
+  return state_[row].here ? stored_at(storage_of(row, k), rows_[row].slot[k], from) : weights_tile();
+}
+
 void Optimizer::read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) const {
   const Stages s = storages(row);
-  widen(scratch.maps, s.of_slot(k), s.is_signed(k), rows_[row].slot[k] + stored_floats(s.of_slot(k), from),
-        count, gradient_tile());
+  widen(scratch.maps, s.of_slot(k), s.is_signed(k), stored(row, k, from), count, gradient_tile());
 }
 
 void Optimizer::write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) {
   const Stages s = storages(row);
-  float* const slot = rows_[row].slot[k];
-  float* const to = slot ? slot + stored_floats(s.of_slot(k), from) : weights_tile();
-  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count, to, 0);
+  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count, stored(row, k, from), 0);
 }
 
 }  // namespace simdescent

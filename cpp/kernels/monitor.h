@@ -131,6 +131,17 @@ template <class R, bool decays>
   step_tallied_leaf<R, decays>(std::make_index_sequence<R::slots.size()>{}, r, from, n, g, out);
 }
 
+// `n` gradients of the row's from `from` on as clipping sees them, which changes them.
+inline void see(const Row& r, uint32_t from, uint32_t n, float* out) {
+  Stages raw = Stages::of(r.stages);
+  raw.clamp_first = false;
+  const float *const g = r.g + from, *const acc = raw.gathers() ? r.acc + from : g;
+  each(
+      *r.pipe, n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
+        prologue(raw, k, V::load(g + i), V::load(acc + i)).store(out + i);
+      });
+}
+
 // `n` prepared gradients of the row's from `from` on, at `prepared` if they are not as they came. Where
 // clipping changes them, `seen` gets the tally of those that it sees; `room` is as long.
 inline const float* prepare_tallied(const Row& r, uint32_t from, uint32_t n, float* prepared, float* room,
@@ -138,13 +149,7 @@ inline const float* prepare_tallied(const Row& r, uint32_t from, uint32_t n, flo
   const Stages s = Stages::of(r.stages);
   if (s.grad == Grad::none) return r.g + from;
   if (s.clips) {
-    Stages raw = s;
-    raw.clamp_first = false;
-    const float *const g = r.g + from, *const acc = s.gathers() ? r.acc + from : g;
-    each(
-        *r.pipe, n, [=]<class V>(const Pipe<V>& k, uint32_t i) __attribute__((always_inline)) {
-          prologue(raw, k, V::load(g + i), V::load(acc + i)).store(room + i);
-        });
+    see(r, from, n, room);
     tally(room, room, room, n, out);
     seen = *out;
   }

@@ -1,8 +1,10 @@
-// The loops over rows whose slots are stored in fewer bits than float32 (storage.h, quantize.h), by rules in
-// one pass. The update is the rule's own, and knows nothing of it.
+// The loops over rows whose slots are stored in fewer bits than float32 (storage.h, quantize.h), by rules
+// that go over elements. The update is the rule's own, and knows nothing of it.
 #pragma once
 #include "kernels/quantize.h"
+#include "kernels/reduce.h"
 #include "kernels/sweep.h"
+#include "kernels/trail.h"
 
 namespace simdescent {
 
@@ -48,13 +50,14 @@ template <class R>
   }
 }
 
-// A row whose slots are stored in fewer bits, by a rule in one pass: piece by piece they become float32 in
-// the first-level cache and go back. Pieces are whole blocks, so that it does not matter who has which.
+// A row whose slots are stored in fewer bits, by a rule that goes over elements: piece by piece they become
+// float32 in the first-level cache and go back. Pieces are whole blocks, so that it does not matter who has
+// which.
 template <class F>
 [[gnu::always_inline]] inline void update_pieces(const Row& r, Scratch& scratch, F update) {
   const Stages s = Stages::of(r.stages);
   static_assert(narrow_size % block_size == 0);
-  Row& piece = scratch.piece;  // written field by field: there may be no stack
+  Row& piece = scratch.wide;  // written field by field: there may be no stack
   piece.pipe = r.pipe, piece.coef = r.coef;
   Stages there = s;
   there.storage = Storage::float32;
@@ -66,7 +69,7 @@ template <class F>
     for (size_t k = 0; k < max_slots; k++) {
       if (!r.slot[k]) continue;
       const Storage storage = s.of_slot(k);
-      piece.slot[k] = r.slot[k] + stored_floats(storage, from);
+      piece.slot[k] = stored_at(storage, r.slot[k], from);
       if (storage == Storage::float32) continue;
       widen(scratch.maps, storage, s.is_signed(k), piece.slot[k], piece.n, scratch.slots[k]);
       piece.slot[k] = scratch.slots[k];
@@ -75,10 +78,61 @@ template <class F>
     for (size_t k = 0; k < max_slots; k++) {
       const Storage storage = s.of_slot(k);
       if (!r.slot[k] || storage == Storage::float32) continue;
-      float* const stored = r.slot[k] + stored_floats(storage, from);
+      float* const stored = stored_at(storage, r.slot[k], from);
       narrow(scratch.maps, storage, s.is_signed(k), scratch.slots[k], piece.n, stored, r.pipe->seed);
     }
   }
+}
+
+// The first pass of a rule in two over such a row: its sums alone. The arrays stay as they are, because what
+// it makes of them goes into the second pass unrounded: BothPasses. The elements from `from` on of a variable
+// of n, after those before them.
+template <class R>
+[[gnu::noinline]] void look(const Row& r, uint32_t from, uint32_t n, Scratch& scratch) {
+  constexpr size_t found = FirstPass<R>::found;
+  const Stages s = Stages::of(r.stages);
+  if (from == 0) scratch.trail = {};
+  uint32_t at = 0;
+  do {
+    const uint32_t count = r.n - at < narrow_size ? r.n - at : narrow_size, kept = scratch.trail.kept;
+    Row& piece = scratch.piece;  // written field by field: there may be no stack
+    piece.w = scratch.before + kept, piece.g = r.g + at, piece.acc = scratch.after, piece.n = count;
+    piece.pipe = r.pipe, piece.coef = r.coef, piece.stages = r.stages;
+    copy(r.w + at, count, piece.w);
+    if (s.gathers()) copy(r.acc + at, count, piece.acc);
+    if (s.grad != Grad::none) prepare(piece, 0, count, scratch.gradient), piece.g = scratch.gradient;
+    if (s.decay) decay(piece, 0, count);
+    for (size_t k = 0; k < R::slots.size(); k++) {
+      const float* const stored = stored_at(s.of_slot(k), r.slot[k], at);
+      piece.slot[k] = scratch.slots[k];
+      if (s.of_slot(k) == Storage::float32) {
+        copy(stored, count, piece.slot[k]);
+      } else {
+        widen(scratch.maps, s.of_slot(k), s.is_signed(k), stored, count, piece.slot[k]);
+      }
+    }
+    piece.slot[found] = scratch.found + kept;
+    piece.stages = Stages{}.word();
+    update<FirstPass<R>, false, false, false>(&piece, &piece + 1, scratch);
+    piece.w = scratch.before, piece.slot[found] = scratch.found;
+    const uint32_t summed = follow(
+        scratch.trail, count, n,
+        [&](uint32_t first, uint32_t length, uint32_t depth) __attribute__((always_inline)) {
+          float* const out = scratch.sums + depth * R::sums;
+          [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
+            ((out[K] = pairwise_sum<TermOf<R, K>>(piece, first, length)), ...);
+          }
+          (std::make_index_sequence<R::sums>{});
+        },
+        [&](uint32_t depth) __attribute__((always_inline)) {
+          float* const out = scratch.sums + depth * R::sums;
+          for (size_t k = 0; k < R::sums; k++) out[k] = out[k] + out[R::sums + k];
+        });
+    keep(scratch.trail, summed, scratch.before), keep(scratch.trail, summed, scratch.found);
+    at += count;
+  } while (at < r.n);
+  if (scratch.trail.told < n) return;
+  for (size_t k = 0; k < R::sums; k++) r.sums[k] = scratch.sums[k];
 }
 
 }  // namespace simdescent

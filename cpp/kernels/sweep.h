@@ -24,6 +24,12 @@ struct Tally {
   uint32_t zeros, nonfinite;
 };
 
+// How far the tallies are of a variable that is stepped in blocks: trail.h.
+struct Trail {
+  uint32_t told;  // elements, in whole leaves
+  uint32_t kept;  // that have been stepped and not been told of
+};
+
 // One variable: where its arrays are and what is done to it. Plain words, so that a host may write it into
 // any memory. Arrays must not overlap; slots beyond the rule's, acc and avg are unused where no stage needs
 // them.
@@ -49,7 +55,7 @@ struct Row {
     r.w = weights, r.g = gradient, r.n = count;
     const Stages s = Stages::of(stages);
     for (size_t k = 0; k < max_slots; k++) {
-      if (slot[k]) r.slot[k] = slot[k] + stored_floats(s.of_slot(k), from);
+      if (slot[k]) r.slot[k] = stored_at(s.of_slot(k), slot[k], from);
     }
     r.acc = at(acc), r.avg = at(avg);
     return r;
@@ -64,15 +70,20 @@ struct Scratch {
   alignas(16) float gradient[piece_size];
   float sums[64];  // of a reduction, level by level
   // A piece of a first pass, and what it found, where there is no room for that of the whole row. Or a piece
-  // of a row whose slots are stored in fewer bits, and these as float32.
+  // of a row that is monitored.
   Row piece;
   alignas(16) float found[piece_size];
+  // A piece of a row whose slots are stored in fewer bits, and these as float32.
+  Row wide;
   alignas(16) float slots[max_slots][narrow_size];
   DynamicMaps maps;  // zeroed by the host, or anything
   // Of a step that is monitored: the weights of a piece before it, what is told of its gradient before
   // clipping, and of pieces level by level.
   alignas(16) float before[piece_size];
   Tally seen, tallies[32];
+  // Of one whose slots are stored in blocks, too: the weights after it, and how far the tallies are.
+  alignas(16) float after[piece_size];
+  Trail trail;
 };
 
 template <class R, class V>
@@ -186,6 +197,16 @@ struct SecondPass : R {
   template <class V>
   [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V& w, V direction, V*) {
     R::move(k, w, direction);
+  }
+};
+// Both at once, over slots that are stored in fewer bits: what the first one left there was rounded, so it
+// only looks (narrow.h), and this one begins from what was there before.
+template <class R>
+struct BothPasses : R {
+  template <class V>
+  [[gnu::always_inline]] static void update(const CoefOf<R, V>& k, V& w, V g, V* s) {
+    R::first(k, g, s);
+    R::move(k, w, R::direction(k, s));
   }
 };
 template <class R>

@@ -50,12 +50,21 @@ inline uint32_t sums_of(uint32_t rule) {
   return count;
 }
 
+// The first pass of a rule in two over a row whose slots are stored in fewer bits.
+inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch& scratch) {
+  with_rule(
+      rule, [&]<Rule R>() __attribute__((always_inline)) {
+        if constexpr (two_passes<R>) look<R>(r, from, n, scratch);
+      });
+}
+
 // Rows from `r` on through one update by rule number `rule`, as many as have the stages of the first. Returns
 // the first row that is left.
 [[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end, Scratch& scratch) {
   const Stages s = Stages::of(r->stages);
   if (s.storage != Storage::float32) {
-    bool done = false;
+    bool done = s.first;
+    if (s.first) look(rule, *r, 0, r->n, scratch);
     if (s.storage == Storage::bfloat16) {
       with_rule(
           rule, [&]<Rule R>() __attribute__((always_inline)) {
@@ -65,7 +74,13 @@ inline uint32_t sums_of(uint32_t rule) {
     if (!done) {
       update_pieces(
           *r, scratch, [ rule, &scratch ](const Row& piece) __attribute__((always_inline)) {
-            update(rule, &piece, &piece + 1, scratch);
+            bool both = false;
+            with_rule(
+                rule, [&]<Rule R>() __attribute__((always_inline)) {
+                  if constexpr (two_passes<R>)
+                    both = true, update<BothPasses<R>, false, false, false>(&piece, &piece + 1, scratch);
+                });
+            if (!both) update(rule, &piece, &piece + 1, scratch);
           });
     }
     return r + 1;
@@ -99,6 +114,52 @@ inline uint32_t sums_of(uint32_t rule) {
   return r;
 }
 
+// n elements of a row from `from` on through an update by the prepared gradients `g`, with their weights
+// before it in `before`.
+[[gnu::noinline]] inline void step_kept(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
+                                        const float* g, float* before, Scratch& scratch) {
+  Stages s = Stages::of(r.stages);
+  Row& piece = scratch.piece;  // written field by field: there may be no stack
+  piece.w = r.w + from, piece.g = g, piece.n = n;
+  for (size_t k = 0; k < max_slots; k++)
+    piece.slot[k] = r.slot[k] ? stored_at(s.of_slot(k), r.slot[k], from) : nullptr;
+  piece.avg = r.avg ? r.avg + from : nullptr;
+  piece.pipe = r.pipe, piece.coef = r.coef;
+  piece.stages = Stages{.decay = s.decay,
+                        .average = s.average,
+                        .storage = s.storage,
+                        .wide = s.wide,
+                        .positive = s.positive}
+                     .word();
+  copy(piece.w, n, before);
+  update(rule, &piece, &piece + 1, scratch);
+}
+
+// A row whose slots are stored in blocks through the first pass of two, or an update that is monitored: the
+// elements from `from` on of a variable of n, after those before them.
+[[gnu::noinline]] inline void step_trailed(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
+                                           Scratch& scratch) {
+  const Stages s = Stages::of(r.stages);
+  if (s.first) return look(rule, r, from, n, scratch);
+  if (from == 0) scratch.trail = {};
+  uint32_t at = 0;
+  do {
+    const uint32_t count = r.n - at < narrow_size ? r.n - at : narrow_size, kept = scratch.trail.kept;
+    float *const g = scratch.gradient + kept, *const after = scratch.after + kept;
+    if (s.grad != Grad::none && s.clips) see(r, at, count, scratch.found + kept);
+    if (s.grad == Grad::none) {
+      copy(r.g + at, count, g);
+    } else {
+      prepare(r, at, count, g);
+    }
+    step_kept(rule, r, at, count, g, scratch.before + kept, scratch);
+    copy(r.w + at, count, after);
+    tell(r, count, n, scratch);
+    at += count;
+  } while (at < r.n);
+  if (scratch.trail.told == n) *r.tally = scratch.tallies[0];
+}
+
 // n elements of a row from `from` on through an update that is monitored, but for one that reads whole
 // variables. Of two passes the second one, which adds to what the first has told.
 [[gnu::noinline]] inline void step_monitored(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
@@ -116,6 +177,7 @@ inline uint32_t sums_of(uint32_t rule) {
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
         if constexpr (fused<R>) {
+          if (s.storage != Storage::float32) return;
           stepped = true;
           if (s.decay) {
             step_tallied<R, true>(r, from, n, g, out);
@@ -127,23 +189,17 @@ inline uint32_t sums_of(uint32_t rule) {
   if (stepped) {
     if (s.average) average(r, from, n);
   } else {
-    Row& piece = scratch.piece;  // written field by field: there may be no stack
-    piece.w = r.w + from, piece.g = g, piece.n = n;
-    for (size_t k = 0; k < max_slots; k++) piece.slot[k] = r.slot[k] ? r.slot[k] + from : nullptr;
-    piece.avg = r.avg ? r.avg + from : nullptr;
-    piece.pipe = r.pipe, piece.coef = r.coef;
-    piece.stages = Stages{.decay = s.decay, .average = s.average}.word();
-    copy(piece.w, n, scratch.before);
-    update(rule, &piece, &piece + 1, scratch);
-    tally(g, scratch.before, piece.w, n, out);
+    step_kept(rule, r, from, n, g, scratch.before, scratch);
+    tally(g, scratch.before, r.w + from, n, out);
   }
   with_seen(r, *out, scratch.seen);
 }
 [[gnu::noinline]] inline void step_monitored(uint32_t rule, const Row& r, Scratch& scratch) {
+  if (Stages::of(r.stages).storage == Storage::int8) return step_trailed(rule, r, 0, r.n, scratch);
   step_monitored(rule, r, 0, r.n, scratch.tallies, scratch);
   const Tally& told = scratch.tallies[0];
   r.tally->update = told.update, r.tally->weights = told.weights;
-  if (sums_of(rule) > 0) return;
+  if (sums_of(rule) > 0 && Stages::of(r.stages).storage == Storage::float32) return;
   r.tally->gradient = told.gradient, r.tally->clipped = told.clipped;
   r.tally->zeros = told.zeros, r.tally->nonfinite = told.nonfinite;
 }
@@ -229,10 +285,20 @@ inline void resolve(uint32_t rule, const float* sums, float* coef) {
 inline void both_passes(uint32_t rule, Row r, float* room, float* coef, Scratch& scratch) {
   with_rule(rule, [&]<Rule R> {
     if constexpr (two_passes<R>) {
+      Stages s = Stages::of(r.stages);
+      if (s.storage != Storage::float32) {
+        look<R>(r, 0, r.n, scratch);
+        std::memcpy(coef, r.coef, field_count<CoefOf<R, float>> * sizeof(float));
+        resolve(rule, r.sums, coef);
+        s.first = false;
+        r.coef = coef, r.stages = s.word();
+        update(rule, &r, &r + 1, scratch);
+        return;
+      }
       first_pass<R>(r, 0, r.n, scratch.sums, room, scratch.tallies, scratch);
       std::memcpy(coef, r.coef, field_count<CoefOf<R, float>> * sizeof(float));
       resolve(rule, scratch.sums, coef);
-      r.g = room, r.coef = coef, r.stages = Stages{.average = Stages::of(r.stages).average}.word();
+      r.g = room, r.coef = coef, r.stages = Stages{.average = s.average}.word();
       update<SecondPass<R>, false, false, false>(&r, &r + 1, scratch);
     }
   });

@@ -10,7 +10,11 @@
 namespace simdescent::tests {
 
 Driver::Driver(uint32_t rule, const Options& options, std::vector<Floats> initial, Place place)
-    : rule(rule), weights(std::move(initial)), optimizer(rule), place_(place) {
+    : rule(rule),
+      weights(std::move(initial)),
+      optimizer(rule),
+      place_(place),
+      in_blocks_(options.storage == Storage::int8) {
   set_options(options);
   for (Floats& w : weights) {
     float* const reached = foreign_weights() ? nullptr : w.data();
@@ -62,12 +66,15 @@ void split(uint32_t from, uint32_t n, F f) {
 
 template <class F>
 void Driver::through_tiles(uint32_t row, F f) {
-  split(0, uint32_t(weights[row].size()), [&](uint32_t from, uint32_t count) {
+  const uint32_t n = uint32_t(weights[row].size());
+  const auto pass = [&](uint32_t from, uint32_t count) {
     Floats& w = weights[row];
     if (foreign_weights()) std::copy_n(w.data() + from, count, weights_tile());
     f(from, count);
     if (foreign_weights()) std::copy_n(weights_tile(), count, w.data() + from);
-  });
+  };
+  if (!in_blocks_) return split(0, n, pass);
+  for (uint32_t from = 0; from < n; from += tile_size) pass(from, std::min(n - from, tile_size));
 }
 
 // The splits of numpy's order down to a tile, as kernels/reduce.h goes on below it.
@@ -155,6 +162,26 @@ void Driver::update_only(uint32_t row, const Floats& g, double rate) {
     if (foreign_gradient()) std::copy_n(g.data() + from, count, gradient_tile());
     optimizer.update_only(row, from, count, foreign_gradient() ? nullptr : g.data(), rate);
   });
+}
+
+::testing::AssertionResult tells(const Optimizer::Report& got, const std::vector<ReferenceTold>& expected) {
+  if (got.count != expected.size()) return ::testing::AssertionFailure() << got.count << " rows";
+  for (uint32_t j = 0; j < got.count; j++) {
+    const Tally &a = got.rows[j].tally, &b = expected[j].tally;
+    const auto differs = [&](const char* what, auto x, auto y) {
+      return ::testing::AssertionFailure()
+             << what << " of row " << expected[j].row << ": " << x << ", not " << y;
+    };
+    if (got.rows[j].row != expected[j].row) return differs("row", got.rows[j].row, expected[j].row);
+    const auto unlike = [](float x, float y) { return !same(x, y); };
+    if (unlike(a.gradient, b.gradient)) return differs("gradient", a.gradient, b.gradient);
+    if (unlike(a.clipped, b.clipped)) return differs("clipped", a.clipped, b.clipped);
+    if (unlike(a.update, b.update)) return differs("update", a.update, b.update);
+    if (unlike(a.weights, b.weights)) return differs("weights", a.weights, b.weights);
+    if (a.zeros != b.zeros) return differs("zeros", a.zeros, b.zeros);
+    if (a.nonfinite != b.nonfinite) return differs("nonfinite", a.nonfinite, b.nonfinite);
+  }
+  return ::testing::AssertionSuccess();
 }
 
 constexpr const char* slot_names[] = {"slot 0", "slot 1", "slot 2"};

@@ -59,6 +59,7 @@ class Driver {
   float sum_through_tiles(uint32_t entry, const Floats& g, uint32_t from, uint32_t count);
 
   Place place_;
+  bool in_blocks_;
   std::vector<Floats> held_;  // gradients, always at the same place
   std::vector<uint32_t> listed_;
 };
@@ -75,6 +76,9 @@ struct State {
 };
 State state_of(const Driver& driver);
 State state_of(const Reference& reference);
+
+// Whether what is told of an update has the same bits.
+::testing::AssertionResult tells(const Optimizer::Report& got, const std::vector<ReferenceTold>& expected);
 
 // Whether two optimizers, or an optimizer and the reference, have the same bits everywhere.
 ::testing::AssertionResult same(const State& got, const State& expected);

@@ -1,47 +1,10 @@
 // What is told of an update: the same bits as from plain loops over whole arrays (reference.h), for every
 // rule and every mix of options, wherever the arrays are; and the step is what it would have been.
 #include "driver.h"
+#include "mixes.h"
 
 namespace simdescent::tests {
 namespace {
-
-::testing::AssertionResult tells(const Optimizer::Report& got, const std::vector<ReferenceTold>& expected) {
-  if (got.count != expected.size()) return ::testing::AssertionFailure() << got.count << " rows";
-  for (uint32_t j = 0; j < got.count; j++) {
-    const Tally &a = got.rows[j].tally, &b = expected[j].tally;
-    const auto differs = [&](const char* what, auto x, auto y) {
-      return ::testing::AssertionFailure()
-             << what << " of row " << expected[j].row << ": " << x << ", not " << y;
-    };
-    if (got.rows[j].row != expected[j].row) return differs("row", got.rows[j].row, expected[j].row);
-    const auto unlike = [](float x, float y) { return !same(x, y); };
-    if (unlike(a.gradient, b.gradient)) return differs("gradient", a.gradient, b.gradient);
-    if (unlike(a.clipped, b.clipped)) return differs("clipped", a.clipped, b.clipped);
-    if (unlike(a.update, b.update)) return differs("update", a.update, b.update);
-    if (unlike(a.weights, b.weights)) return differs("weights", a.weights, b.weights);
-    if (a.zeros != b.zeros) return differs("zeros", a.zeros, b.zeros);
-    if (a.nonfinite != b.nonfinite) return differs("nonfinite", a.nonfinite, b.nonfinite);
-  }
-  return ::testing::AssertionSuccess();
-}
-
-// Each of them, and some together.
-std::vector<Options> monitored_mixes() {
-  std::vector<Options> list(11);
-  list[1].decays = true, list[1].weight_decay = 0.04;
-  list[2].clipnorm = 0.7;
-  list[3].global_clipnorm = 0.9;
-  list[4].clipvalue = 0.3;
-  list[5].averages = true, list[5].overwrite_frequency = 2;
-  list[6].accumulation_steps = 2;
-  list[7].accumulation_steps = 3, list[7].clipvalue = 0.2;
-  list[8].loss_scale = 3, list[8].clipvalue = 0.1;
-  list[9].l2 = 0.02, list[9].clamp_first = true, list[9].clipvalue = 0.5, list[9].clipnorm = 0.6;
-  list[10] = list[1];
-  list[10].loss_scale = 1024, list[10].accumulation_steps = 2, list[10].averages = true,
-  list[10].clipnorm = 0.1;
-  return list;
-}
 
 const std::vector<uint32_t> extents{0, 1, 7, 8, 100, 129, 2500, tile_size + 700};
 

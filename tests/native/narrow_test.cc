@@ -27,7 +27,7 @@ class Narrow : public ::testing::TestWithParam<Storage> {};
 TEST_P(Narrow, StepsAsFloat32BetweenLoadingAndStoring) {
   const std::vector<Mix> all = mixes();
   for (uint32_t rule = 0; rule < rule_count; rule++) {
-    if (!has_one_pass(rule)) continue;
+    if (is_whole(rule)) continue;
     for (size_t m = 0; m < all.size(); m++) {
       if ((m + rule) % mixes_apart != 0) continue;
       for (const Place place : {Place::resident, Place::parts, Place::elsewhere, Place::foreign}) {
@@ -60,6 +60,96 @@ TEST_P(Narrow, StepsAsFloat32BetweenLoadingAndStoring) {
           ASSERT_TRUE(same(state_of(driver), state_of(wide)))
               << rule_name(rule) << ", " << all[m].name << ", place " << int(place) << ", call " << call;
         }
+      }
+    }
+  }
+}
+
+// What is told of a step is what is told of the one of float32, and the step is the one that is not told of.
+TEST_P(Narrow, TellsWhatIsToldOfFloat32) {
+  const std::vector<Options> all = monitored_mixes();
+  const std::vector<uint32_t> extents{0, 1, 7, 100, 129, 2571, tile_size + 700};
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    if (is_whole(rule)) continue;
+    for (size_t m = 0; m < all.size(); m++) {
+      if ((m + rule) % mixes_apart != 0) continue;
+      const Place place = Place((m + rule) % 6);
+      Random random(uint32_t(m) + 100 * rule);
+      std::vector<Floats> initial;
+      for (const uint32_t n : extents) initial.push_back(random.units(n));
+      Options narrow_options = all[m];
+      narrow_options.storage = GetParam();
+      Driver driver(rule, narrow_options, initial, place), plain(rule, narrow_options, initial, place);
+      Driver wide(rule, all[m], initial, place);
+      for (Driver* d : {&driver, &plain, &wide}) d->optimizer.set_rate(0, 0.01);
+      for (Driver* d : {&driver, &wide}) d->optimizer.monitor(1);
+      for (uint32_t call = 0; call < 4; call++) {
+        for (uint32_t row = 0; row < extents.size(); row++) {
+          wide.weights[row] = driver.weights[row];
+          for (uint32_t k = 0; k < slots(rule).size(); k++) {
+            const Floats now = driver.slot(row, k);
+            std::copy(now.begin(), now.end(), wide.optimizer.row(row).slot[k]);
+          }
+        }
+        Gradients gradients;
+        for (const uint32_t n : extents) gradients.push_back(call == 3 ? random.mixed(n) : random.units(n));
+        (*gradients[3])[17] = 0, (*gradients[5])[2100] = 0;
+        gradients[call + 1] = std::nullopt;
+        for (Driver* d : {&driver, &plain, &wide}) d->step(gradients);
+        std::vector<ReferenceTold> expected;
+        const Optimizer::Report& report = wide.optimizer.report();
+        for (uint32_t j = 0; j < report.count; j++)
+          expected.push_back({report.rows[j].row, report.rows[j].tally});
+        ASSERT_TRUE(tells(driver.optimizer.report(), expected))
+            << rule_name(rule) << ", mix " << m << ", place " << int(place) << ", call " << call;
+        ASSERT_TRUE(same(state_of(driver), state_of(plain)))
+            << rule_name(rule) << ", mix " << m << ", place " << int(place) << ", call " << call;
+      }
+    }
+  }
+}
+
+// Rows of an embedding, of an odd width: bfloat16 has no blocks, and a row may begin at any element.
+TEST(NarrowRows, StepAsFloat32BetweenLoadingAndStoring) {
+  constexpr uint32_t width = 37, height = 11, n = width * height;
+  const std::vector<Mix> all = mixes();
+  for (uint32_t rule = 0; rule < rule_count; rule++) {
+    if (!has_one_pass(rule)) continue;
+    for (size_t m = 0; m < all.size(); m++) {
+      if ((m + rule) % mixes_apart != 0) continue;
+      Random random(uint32_t(m) + 100 * rule);
+      const std::vector<Floats> initial = {random.units(n)};
+      Options halves = all[m].options;
+      halves.storage = Storage::bfloat16;
+      Driver driver(rule, halves, initial, Place::foreign),
+          wide(rule, all[m].options, initial, Place::foreign);
+      for (uint32_t call = 0; call < 6; call++) {
+        const float step = float(wide.optimizer.updates() + 1);
+        for (uint32_t k = 0; k < slots(rule).size(); k++) {
+          const Floats now = driver.slot(0, k);
+          std::copy(now.begin(), now.end(), wide.optimizer.row(0).slot[k]);
+        }
+        const Floats g = random.units(n);
+        for (Driver* d : {&driver, &wide}) {
+          d->optimizer.set_rate(0, 0.01);
+          d->optimizer.reserve(1)[0] = {
+              .row = 0, .g = nullptr, .sum_of_squares = 9, .clipped = 0, .partial = 1};
+          d->optimizer.begin(1);
+          d->optimizer.plan();
+          for (const uint32_t r : {call % 5, 5u, 6u, 10u}) {
+            std::copy_n(g.data() + r * width, width, gradient_tile());
+            std::copy_n(d->weights[0].data() + r * width, width, weights_tile());
+            d->optimizer.chunk(0, r * width, width);
+            std::copy_n(weights_tile(), width, d->weights[0].data() + r * width);
+          }
+          d->optimizer.end();
+        }
+        for (uint32_t k = 0; k < slots(rule).size(); k++) {
+          const Floats expected = stored(Storage::bfloat16, slots(rule)[k], wide.slot(0, k), step);
+          std::copy(expected.begin(), expected.end(), wide.optimizer.row(0).slot[k]);
+        }
+        ASSERT_TRUE(same(state_of(driver), state_of(wide)))
+            << rule_name(rule) << ", " << all[m].name << ", call " << call;
       }
     }
   }

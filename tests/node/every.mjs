@@ -58,3 +58,14 @@ export const every = variantsOf([
   [Adafactor, {}, { relativeStep: false, clipThreshold: 0.5 }],
   [Muon, { adamWeightDecay: null }, { adamWeightDecay: null, nesterov: false, rmsRate: null }],
 ]);
+
+/** Those that go over elements, with state in fewer bits. */
+export const stored = every
+  .filter(({ Class }) => ![Adafactor, Muon].includes(Class))
+  .flatMap(({ name, Class, options }) =>
+    ['bfloat16', 'int8'].map((dtype) => ({
+      name: `${name}, state of ${dtype}`,
+      Class,
+      options: { ...options, stateDtype: { dtype, minSize: 0 } },
+    })),
+  );

@@ -137,6 +137,34 @@ test('legacySparse moves only the rows of a sparse gradient', () => {
   assert.deepEqual(step({ legacySparse: true }), [false, false, true, false]);
 });
 
+test('legacySparse over state of bfloat16: the rows are stepped as a variable of them alone', () => {
+  const [width, height, given] = [37, 200, [3, 4, 77, 199]]; // an odd width: a row begins at any element
+  const stateDtype = { dtype: 'bfloat16', minSize: 0 };
+  for (const options of [{}, { clipvalue: 0.3, weightDecay: 0.1 }, { lossScaleFactor: 3 }]) {
+    const start = randomFloats(width * height, 1);
+    const rowsOf = (x) =>
+      Float32Array.from(given.flatMap((row) => [...x.slice(row * width, (row + 1) * width)]));
+    const whole = new Variable(start, { shape: [height, width], path: 'whole' });
+    const alone = new Variable(rowsOf(start), { path: 'alone' });
+    const [legacy, plain] = [true, false].map(
+      (legacySparse) => new Adamax({ ...options, stateDtype, legacySparse, learningRate: 0.1 }),
+    );
+    for (let t = 0; t < 4; t++) {
+      const values = randomFloats(width * given.length, 10 + t);
+      legacy.apply([new SparseGradient({ indices: given, values })], [whole]);
+      plain.apply([values], [alone]);
+    }
+    const [, , ...found] = legacy.getWeights();
+    const [, , ...expected] = plain.getWeights();
+    [whole.value, ...found].forEach((values, k) => {
+      assertSameBits(rowsOf(values), [alone.value, ...expected][k], `array ${k}`);
+    });
+    assertSameBits(whole.value.slice(0, 3 * width), start.slice(0, 3 * width));
+    assert.ok(found.every((slot) => slot.slice(0, 3 * width).every((x) => x === 0)));
+    for (const each of [legacy, plain, whole, alone]) each.dispose();
+  }
+});
+
 test("with clip: 'rows' a global norm still clips, and sees the sums", () => {
   const clipped = (clip) => {
     const table = new Float32Array(12).fill(1);

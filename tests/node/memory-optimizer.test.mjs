@@ -14,7 +14,7 @@ import {
   Variable,
 } from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
-import { every } from './every.mjs';
+import { every, stored } from './every.mjs';
 import { library } from './foreign-memory.mjs';
 import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
 
@@ -82,8 +82,16 @@ function assertSameAsOwn(make, makeMemory, shapes) {
     });
   }
   if (!(expected instanceof LossScaleOptimizer)) {
-    const bytes = ours.optimizer.serializeState();
-    expected.loadState(bytes); // the state is an ordinary one
+    const { optimizer } = ours;
+    const saved = optimizer.serializeState();
+    assert.deepEqual(saved, expected.serializeState());
+    const weights = optimizer.getWeights();
+    assert.deepEqual(weights, expected.getWeights());
+    for (const each of [optimizer, expected])
+      each.setWeights(weights.map((x) => (typeof x === 'number' ? x : x.map((y) => Math.abs(y) / 3))));
+    assert.deepEqual(optimizer.serializeState(), expected.serializeState());
+    optimizer.loadState(saved);
+    assert.deepEqual(optimizer.serializeState(), saved);
   }
   ours.dispose();
   expected.dispose();
@@ -96,7 +104,7 @@ for (const [kind, makeMemory] of Object.entries(memories))
     test(`the bits of variables of our own: ${name}, a memory ${kind}`, () =>
       assertSameAsOwn(make, makeMemory, shapes));
 
-for (const { name, Class, options } of every)
+for (const { name, Class, options } of [...every, ...stored])
   test(`the bits of variables of our own: ${name}`, () =>
     assertSameAsOwn(() => new Class(options), memories['without a maximum'], [
       [1],

@@ -17,7 +17,7 @@ import {
   Variable,
 } from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
-import { every } from './every.mjs';
+import { every, stored } from './every.mjs';
 import { library } from './foreign-memory.mjs';
 import {
   assertRefused,
@@ -92,7 +92,7 @@ function expected(before, after, gradients, clipped = gradients) {
   };
 }
 
-for (const { name, Class, options } of every) {
+for (const { name, Class, options } of [...every, ...stored]) {
   test(`${name}: a report has the bits of plain loops, and the step those without one`, () => {
     for (const kinds of [['variable'], ['array'], ['variable', 'array']]) {
       const { variables, gradients, now } = scene(kinds);
@@ -210,7 +210,12 @@ test('sparse rows: as the dense gradient that they stand for', () => {
 
 test("memory of others, and threads: the engine's bits", async () => {
   const host = library(new WebAssembly.Memory({ initial: 10 }));
-  for (const options of [{ weightDecay: 0.1 }, { clipvalue: 0.3, useEma: true }]) {
+  for (const options of [
+    { weightDecay: 0.1 },
+    { clipvalue: 0.3, useEma: true },
+    { weightDecay: 0.1, stateDtype: 'bfloat16' },
+    { clipvalue: 0.3, stateDtype: { dtype: 'int8', minSize: 0 } },
+  ]) {
     const { variables, gradients } = scene(['variable']);
     const places = variables.map(({ path, size, value }, k) => {
       const [weights, gradient] = [host.allocate(4 * size), host.allocate(4 * size)];
@@ -229,7 +234,14 @@ test("memory of others, and threads: the engine's bits", async () => {
   const program = (threads) => `
     import { Adam, init, Lamb, Variable } from '${root}dist/index.js';
     await init({ threads: ${threads} });
-    for (const [Class, options] of [[Adam, {}], [Adam, { weightDecay: 0.1, clipvalue: 0.01 }], [Lamb, { weightDecay: 0.1 }]]) {
+    for (const [Class, options] of [
+      [Adam, {}],
+      [Adam, { weightDecay: 0.1, clipvalue: 0.01 }],
+      [Lamb, { weightDecay: 0.1 }],
+      [Adam, { stateDtype: 'bfloat16' }],
+      [Adam, { stateDtype: 'int8', weightDecay: 0.1, clipvalue: 0.01 }],
+      [Lamb, { stateDtype: 'int8', weightDecay: 0.1 }],
+    ]) {
       const v = [300_001, 400_000, 12].map((n, k) => new Variable(Float32Array.from({ length: n }, (_, i) => Math.sin(i + k)), { path: 'v' + k }));
       const optimizer = new Class({ ...options, monitor: { perVariable: true } });
       optimizer.apply(v.map(({ value }) => value.map((x) => x * x * x)), v);
@@ -238,7 +250,7 @@ test("memory of others, and threads: the engine's bits", async () => {
   const [one, two, three] = await Promise.all(
     [1, 2, 3].map((n) => promisify(execFile)(process.execPath, ['--input-type=module', '-e', program(n)])),
   );
-  assert.equal(one.stdout.split('\n').length, 4);
+  assert.equal(one.stdout.split('\n').length, 7);
   assert.equal(two.stdout, one.stdout);
   assert.equal(three.stdout, one.stdout);
 });
@@ -270,7 +282,12 @@ test('round other optimizers: the report is that of all of them', () => {
 });
 
 test('gradients that are not finite are counted, and with skipNonFinite change nothing', async () => {
-  for (const bad of [Number.NaN, Number.POSITIVE_INFINITY]) {
+  for (const [bad, stateDtype] of [
+    [Number.NaN, 'float32'],
+    [Number.POSITIVE_INFINITY, 'float32'],
+    [Number.NaN, 'bfloat16'],
+    [Number.NEGATIVE_INFINITY, { dtype: 'int8', minSize: 0 }],
+  ]) {
     for (const options of [
       {},
       { clipnorm: 1 },
@@ -280,7 +297,7 @@ test('gradients that are not finite are counted, and with skipNonFinite change n
     ]) {
       const { variables, gradients } = scene(['variable', 'array']);
       gradients[3][39_999] = gradients[1][5] = bad;
-      const told = new Adam({ ...options, monitor: { perVariable: true } });
+      const told = new Adam({ ...options, stateDtype, monitor: { perVariable: true } });
       told.apply(gradients, variables);
       assert.deepEqual(
         told.report.variables.map(({ nonFinite }) => nonFinite),
@@ -291,6 +308,7 @@ test('gradients that are not finite are counted, and with skipNonFinite change n
     }
     const { variables, gradients } = scene(['variable', 'array']);
     const optimizer = new AdamW({
+      stateDtype,
       skipNonFinite: true,
       monitor: true,
       gradientAccumulationSteps: 2,

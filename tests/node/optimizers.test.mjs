@@ -6,7 +6,7 @@ import { execFile } from 'node:child_process';
 import { before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { AdamW, init, LossScaleOptimizer, optimizers, Variable } from '../../dist/index.js';
-import { every } from './every.mjs';
+import { every, stored } from './every.mjs';
 import { assertSameBits, assertSameSnapshot, randomFloats, root, snapshot } from './helpers.mjs';
 import { again, assertSameArrays, mix, outcome, places, sparseAndDense } from './mixes.mjs';
 
@@ -17,8 +17,8 @@ const steps = 6;
 const mixes = [1, 2, 3]; // for each variant, others than for the next
 
 /** One thing after another, each with the variant's and the mix' name in its message. */
-function overAll(check, seeds = mixes) {
-  every.forEach((variant, k) => {
+function overAll(check, seeds = mixes, variants = every) {
+  variants.forEach((variant, k) => {
     for (const seed of seeds) {
       const chosen = mix(100 * k + seed);
       const text = JSON.stringify({ ...chosen.options, learningRate: chosen.rate });
@@ -32,8 +32,14 @@ function overAll(check, seeds = mixes) {
   });
 }
 
+/** The same with state in fewer bits, too. */
+function overAllStored(check) {
+  overAll(check);
+  overAll(check, [4], stored);
+}
+
 test('the same bits, wherever variables and gradients lie', () => {
-  overAll((variant, { make }) => {
+  overAllStored((variant, { make }) => {
     let expected = null;
     for (const [where, begin] of Object.entries(places)) {
       const optimizer = make(variant);
@@ -50,7 +56,7 @@ test('the same bits, wherever variables and gradients lie', () => {
 });
 
 test('a sparse gradient is the dense one that it stands for', () => {
-  overAll((variant, { make, options }) => {
+  overAllStored((variant, { make, options }) => {
     if (options.clipnorm || options.globalClipnorm) return; // norms are of the rows given, summed in another order
     const kinds = [0, 1].map(() => {
       const variables = [new Variable(randomFloats(6000, 1), { shape: [1500, 4] }), new Variable([1, 2, 3])];
@@ -106,14 +112,14 @@ test('state that goes out and in at some step goes on with the same bits', () =>
 test('one thread and two leave the same bits', async () => {
   const program = (threads) => `
     const { init, Variable } = await import('${root}dist/index.js');
-    const { every } = await import('${root}tests/node/every.mjs');
+    const { every, stored } = await import('${root}tests/node/every.mjs');
     const { mix } = await import('${root}tests/node/mixes.mjs');
     const { randomFloats } = await import('${root}tests/node/helpers.mjs');
     const { createHash } = await import('node:crypto');
     if ((await init({ threads: ${threads} })).threads !== ${threads}) throw new Error('threads');
     const sizes = [130_001, 5, 70_000];
     const grads = [0, 1].map((t) => sizes.map((n, k) => randomFloats(n, 10 * t + k)));
-    every.forEach((variant, k) => {
+    [...every, ...stored].forEach((variant, k) => {
       const hash = createHash('sha256');
       const optimizer = mix(7 * k + 5).make(variant);
       const variables = sizes.map((n, i) => new Variable(randomFloats(n, 90 + i)));
@@ -132,7 +138,7 @@ test('one thread and two leave the same bits', async () => {
     return (await promisify(execFile)(process.execPath, flags, { timeout: 60_000 })).stdout.split('\n');
   };
   const [one, two] = [await run(1), await run(2)];
-  assert.equal(one.length, every.length + 1);
+  assert.equal(one.length, every.length + stored.length + 1);
   assert.deepEqual(two, one);
 });
 
@@ -249,7 +255,7 @@ test('statelessApply and a constraint that throws leave everything as it was', (
 });
 
 test('updateStep is the rule alone: a plain step of that update at that rate, and no count', () => {
-  for (const { name, Class, options } of every) {
+  for (const { name, Class, options } of [...every, ...stored]) {
     const makeUp = () => {
       const variable = new Variable(randomFloats(17, 201), { path: 'v' });
       const optimizer = new Class({ ...options, learningRate: 0.02, weightDecay: 0 }); // AdamW decays by default
@@ -277,7 +283,7 @@ test('an option that is set between steps is that of an optimizer made with it',
     beta: 0.2,
     weightDecay: 0.1,
   };
-  for (const { name, Class, options } of every) {
+  for (const { name, Class, options } of [...every, ...stored]) {
     const [array, other] = [randomFloats(17, 1), new Float32Array(17)];
     const optimizer = new Class(options);
     for (let t = 0; t < 2; t++) optimizer.apply([gradientsAt(t)[1]], [array]);

@@ -4,7 +4,6 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import * as all from '../../dist/index.js';
 import { jaxOptimizer } from '../../dist/jax.js';
-import { memoryOptimizer } from '../../dist/memory.js';
 
 const { Adam, Adamax, init, LossScaleOptimizer, MultiOptimizer, optimizers, Variable } = all;
 const classes = { ...all };
@@ -51,6 +50,7 @@ const elementwise = [
   'AdamW',
   'Adamax',
   'Ftrl',
+  'Lamb',
   'Lion',
   'Nadam',
   'RAdam',
@@ -307,24 +307,11 @@ test('what it cannot be is said', () => {
       (e) => e instanceof type && message.test(e.message),
       `${stateDtype}`,
     );
-  for (const name of ['Lamb', 'Adafactor', 'Muon'])
+  for (const name of ['Adafactor', 'Muon'])
     assert.throws(() => new classes[name]({ stateDtype: 'bfloat16' }), /reads whole variables/);
   assert.throws(() => new Adamax({ stateDtype: 'int8', legacySparse: true }), /legacySparse/);
-  assert.throws(() => new Adam({ stateDtype: 'int8', monitor: true }), /monitor sums in an order/);
   assert.throws(() => new LossScaleOptimizer(new Adam(), { stateDtype: 'int8' }), /inner/);
-  const memory = new WebAssembly.Memory({ initial: 1 });
-  assert.throws(
-    () => memoryOptimizer(new Adam({ stateDtype: 'int8' }), { memory, allocate: () => 1024, free() {} }),
-    /another library's arrays/,
-  );
-  const late = new Adam();
-  const inMemory = memoryOptimizer(late, { memory, allocate: () => 1024, free() {} });
-  late.stateDtype = 'bfloat16';
-  assert.throws(
-    () => inMemory.apply([{ name: 'w', shape: [4], weights: 64, gradient: 128 }]),
-    /another library's arrays/,
-  );
-  assert.throws(() => jaxOptimizer(new Adam({ stateDtype: 'int8' })), /another library's arrays/);
+  assert.throws(() => jaxOptimizer(new Adam({ stateDtype: 'int8' })), /'int8', and .* arrays of jax-js/);
   const within = new LossScaleOptimizer(new Adam({ stateDtype: 'int8' }), { initialScale: 8 });
   train(within, variable(), 2);
   const several = new MultiOptimizer(() => new Adam({ stateDtype: 'int8' }));

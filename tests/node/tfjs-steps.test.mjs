@@ -13,7 +13,7 @@ import {
   Variable,
 } from '../../dist/index.js';
 import { tfOptimizer } from '../../dist/tfjs.js';
-import { every } from './every.mjs';
+import { every, stored } from './every.mjs';
 import { assertSameBits, randomFloats } from './helpers.mjs';
 import { onEach } from './tfjs/each.mjs';
 import { tf } from './tfjs/setup.mjs';
@@ -96,14 +96,14 @@ for (const [name, make] of Object.entries(options)) {
   onEach(`the bits of plain arrays: ${name}`, () => assertSameAsPlain(make));
 }
 
-for (const { name, Class, options } of every)
+for (const { name, Class, options } of [...every, ...stored])
   onEach(`the bits of plain arrays: ${name}`, () =>
     assertSameAsPlain(() => new Class({ ...options, learningRate: 0.01 }), { steps: 3 }),
   );
 
 test('state moves with the variables from backend to backend, and begins where they come in', async () => {
   await tf.setBackend('cpu');
-  for (const { name, Class, options } of every) {
+  for (const { name, Class, options } of [...every, ...stored]) {
     const make = () => new Class({ ...options, learningRate: 0.01 });
     const [ours, optimizer] = [tfOptimizer(make()), make()];
     const values = [0, 1].map((k) => randomFloats(40, k));

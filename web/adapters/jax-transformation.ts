@@ -4,6 +4,7 @@ import { numpy as np, tree } from '@jax-js/jax';
 import { describe, refuseUnknown, warnOnce } from '../basics/errors.js';
 import { ruleFacts } from '../engine/facts.js';
 import { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
 import { copyOf, type OptimizerVariable } from '../state/entries.js';
 import { copyToSlots, startsFromWeights } from '../step/slots.js';
 import { Variable } from '../step/variable.js';
@@ -11,7 +12,7 @@ import type { Gpu } from './gpu.js';
 import { DeviceSteps } from './jax-device.js';
 import { HeldState } from './jax-state.js';
 import { checkAlive, checkLeaf, type JaxArray, pathsOf, type Tree } from './jax-tree.js';
-import { executorOf, innermost, refuseNarrow } from './roster.js';
+import { executorOf, innermost } from './roster.js';
 
 /** What `jaxOptimizer` takes beside the optimizer. */
 export interface JaxOptions {
@@ -31,6 +32,15 @@ type Value = number | Float32Array;
 
 /** A copy of a leaf's values. The reference stays. */
 const read = (leaf: JaxArray): Float32Array => leaf.ref.dataSync() as Float32Array;
+
+/** State that goes in and out is arrays of jax-js. @throws RangeError */
+function refuseNarrow(optimizer: Optimizer): void {
+  const { dtype } = partsOf(innermost(optimizer)).options.values.stateDtype;
+  if (dtype !== 'float32')
+    throw new RangeError(
+      `The optimizer '${optimizer.name}' has stateDtype '${dtype}', and the state of init and update is arrays of jax-js, which are float32; leave it at 'float32'.`,
+    );
+}
 
 /** A copy in jax-js' memory, straight from the engine's. */
 const arrayOf = (value: Value, { shape, dtype }: ArrayFacts, device: Device): JaxArray =>

@@ -11,8 +11,10 @@ import {
   row as rowAt,
   ruleFacts,
   scratchBytes,
+  storages,
 } from '../engine/facts.js';
 import type { Executor, Selection } from '../step/executor.js';
+import { type NarrowSlot, narrowSlot } from '../step/narrow.js';
 import { Pending } from '../step/pending.js';
 import { sizeOf, slotShape } from '../step/slots.js';
 import type { Rows } from '../step/sparse.js';
@@ -79,8 +81,9 @@ export class MemoryExecutor implements Executor {
     this.#rule = ruleFacts(rule);
     this.native = new core.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(core, this.native);
-    for (const { row, size, matrix } of targets) {
+    for (const { row, size, matrix, stateDtype } of targets) {
       this.native.addElsewhere(size, averages);
+      if (stateDtype) this.native.setStorage(row, storages[stateDtype]);
       if (matrix) this.native.setMatrix(row, ...matrix);
     }
     this.native.reservePack();
@@ -159,7 +162,17 @@ export class MemoryExecutor implements Executor {
   }
 
   slotOf(target: Target, k: number): Float32Array {
-    return this.#array(target, roles.slots + k, this.#slotSize(target, k));
+    return this.#array(target, roles.slots + k, this.#slotFloats(target, k));
+  }
+
+  narrowOf(target: Target, k: number): NarrowSlot | null {
+    const { row, size, stateDtype } = target;
+    if (!stateDtype) return null;
+    const elsewhere = () => {
+      const { buffer, byteOffset, byteLength } = this.slotOf(target, k);
+      return new Uint8Array(buffer, byteOffset, byteLength);
+    };
+    return narrowSlot(this.#core, this.native, row, k, size, { elsewhere });
   }
 
   /** A sparse gradient as the dense one that it stands for: its address, good until the next step. */
@@ -193,7 +206,9 @@ export class MemoryExecutor implements Executor {
     return this.#view(this.#state[row].at.get(role) as number, length);
   }
 
-  #slotSize(target: Target, k: number): number {
+  /** Of memory. */
+  #slotFloats(target: Target, k: number): number {
+    if (target.stateDtype) return this.native.slotFloats(target.row, k);
     return sizeOf(slotShape(this.#rule.slots[k], target) ?? [0]);
   }
 
@@ -220,7 +235,7 @@ export class MemoryExecutor implements Executor {
     const blocks: number[] = [];
     const state: StateArrays = { at: new Map(), gradient: 0, blocks };
     this.#state.push(state);
-    const wanted = this.#rule.slots.map((_, k) => [roles.slots + k, this.#slotSize(target, k)]);
+    const wanted = this.#rule.slots.map((_, k) => [roles.slots + k, this.#slotFloats(target, k)]);
     if (this.#accumulates) wanted.push([roles.accumulator, target.size]);
     if (this.#averages) wanted.push([roles.average, target.size]);
     for (const [role, size] of wanted) {

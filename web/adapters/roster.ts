@@ -36,15 +36,6 @@ export interface Access<V extends Named, G> {
 export const innermost = (optimizer: Optimizer): Optimizer =>
   optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
 
-/** State that goes in and out of another library is float32 there. @throws RangeError */
-export function refuseNarrow(optimizer: Optimizer): void {
-  const { dtype } = partsOf(innermost(optimizer)).options.values.stateDtype;
-  if (dtype !== 'float32')
-    throw new RangeError(
-      `The optimizer '${optimizer.name}' has stateDtype '${dtype}'; with another library's arrays state is float32.`,
-    );
-}
-
 /** What it has built; a Roster refuses one that has several. */
 export const executorOf = (optimizer: Optimizer): Executor =>
   partsOf(optimizer).lifetime.require() as Executor;
@@ -70,7 +61,6 @@ export class Roster<V extends Named, G> implements Selection {
       throw new TypeError(
         'MultiOptimizer steps Variables and arrays; give the adapter one optimizer for all.',
       );
-    refuseNarrow(optimizer);
     if (this.#optimizer.built)
       throw new Error(
         `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,
@@ -102,7 +92,7 @@ export class Roster<V extends Named, G> implements Selection {
         array: null,
         constraint: null,
       };
-      return { ...target, matrix: options.matrixOf(target) };
+      return { ...target, matrix: options.matrixOf(target), stateDtype: options.stateDtypeOf(target) };
     });
     more.forEach((target, k) => {
       this.#access.check(variables[k], null, target);
@@ -207,7 +197,6 @@ export class Roster<V extends Named, G> implements Selection {
   #attach(targets: readonly Target[], access: Access<V, G>): void {
     const { lifetime, build } = partsOf(this.#optimizer);
     lifetime.alive();
-    refuseNarrow(this.#optimizer); // it may have been set since
     build.attach((rule, averages, accumulates) => ({
       executor: access.executor(build.core, rule, targets, averages, accumulates),
       selection: this,

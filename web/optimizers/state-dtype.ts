@@ -84,25 +84,20 @@ export function dtypeOf(
   return isExcluded ? null : dtype;
 }
 
-/** @throws RangeError for what it does not go with; for a rule whose state is not element by element, or that reads it twice */
+/** @throws RangeError for what it does not go with; for a rule whose state is not element by element */
 export function checkStateDtype(
   className: string,
   { dtype }: StoredState,
   rule: () => string,
-  { legacySparse, monitor }: { readonly legacySparse?: unknown; readonly monitor?: unknown },
+  { legacySparse }: { readonly legacySparse?: unknown },
 ): void {
   if (dtype === 'float32') return;
-  const { whole, passes } = ruleFacts(rule());
-  if (whole || passes > 1)
+  if (ruleFacts(rule()).whole)
     throw new RangeError(
-      `${className}: stateDtype '${dtype}' is for rules that go once over elements; ${className} reads whole variables, and keeps its state as float32.`,
+      `${className}: stateDtype '${dtype}' is for rules that go over elements; ${className} reads whole variables, and keeps its state as float32.`,
     );
-  if (legacySparse)
+  if (legacySparse && dtype === 'int8')
     throw new RangeError(
-      `${className}: legacySparse steps single rows, and stateDtype '${dtype}' keeps blocks that cross them; use one of the two.`,
-    );
-  if (monitor)
-    throw new RangeError(
-      `${className}: monitor sums in an order that crosses the blocks of stateDtype '${dtype}'; use one of the two.`,
+      `${className}: legacySparse steps single rows, and the blocks of stateDtype 'int8' cross them; use 'bfloat16', or leave one of the two off.`,
     );
 }

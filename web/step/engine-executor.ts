@@ -165,7 +165,7 @@ export class EngineExecutor implements Executor, Guest {
   narrowOf({ row, size, stateDtype }: Target, k: number): NarrowSlot | null {
     if (!stateDtype) return null;
     const remote = this.elsewhere?.has(row) ? this.elsewhere.slot(row, k) : null;
-    return narrowSlot(this.#core, this.native, row, k, size, remote);
+    return narrowSlot(this.#core, this.native, row, k, size, { remote });
   }
 
   /** What gradients are divided by. Kept, because it is asked for at every step and seldom changes. */

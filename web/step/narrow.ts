@@ -22,6 +22,12 @@ export function storedAs(native: EngineOptimizer, row: number, k: number): Narro
   return storage === storages.int8 ? 'int8' : 'bfloat16';
 }
 
+/** Where its words are, if that is no memory of the engine's: on a GPU, or in a memory of which this is a view. */
+interface Place {
+  readonly remote?: Remote | null;
+  readonly elsewhere?: (() => Uint8Array) | null;
+}
+
 export class NarrowSlot {
   readonly dtype: NarrowDtype;
   readonly size: number;
@@ -31,6 +37,7 @@ export class NarrowSlot {
   readonly #k: number;
   /** Its words, if they live on a GPU: then it can be fetched and written, and the rest is for the engine's own. */
   readonly remote: Remote | null;
+  readonly #elsewhere: (() => Uint8Array) | null;
 
   constructor(
     core: Core,
@@ -39,9 +46,10 @@ export class NarrowSlot {
     k: number,
     size: number,
     dtype: NarrowDtype,
-    remote: Remote | null,
+    { remote = null, elsewhere = null }: Place,
   ) {
     this.remote = remote;
+    this.#elsewhere = elsewhere;
     this.#core = core;
     this.#native = native;
     this.#row = row;
@@ -55,6 +63,7 @@ export class NarrowSlot {
     const out = new Float32Array(this.size);
     for (let from = 0; from < this.size; from += tileSize) {
       const count = Math.min(tileSize, this.size - from);
+      if (this.#elsewhere) this.#tile(count).set(this.#part(this.bytes, from, count));
       this.#native.readSlot(this.#row, this.#k, from, count);
       out.set(this.#core.gradientTile.subarray(0, count), from);
     }
@@ -64,15 +73,15 @@ export class NarrowSlot {
   /** To the nearest that can be kept. */
   write(values: ArrayLike<number>): void {
     const all = values instanceof Float32Array ? values : Float32Array.from(values);
-    const words = this.remote && new Float32Array(storedBytes(this.dtype, this.size) / 4);
+    const { remote } = this;
+    const copied = remote ? new Uint8Array(storedBytes(this.dtype, this.size)) : this.#elsewhere?.();
     for (let from = 0; from < this.size; from += tileSize) {
       const part = all.subarray(from, from + tileSize);
       this.#core.gradientTile.set(part);
       this.#native.writeSlot(this.#row, this.#k, from, part.length);
-      const found = this.#core.weightsTile.subarray(0, storedBytes(this.dtype, part.length) / 4);
-      words?.set(found, storedBytes(this.dtype, from) / 4);
+      if (copied) this.#part(copied, from, part.length).set(this.#tile(part.length));
     }
-    if (words) this.remote?.write(words);
+    if (copied) remote?.write(new Float32Array(copied.buffer));
   }
 
   /** As it is: what `bytes` of another one were. */
@@ -90,9 +99,20 @@ export class NarrowSlot {
 
   /** A view of what it is: the upper halves of floats; or blocks of a scale and its codes. */
   get bytes(): Uint8Array {
+    if (this.#elsewhere) return this.#elsewhere();
     const { buffer } = this.#core.memory;
     const length = 4 * this.#native.slotFloats(this.#row, this.#k);
     return new Uint8Array(buffer, this.#native.slot(this.#row, this.#k), length);
+  }
+
+  /** What elements from a multiple of the tile on are, and where in the engine that passes. */
+  #part(bytes: Uint8Array, from: number, count: number): Uint8Array {
+    const start = storedBytes(this.dtype, from);
+    return bytes.subarray(start, start + storedBytes(this.dtype, count));
+  }
+  #tile(count: number): Uint8Array {
+    const { buffer, byteOffset } = this.#core.weightsTile;
+    return new Uint8Array(buffer, byteOffset, storedBytes(this.dtype, count));
   }
 }
 
@@ -103,10 +123,10 @@ export function narrowSlot(
   row: number,
   k: number,
   size: number,
-  remote: Remote | null,
+  place: Place = {},
 ): NarrowSlot | null {
   const dtype = storedAs(native, row, k);
-  return dtype && new NarrowSlot(core, native, row, k, size, dtype, remote);
+  return dtype && new NarrowSlot(core, native, row, k, size, dtype, place);
 }
 
 /** The scales and the codes of blocks, one behind another, for a file; and the blocks again. */

@@ -57,7 +57,8 @@ export class Tiles {
   }
 
   each(target: Target, f: (from: number, size: number) => void): void {
-    if (this.#bySums || this.#native.monitoring()) this.#half(target, 0, target.size, f);
+    const inBlocks = target.stateDtype === 'int8'; // sums follow from tile to tile
+    if (!inBlocks && (this.#bySums || this.#native.monitoring())) this.#half(target, 0, target.size, f);
     else this.#range(target, 0, target.size, f);
   }
 
