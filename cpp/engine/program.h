@@ -135,12 +135,18 @@ class Program {
     auto c = coefficients<R>();
     stored_ = s;
     const Wgsl seen = s.monitored && s.clips ? before_clipping(s) : value_[g];
-    const Wgsl before = value_[w], prepared = !two_passes<R> || s.monitored ? gradient(s) : value_[g];
+    const bool anew = s.monitored || s.storage != Storage::float32;  // the first pass has only looked
+    const Wgsl before = value_[w], prepared = !two_passes<R> || anew ? gradient(s) : value_[g];
     if constexpr (two_passes<R>) {
       Wgsl found[R::sums];
       for (size_t k = 0; k < R::sums; k++) found[k] = found_sum(k, width_of<R>(s));
       R::resolve(found, c);
-      through<R>({.decay = s.monitored && s.decay, .average = s.average}, c, prepared);
+      const Stages there{.decay = anew && s.decay, .average = s.average};
+      if (s.storage == Storage::float32) {
+        through<R>(there, c, prepared);
+      } else {
+        through<BothPasses<R>>(there, c, prepared);
+      }
     } else {
       through<R>(s, c, prepared);
     }
@@ -151,6 +157,7 @@ class Program {
   void first(Stages s) {
     const auto c = coefficients<R>();
     const Wgsl gathered = value_[acc];
+    stored_ = s;
     through<FirstPass<R>>({.decay = s.decay}, c, gradient(s));
     // A GPU has no room for the direction: the second pass finds it anew.
     constexpr uint32_t found = s0 + FirstPass<R>::found;
@@ -160,8 +167,10 @@ class Program {
       sum({R::template term<K>(value_[w], direction)...}, width_of<R>(s));
     }
     (std::make_index_sequence<R::sums>{});
-    // Then the second pass decays, and looks at the gradient.
-    if (s.monitored) value_[w] = before_[w], value_[acc] = gathered;
+    // Then the second pass decays, and looks at the gradient; state in fewer bits it steps from what was
+    // there.
+    if (s.storage != Storage::float32) std::copy(before_ + s0, before_ + acc, value_ + s0);
+    if (s.monitored || s.storage != Storage::float32) value_[w] = before_[w], value_[acc] = gathered;
   }
 
   void gather(Stages s) {
@@ -264,11 +273,11 @@ class Program {
         out += "  " + stored(a, value_[a].name()) + ";\n";
       }
     }
-    if (in_step) out += "    }\n    workgroupBarrier();\n    if (i < r.count) {\n" + after + "    }\n";
     for (size_t k = 0; k < terms_.size(); k++) {
       (((out += "  sum[") += std::to_string(k)) += "u] += select(T(0.0), ") += terms_[k].name();
       out += ", places(i) < U(r.size));\n";
     }
+    if (in_step) out += "    }\n    workgroupBarrier();\n    if (i < r.count) {\n" + after + "    }\n";
     out += "  }\n";
     for (size_t k = 0; k < terms_.size(); k++)
       ((out += "  keep_sum(") += std::to_string(k)) += "u, r.sums + group - r.first, thread);\n";
