@@ -21,6 +21,24 @@ export function assertNear(got, expected, message = 'values', tolerance = TOLERA
       assert.fail(`${message}: element ${i} is ${got[i]} instead of ${expected[i]}`);
 }
 
+/** Two reports of a monitored step: norms nearly, counts exactly. */
+export function assertReport(got, expected, message) {
+  assert.deepEqual(Object.keys(got), Object.keys(expected));
+  for (const [name, x] of Object.entries(expected)) {
+    if (name === 'variables') {
+      assert.deepEqual(
+        got.variables.map(({ path }) => path),
+        x.map(({ path }) => path),
+      );
+      for (const [k, one] of x.entries()) assertReport(got.variables[k], one, `${message}, ${one.path}`);
+    } else if (typeof x === 'number') {
+      const near = /Norm|ratio/.test(name) ? Math.abs(got[name] - x) <= 1e-4 * Math.abs(x) : got[name] === x;
+      if (!near && !Object.is(got[name], x))
+        assert.fail(`${message}: ${name} is ${got[name]} instead of ${x}`);
+    }
+  }
+}
+
 /** Gradients of step `k` for variables of these sizes. */
 export const gradientsOf = (sizes, k) => sizes.map((size, i) => randomFloats(size, 100 * k + i + 1));
 
