@@ -6,6 +6,8 @@
 namespace simdescent {
 namespace {
 
+using Words = ChanceOf<WgslBits>;
+
 constexpr std::string_view four_halves = R"(
 fn get_NAME(at: u32) -> U {
   let words = a_NAME[at];
@@ -48,8 +50,9 @@ fn meet_NAME(cell: u32, x: T, part: U) {
 }
 fn store_NAME(at: u32, cell: u32, x: T) {
   let scale = atomicLoad(&most_NAME[cell]);
-  if (at % block == 0u) { put_scale_NAME(at, scale); }
-  put_NAME(at, code_of(MAP, key(relative(x, divisor_of(T(bitcast<f32>(scale)))))));
+  let finite = scale < 0x7f800000u;
+  if (at % block == 0u) { put_scale_NAME(at, select(0x7fc00000u, scale, finite)); }
+  if (finite) { put_NAME(at, code_of(MAP, KEY(relative(x, T(bitcast<f32>(scale)))))); }
 }
 )";
 
@@ -108,18 +111,25 @@ std::string narrow_functions(Storage storage, uint32_t lanes, std::string_view n
     if (!halves) out += scale_of_one;
   }
   out += halves ? half_functions : code_functions;
-  return with(out, {{"NAME", name}, {"MAP", is_signed ? "0u" : std::to_string(map_words) + "u"}});
+  return with(out, {{"NAME", name},
+                    {"MAP", is_signed ? "0u" : std::to_string(map_words) + "u"},
+                    {"KEY", is_signed ? "signed_key" : "positive_key"}});
 }
 
 std::string narrow_head(Storage storage, uint32_t lanes) {
   std::string out(lanes == 4 ? "alias I = vec4i;\n" : "alias I = i32;\n");
   out += wgsl_bits_functions;
   if (storage == Storage::bfloat16) {
-    out += function("fn of_half(half: U) -> T", [] { return of_half<Wgsl>(WgslBits("half")); });
-    out += function("fn seed_of(step: T) -> U", [] { return Chance::seed_of(Wgsl("step")); });
-    out += function("fn factor_of(seed: U) -> U", [] { return Chance::factor_of(WgslBits("seed")); });
-    return out += function("fn half_at(x: T, seed: U, factor: U) -> U",
-                           [] { return half_at(Wgsl("x"), WgslBits("seed"), WgslBits("factor")); });
+    out += function("fn of_half(half: U) -> T", [] {
+      Wgsl x[1];
+      WgslHalves(WgslBits("half")).floats(x);
+      return x[0];
+    });
+    out += function("fn seed_of(step: T) -> U", [] { return Words::seed_of(bits(Wgsl("step"))); });
+    out += function("fn factor_of(seed: U) -> U", [] { return Words::factor_of(WgslBits("seed")); });
+    return out += function("fn half_at(x: T, seed: U, factor: U) -> U", [] {
+             return rounded<Wgsl>({Wgsl("x")}, Words{WgslBits("factor"), WgslBits("seed")}).v;
+           });
   }
   const auto number = [](uint32_t x) { return std::to_string(x) + "u"; };
   out += "const block = " + number(block_size / lanes) + ";\nconst blocks = chunk / block;\n";
@@ -127,9 +137,12 @@ std::string narrow_head(Storage storage, uint32_t lanes) {
                                            {"TABLES", number(2 * map_words / 4)},
                                            {"WORDS", number(block_floats)}});
   out += lanes == 4 ? four_values : one_value;
-  out += function("fn divisor_of(scale: T) -> T", [] { return divisor_of(Wgsl("scale")); });
-  out += function("fn relative(x: T, divisor: T) -> T", [] { return relative(Wgsl("x"), Wgsl("divisor")); });
-  out += function("fn key(x: T) -> U", [] { return DynamicMap::key(Wgsl("x")); });
+  out += function("fn relative(x: T, scale: T) -> T", [] {
+    const Wgsl scale("scale"), unit = unit_of(scale);
+    return Wgsl("x") * unit * inverse_of(scale * unit);
+  });
+  out += function("fn signed_key(y: T) -> U", [] { return DynamicMap::key<true>(Wgsl("y")); });
+  out += function("fn positive_key(y: T) -> U", [] { return DynamicMap::key<false>(Wgsl("y")); });
   return out += function("fn of_relative(value: T, scale: T) -> T",
                          [] { return of_relative(Wgsl("value"), Wgsl("scale")); });
 }
@@ -138,12 +151,13 @@ const uint32_t* dynamic_maps() {
   static uint32_t words[2 * map_words];
   DynamicMap map;
   uint32_t* to = words;
-  for (const bool is_signed : {true, false}) {
-    map.make(is_signed);
+  const auto add = [&]<bool is_signed>() {
+    map.make<is_signed>();
     for (uint32_t k = 0; k < 256; k++) *to++ = std::bit_cast<uint32_t>(map.value[k]);
     *to++ = 0;  // below the first border there is the first code
-    for (uint32_t k = 1; k < 256; k++) *to++ = uint32_t(map.border[k]);
-  }
+    for (uint32_t k = 1; k < 256; k++) *to++ = uint32_t(map.border<is_signed>(k));
+  };
+  add.operator()<true>(), add.operator()<false>();
   return words;
 }
 

@@ -13,15 +13,24 @@ template <class R, class V, class... P>
 [[gnu::always_inline]] inline uint32_t sweep_halves(const CoefOf<R, V>& c, Chance chance, uint32_t n,
                                                     const float* __restrict g, float* __restrict w,
                                                     P* __restrict... slot) {
+  using H = Halves<V>;
+  constexpr uint32_t width = V::lanes * H::vectors;
+  constexpr std::index_sequence_for<P...> all;
   uint32_t i = 0;
-  for (; i + V::lanes <= n; i += V::lanes) {
-    V x = V::load(w + i), state[slot_room<R>] = {load_half<V>(slot + i)...};
-    R::template update<V>(c, x, V::load(g + i), state);
-    x.store(w + i);
+  for (; i + width <= n; i += width) {
+    V states[slot_room<R>][H::vectors];
     [&]<size_t... K>(std::index_sequence<K...>) __attribute__((always_inline)) {
-      (half_at(state[K], Bits<V>(chance.seed), Bits<V>(chance.factor)).store16(slot + i), ...);
+      (H::load(slot + i).floats(states[K]), ...);
+      for (uint32_t k = 0; k < H::vectors; k++) {
+        const uint32_t at = i + k * V::lanes;
+        V x = V::load(w + at), state[slot_room<R>] = {states[K][k]...};
+        R::template update<V>(c, x, V::load(g + at), state);
+        x.store(w + at);
+        ((states[K][k] = state[K]), ...);
+      }
+      (rounded<V>(states[K], chance).store(slot + i), ...);
     }
-    (std::index_sequence_for<P...>{});
+    (all);
   }
   return i;
 }

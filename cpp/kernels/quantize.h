@@ -26,93 +26,121 @@ template <class F>
 
 // ——— bfloat16: the upper half of a float32.
 
-// The top half after adding `dither` (below 2^16) to the lower one, which leaves an infinity as it is. A NaN
-// stays one.
-template <class V>
-[[gnu::always_inline]] inline Bits<V> upper_half(V x, Bits<V> dither) {
-  return ((bits(x) + dither) | is_nan(x)) >> 16;
+// It is rounded up where the lower half is above a threshold, both shifted so that they are signed. What is
+// exact stays so, an infinity too. A NaN stays one: no upper half of ones only becomes one more.
+template <class V, class F>
+[[gnu::always_inline]] inline Halves<V> rounded(const V (&x)[Halves<V>::vectors], F threshold) {
+  using H = Halves<V>;
+  const H upper = H::upper(x), lower = H::lower(x) ^ H(0x8000);
+  return one_more_if_above(least(upper, H(0xfffe)), lower, threshold(upper, lower));
 }
 
-template <class V>
-[[gnu::always_inline]] inline Bits<V> nearest_half(V x) {
-  return upper_half<V>(x, ((bits(x) >> 16) & Bits<V>(1)) + Bits<V>(0x7fff));
-}
+struct Nearest {  // of two that are as near, the even one
+  template <class H>
+  [[gnu::always_inline]] H operator()(H upper, H) const {
+    return H(0) - (upper & H(1));
+  }
+};
 
-// The chance of a step: the upper half of (x ^ seed) * factor is a multiplicative hash of a value
-// (Dietzfelbinger et al. 1997), whose odd factor is drawn as well. Neither is a constant, because engines
-// make one anew for each use.
-struct Chance {
-  uint32_t seed, factor;
+// The thresholds of a step: a multiplicative hash (Dietzfelbinger et al. 1997) of the lower half, whose odd
+// factor and whose summand are drawn for the step. Each threshold is as likely as any other, so that the
+// chance of being rounded up is the lower half in units of the upper one.
+template <class U>
+struct ChanceOf {
+  U factor, seed;
 
-  template <class U>
   [[gnu::always_inline]] static U mixed(U h) {  // MurmurHash3's finalizer
     h = (h ^ h >> 16) * U(0x85ebca6bu);
     h = (h ^ h >> 13) * U(0xc2b2ae35u);
     return h ^ h >> 16;
   }
-  template <class V>
-  [[gnu::always_inline]] static Bits<V> seed_of(V step) {
-    return mixed(bits(step));
+  [[gnu::always_inline]] static U seed_of(U step) { return mixed(step); }
+  [[gnu::always_inline]] static U factor_of(U seed) { return mixed(seed + U(1)) | U(1); }
+  template <class H>
+  [[gnu::always_inline]] H operator()(H, H lower) const {
+    return lower * H(factor) + H(seed);
   }
-  template <class U>
-  [[gnu::always_inline]] static U factor_of(U seed) {
-    return mixed(seed + U(1)) | U(1);
-  }
+};
+struct Chance : ChanceOf<uint32_t> {
   [[gnu::always_inline]] static Chance of(float step) {
-    const u32x1 seed = seed_of(f32x1(step));
-    return {seed.v, factor_of(seed).v};
+    const uint32_t seed = seed_of(bits(f32x1(step)).v);
+    return {factor_of(seed), seed};
   }
 };
 
-template <class V>
-[[gnu::always_inline]] inline Bits<V> half_at(V x, Bits<V> seed, Bits<V> factor) {
-  return upper_half<V>(x, ((bits(x) ^ seed) * factor) >> 16);
+// f(lanes, index) over n elements, as many at a time as fill a vector of halves, then one by one.
+template <class F>
+[[gnu::always_inline]] inline void over_halves(uint32_t n, F f) {
+  constexpr uint32_t width = Lanes::lanes * Halves<Lanes>::vectors;
+  uint32_t i = 0;
+  for (; i + width <= n; i += width) f(Lanes(0.f), i);
+  for (; i < n; i++) f(f32x1(0.f), i);
 }
 
-template <class V>
-[[gnu::always_inline]] inline V of_half(Bits<V> half) {
-  return of_bits(half << 16);
+// n elements; `threshold` is Nearest or a Chance.
+template <class F>
+[[gnu::always_inline]] inline void narrow_halves(const float* from, uint32_t n, F threshold, uint16_t* to) {
+  over_halves(
+      n, [=]<class V>(V, uint32_t i) __attribute__((always_inline)) {
+        V x[Halves<V>::vectors];
+        for (uint32_t k = 0; k < Halves<V>::vectors; k++) x[k] = V::load(from + i + k * V::lanes);
+        rounded<V>(x, threshold).store(to + i);
+      });
 }
-template <class V>
-[[gnu::always_inline]] inline V load_half(const uint16_t* p) {
-  return of_half<V>(Bits<V>::load16(p));
+
+inline void widen_halves(const uint16_t* from, uint32_t n, float* to) {
+  over_halves(
+      n, [=]<class V>(V, uint32_t i) __attribute__((always_inline)) {
+        V x[Halves<V>::vectors];
+        Halves<V>::load(from + i).floats(x);
+        for (uint32_t k = 0; k < Halves<V>::vectors; k++) x[k].store(to + i + k * V::lanes);
+      });
 }
 
 // ——— int8
 
 // The 256 values of a map, as bitsandbytes' create_dynamic_map has them, in ascending order, and what finds
-// the nearest one: the code of the least float of a cell, and the border to the next one, of which a cell has
-// one at most. Floats are compared by keys, integers in the same order. Tables are made when they are first
-// needed, in memory that the host gives: a module without one of its own has no place for them.
+// the nearest one. What is looked up, y, is relative to the largest magnitude. Its key is an integer in the
+// order of the floats from -1 to 1 (unsigned: from 0), without those too close to 0 to matter. Keys that
+// begin with the same bits are a cell, so small that it has one border between two values at most; and its
+// word is such that (word + key) >> 24 is the code: at the border the sum carries into the upper byte. Tables
+// are made when they are first needed, in memory that the host gives: a module without one of its own has no
+// place for them.
 struct DynamicMap {
-  static constexpr int cell_bits = 15;            // of a float that do not matter for its cell
-  static constexpr uint32_t lowest = 104u << 23;  // 2^-23, less than half of the least value above 0
-  static constexpr uint32_t top = 127u << 23;     // 1
-  static constexpr uint32_t cells = ((top - lowest) >> cell_bits) + 1;  // of each sign
+  static constexpr uint32_t lowest = 104u << 23, one = 127u << 23;  // 2^-23: less than half of any value
+  static constexpr uint32_t cells = ((one - lowest) >> 17) + 1;  // of each sign; unsigned, of half the size
 
-  float value[256];  // of the block's largest magnitude
-  int32_t border[257];
-  uint8_t first[2 * cells];  // those of negative floats after the others
+  float value[256];
+  uint32_t word[2 * cells];
 
-  template <class V>
-  [[gnu::always_inline]] static Bits<V> key(V x) {
-    return bits(x) ^ (above(Bits<V>(0), bits(x)) >> 1);
+  // The bits of a key that do not matter for its cell.
+  static constexpr int cell_bits(bool is_signed) { return is_signed ? 17 : 16; }
+  // The word of key 0.
+  const uint32_t* words(bool is_signed) const { return is_signed ? word + cells : word; }
+
+  template <bool is_signed, class V>
+  [[gnu::always_inline]] static Bits<V> key(V y) {
+    const V from_zero = is_signed ? abs(y) : y;
+    const Bits<V> k = bits(at_least(of_bits(Bits<V>(lowest)), from_zero)) - Bits<V>(lowest);
+    return is_signed ? k ^ above(Bits<V>(0), bits(y)) : k;
   }
-  template <class V>
-  [[gnu::always_inline]] static Bits<V> cell(V x) {
-    using U = Bits<V>;
-    const U over = (bits(x) & U(0x7fffffff)) - U(lowest);
-    return ((over & above(over, U(0))) >> cell_bits) + (above(U(0), bits(x)) & U(cells));
+  template <bool is_signed, class V>
+  [[gnu::always_inline]] static Bits<V> code(const uint32_t* words, V y) {
+    const Bits<V> k = key<is_signed>(y);
+    return (gather(words, signed_shift(k, cell_bits(is_signed))) + k) >> 24;
   }
-  [[gnu::always_inline]] uint8_t code(uint32_t cell, uint32_t key) const {
-    const uint32_t k = first[cell];
-    return uint8_t(k + uint32_t(int32_t(key) >= border[k + 1]));
+
+  // The least key of a code above 0.
+  template <bool is_signed>
+  int32_t border(uint32_t code) const {
+    return int32_t(key<is_signed>(f32x1(float((double(value[code - 1]) + value[code]) / 2))).v);
   }
 
   // Seven decades from 1e-6 on: of 2^i values each (twice as many where there are no negative ones) in the
   // middle of equal parts; and 0, and 1.
-  void make(bool is_signed) {
-    const uint32_t zero = is_signed ? 127 : 0;
+  template <bool is_signed>
+  void make() {
+    constexpr uint32_t zero = is_signed ? 127 : 0;
     uint32_t k = zero;
     value[k++] = 0;
     double ten = 1e-6;
@@ -121,15 +149,14 @@ struct DynamicMap {
     }
     value[k] = 1;
     for (k = 0; k < zero; k++) value[k] = -value[2 * zero - k];
-    for (k = 1; k < 256; k++) border[k] = int32_t(key(f32x1(float((double(value[k - 1]) + value[k]) / 2))).v);
-    border[256] = INT32_MAX;
+    constexpr int32_t size = 1 << cell_bits(is_signed);
+    int32_t least = is_signed ? -int32_t(cells) * size : 0;  // of a cell
     k = 0;
-    for (uint32_t i = 0; i < 2 * cells; i++) {  // in ascending order of floats
-      const bool negative = i < cells;
-      const uint32_t c = negative ? cells - 1 - i : i - cells, from = lowest + (c << cell_bits);
-      const uint32_t least = negative ? 0x80000000u | (from + (1u << cell_bits) - 1) : c ? from : 0;
-      while (border[k + 1] <= int32_t(key(of_bits(u32x1(least))).v)) k++;
-      first[negative ? cells + c : c] = uint8_t(k);
+    for (uint32_t& w : word) {
+      while (k < 255 && border<is_signed>(k + 1) <= least) k++;
+      const bool crossed = k < 255 && border<is_signed>(k + 1) < least + size;
+      w = crossed ? ((k + 1) << 24) - uint32_t(border<is_signed>(k + 1)) : (k << 24) - uint32_t(least);
+      least += size;
     }
   }
 };
@@ -137,71 +164,85 @@ struct DynamicMap {
 struct DynamicMaps {
   DynamicMap of_signed, of_positive;
   uint32_t made;
-  alignas(16) uint32_t cells[block_size];  // of the elements of a block
 
   const DynamicMap& of(bool is_signed) {
     constexpr uint32_t mark = 0x6d617073;
-    if (made != mark) of_signed.make(true), of_positive.make(false), made = mark;
+    if (made != mark) of_signed.make<true>(), of_positive.make<false>(), made = mark;
     return is_signed ? of_signed : of_positive;
   }
 };
 
-// What elements are divided by, of a block whose largest magnitude is `scale`. Of one that is 0 all values
-// are 0; one that is not finite makes them NaN whatever their codes.
+// The largest magnitude of n elements; a NaN is larger than any.
+inline float largest_magnitude(const float* x, uint32_t n) {
+  constexpr uint32_t width = Lanes::lanes;
+  Bits<Lanes> most(0u), others(0u);  // without signs: these are shifted out
+  u32x1 rest(0);
+  uint32_t i = 0;
+  for (; i + 2 * width <= n; i += 2 * width) {
+    most = larger(most, bits(Lanes::load(x + i)) << 1);
+    others = larger(others, bits(Lanes::load(x + i + width)) << 1);
+  }
+  for (; i < n; i++) rest = larger(rest, bits(f32x1(x[i])) << 1);
+  return of_bits(larger(u32x1(largest(larger(most, others))), rest) >> 1).v;
+}
+
+// What elements are multiplied by, relative to the largest magnitude of their block: first by a power of two,
+// where a reciprocal would be infinite, or short of bits, and then by the reciprocal of what that makes of
+// `scale`.
 template <class V>
-[[gnu::always_inline]] inline V divisor_of(V scale) {
-  using U = Bits<V>;
-  const U infinity(0x7f800000u), usable = above(bits(scale), U(0)) & above(infinity, bits(scale));
-  return of_bits((bits(scale) & usable) | (infinity & (usable ^ U(~0u))));
+[[gnu::always_inline]] inline V unit_of(V scale) {
+  const V small = if_positive(V(0x1p-120f) - scale, V(0x1p60f), V(1.f));
+  return if_positive(scale - V(0x1p120f), V(0x1p-60f), small);
 }
 template <class V>
-[[gnu::always_inline]] inline V relative(V x, V divisor) {
-  return at_most(V(1.f), x / divisor);
+[[gnu::always_inline]] inline V inverse_of(V scale) {
+  return if_positive(scale, V(1.f) / scale, V(0.f));
 }
+// And back.
 template <class V>
 [[gnu::always_inline]] inline V of_relative(V value, V scale) {
   return value * scale + V(0.f);  // no -0 of a fresh block
 }
 
+template <bool is_signed>
+[[gnu::always_inline]] inline void encode(const DynamicMap& map, const float* from, uint32_t n, float inverse,
+                                          uint8_t* codes) {
+  const uint32_t* const words = map.words(is_signed);
+  over(
+      n, [=]<class V>(V, uint32_t i) __attribute__((always_inline)) {
+        DynamicMap::code<is_signed>(words, V::load(from + i) * V(inverse)).store8(codes + i);
+      });
+}
+
 // n elements, which are used up.
 inline void narrow_block(DynamicMaps& maps, bool is_signed, float* from, uint32_t n, float* block) {
-  Lanes most(0.f);
-  f32x1 rest(0.f);
-  uint32_t i = 0;
-  for (; i + Lanes::lanes <= n; i += Lanes::lanes) most = max_magnitude(most, Lanes::load(from + i));
-  for (; i < n; i++) rest = max_magnitude(rest, f32x1::load(from + i));
-  const float scale = max_magnitude(f32x1(largest(most)), rest).v;
-  *block = scale;
-  const float divisor = divisor_of(f32x1(scale)).v;
-  const DynamicMap& map = maps.of(is_signed);
-  uint32_t* const cells = maps.cells;
-  over(
-      n, [=]<class V>(V, uint32_t k) __attribute__((always_inline)) {
-        const V x = relative(V::load(from + k), V(divisor));
-        of_bits(DynamicMap::cell(x)).store(reinterpret_cast<float*>(cells + k));
-        of_bits(DynamicMap::key(x)).store(from + k);
-      });
+  const float scale = largest_magnitude(from, n);
+  *block = scale + (scale - scale);
+  if (!(scale - scale == 0)) return;  // the block is NaN, whatever its codes
+  const float unit = unit_of(f32x1(scale)).v, inverse = inverse_of(f32x1(scale * unit)).v;
+  if (unit != 1) {
+    for (uint32_t i = 0; i < n; i++) from[i] *= unit;
+  }
   uint8_t* const codes = reinterpret_cast<uint8_t*>(block + 1);
-  for (i = 0; i < n; i++) codes[i] = map.code(cells[i], bits(f32x1(from[i])).v);
+  const DynamicMap& map = maps.of(is_signed);
+  is_signed ? encode<true>(map, from, n, inverse, codes) : encode<false>(map, from, n, inverse, codes);
 }
 
 inline void widen_block(const DynamicMap& map, const float* block, uint32_t n, float* to) {
   const float scale = *block;
+  const float* const value = map.value;
   const uint8_t* const codes = reinterpret_cast<const uint8_t*>(block + 1);
-  for (uint32_t i = 0; i < n; i++) to[i] = of_relative(f32x1(map.value[codes[i]]), f32x1(scale)).v;
+  over(
+      n, [=]<class V>(V, uint32_t i) __attribute__((always_inline)) {
+        of_relative(look_up<V>(value, codes + i), V(scale)).store(to + i);
+      });
 }
 
 // ——— Whichever it is, n elements from a multiple of `block_size` on.
 
 [[gnu::noinline]] inline void widen(DynamicMaps& maps, Storage storage, bool is_signed, const float* from,
                                     uint32_t n, float* to) {
-  if (storage == Storage::bfloat16) {
-    const uint16_t* const halves = reinterpret_cast<const uint16_t*>(from);
-    over(
-        n, [=]<class V>(V, uint32_t i)
-               __attribute__((always_inline)) { load_half<V>(halves + i).store(to + i); });
-    return;
-  }
+  if (storage == Storage::bfloat16) return widen_halves(reinterpret_cast<const uint16_t*>(from), n, to);
   for (uint32_t i = 0; i < n; i += block_size, from += block_floats) {
     const uint32_t count = n - i < block_size ? n - i : block_size;
     widen_block(maps.of(is_signed), from, count, to + i);
@@ -213,18 +254,8 @@ inline void widen_block(const DynamicMap& map, const float* block, uint32_t n, f
                                      uint32_t n, float* to, float step) {
   if (storage == Storage::bfloat16) {
     uint16_t* const halves = reinterpret_cast<uint16_t*>(to);
-    const Chance chance = Chance::of(step);
-    if (step == 0) {
-      over(
-          n, [=]<class V>(V, uint32_t i)
-                 __attribute__((always_inline)) { nearest_half(V::load(from + i)).store16(halves + i); });
-    } else {
-      over(
-          n, [=]<class V>(V, uint32_t i) __attribute__((always_inline)) {
-            half_at(V::load(from + i), Bits<V>(chance.seed), Bits<V>(chance.factor)).store16(halves + i);
-          });
-    }
-    return;
+    if (step == 0) return narrow_halves(from, n, Nearest{}, halves);
+    return narrow_halves(from, n, Chance::of(step), halves);
   }
   for (uint32_t i = 0; i < n; i += block_size, to += block_floats) {
     const uint32_t count = n - i < block_size ? n - i : block_size;

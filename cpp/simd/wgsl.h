@@ -117,9 +117,33 @@ inline WgslBits operator^(WgslBits a, WgslBits b) { return let("^", a, b); }
 inline WgslBits operator>>(WgslBits a, int k) { return let(">>", a, uint32_t(k)); }
 inline WgslBits operator<<(WgslBits a, int k) { return let("<<", a, uint32_t(k)); }
 inline WgslBits above(WgslBits a, WgslBits b) { return let("above", a, b, false); }
-inline WgslBits is_nan(Wgsl a) { return WgslBits(let("nan_mask", a, nullptr, false)); }
 inline WgslBits bits(Wgsl a) { return WgslBits(let("bitcast<U>", a, nullptr, false)); }
 inline Wgsl of_bits(WgslBits a) { return let("bitcast<T>", a.text, nullptr, false); }
+
+// Halves of them, each in an integer of its own.
+struct WgslHalves {
+  static constexpr uint32_t vectors = 1;
+  WgslBits v;
+  WgslHalves(WgslBits x) : v(x) {}
+  WgslHalves(uint32_t x) : v(x) {}
+  static WgslHalves upper(const Wgsl (&x)[1]) { return bits(x[0]) >> 16; }
+  static WgslHalves lower(const Wgsl (&x)[1]) { return bits(x[0]) & WgslBits(0xffff); }
+  void floats(Wgsl (&x)[1]) const { x[0] = of_bits(v << 16); }
+};
+template <>
+struct HalvesOf<Wgsl> {
+  using type = WgslHalves;
+};
+inline WgslHalves operator+(WgslHalves a, WgslHalves b) { return (a.v + b.v) & WgslBits(0xffff); }
+inline WgslHalves operator-(WgslHalves a, WgslHalves b) { return (a.v - b.v) & WgslBits(0xffff); }
+inline WgslHalves operator*(WgslHalves a, WgslHalves b) { return (a.v * b.v) & WgslBits(0xffff); }
+inline WgslHalves operator&(WgslHalves a, WgslHalves b) { return a.v & b.v; }
+inline WgslHalves operator^(WgslHalves a, WgslHalves b) { return a.v ^ b.v; }
+inline WgslHalves least(WgslHalves a, WgslHalves b) { return let("min", a.v, b.v, false); }
+inline WgslHalves one_more_if_above(WgslHalves a, WgslHalves x, WgslHalves y) {
+  const WgslBits above_y = above(x.v << 16, y.v << 16), may_grow = above(a.v ^ WgslBits(0x7fff), WgslBits(0));
+  return a.v + (above_y & may_grow & WgslBits(1));
+}
 
 // What a kernel computes, as a function of the parameters that `head` names.
 template <class F>
@@ -154,7 +178,6 @@ fn max_magnitude(a: T, b: T) -> T {
 // The same for bits, as bits.h has it.
 inline constexpr std::string_view wgsl_bits_functions = R"(
 fn above(a: U, b: U) -> U { return select(U(0u), U(0xffffffffu), bitcast<I>(a) > bitcast<I>(b)); }
-fn nan_mask(x: T) -> U { return select(U(0u), U(0xffffffffu), is_nan(x)); }
 )";
 
 }  // namespace simdescent

@@ -269,32 +269,33 @@ TEST(Shader, SlotsInFewerBitsAreLoadedAndStoredByTheirFunctions) {
 }
 
 // The search of the shaders by halves, for what the kernels look up in a table of cells.
+template <bool is_signed>
+void expect_codes_of_the_kernels(const DynamicMap& map, const uint32_t* tables) {
+  for (uint32_t k = 0; k < 256; k++) EXPECT_TRUE(same(std::bit_cast<float>(tables[k]), map.value[k]));
+  const auto expect_same_code = [&](float x) {
+    const uint32_t key = DynamicMap::key<is_signed>(f32x1(x)).v;
+    uint32_t code = 0;
+    for (uint32_t half = 128; half > 0; half /= 2) {
+      if (int32_t(tables[256 + code + half]) <= int32_t(key)) code += half;
+    }
+    ASSERT_EQ(code, DynamicMap::code<is_signed>(map.words(is_signed), f32x1(x)).v) << shown(x);
+  };
+  for (uint32_t k = 1; k < 256; k++) {
+    const float border = float((double(map.value[k - 1]) + map.value[k]) / 2);
+    for (const float x : {border, std::nextafter(border, -2.f), std::nextafter(border, 2.f)})
+      expect_same_code(x);
+  }
+  Random random(9);
+  for (int i = 0; i < 10000; i++) {
+    const float x = random.unit() * std::pow(10.f, -8 * std::fabs(random.unit()));
+    expect_same_code(is_signed ? x : std::fabs(x));
+  }
+  for (const float x : {0.f, -0.f, 1.f, is_signed ? -1.f : 1e-30f}) expect_same_code(x);
+}
 TEST(Shader, FindsTheCodesOfTheKernels) {
   static DynamicMaps maps;
-  const uint32_t* tables = dynamic_maps();
-  Random random(9);
-  for (const bool is_signed : {true, false}) {
-    const DynamicMap& map = maps.of(is_signed);
-    for (uint32_t k = 0; k < 256; k++) EXPECT_TRUE(same(std::bit_cast<float>(tables[k]), map.value[k]));
-    const auto expect_same_code = [&](float x) {
-      const uint32_t key = DynamicMap::key(f32x1(x)).v;
-      uint32_t code = 0;
-      for (uint32_t half = 128; half > 0; half /= 2) {
-        if (int32_t(tables[256 + code + half]) <= int32_t(key)) code += half;
-      }
-      ASSERT_EQ(code, map.code(DynamicMap::cell(f32x1(x)).v, key)) << shown(x);
-    };
-    for (uint32_t k = 1; k < 256; k++) {
-      const float border = float((double(map.value[k - 1]) + map.value[k]) / 2);
-      for (const float x : {border, std::nextafter(border, -2.f), std::nextafter(border, 2.f)})
-        expect_same_code(x);
-    }
-    for (int i = 0; i < 10000; i++)
-      expect_same_code(random.unit() * std::pow(10.f, -8 * std::fabs(random.unit())) *
-                       (is_signed ? 1 : 0.5f));
-    for (const float x : {0.f, -0.f, 1.f, is_signed ? -1.f : 1e-30f}) expect_same_code(x);
-    tables += map_words;
-  }
+  expect_codes_of_the_kernels<true>(maps.of(true), dynamic_maps());
+  expect_codes_of_the_kernels<false>(maps.of(false), dynamic_maps() + map_words);
 }
 
 uint32_t storage_buffers(const std::string& text) {
@@ -319,7 +320,8 @@ TEST(Shader, UsesEightStorageBuffersAtMost) {
           const std::string text = shader(Shader::step, rule, stored.word(), lanes);
           EXPECT_LE(storage_buffers(text), 8u);
           EXPECT_EQ(std::count(text.begin(), text.end(), '{'), std::count(text.begin(), text.end(), '}'));
-          for (const char* word : {"NAME", "PLACE", "SHIFT", "MASK", "MAP", "BINDING", "TABLES", "WORDS"})
+          for (const char* word :
+               {"NAME", "PLACE", "SHIFT", "MASK", "MAP", "KEY", "BINDING", "TABLES", "WORDS"})
             EXPECT_EQ(text.find(word), std::string::npos) << word;
         }
       }
