@@ -27,7 +27,8 @@ template <class F>
 // ——— bfloat16: the upper half of a float32.
 
 // It is rounded up where the lower half is above a threshold, both shifted so that they are signed. What is
-// exact stays so, an infinity too. A NaN stays one: no upper half of ones only becomes one more.
+// exact stays so, an infinity too. A NaN stays one: no upper half of ones only becomes one more, and
+// arithmetic leaves none whose payload is in the lower half alone.
 template <class V, class F>
 [[gnu::always_inline]] inline Halves<V> rounded(const V (&x)[Halves<V>::vectors], F threshold) {
   using H = Halves<V>;
@@ -38,7 +39,9 @@ template <class V, class F>
 struct Nearest {  // of two that are as near, the even one
   template <class H>
   [[gnu::always_inline]] H operator()(H upper, H) const {
-    return H(0) - (upper & H(1));
+    // What is written may be any NaN: above that of an infinity all are rounded up.
+    const H infinite = equal(upper & H(0x7fff), H(0x7f80));
+    return (H(0) - (upper & H(1))) ^ (infinite & H(0x8000));
   }
 };
 

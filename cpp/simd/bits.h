@@ -106,6 +106,7 @@ inline u16x1 operator-(u16x1 a, u16x1 b) { return uint32_t(a.v) - b.v; }
 inline u16x1 operator*(u16x1 a, u16x1 b) { return uint32_t(a.v) * b.v; }
 inline u16x1 operator&(u16x1 a, u16x1 b) { return uint32_t(a.v) & b.v; }
 inline u16x1 operator^(u16x1 a, u16x1 b) { return uint32_t(a.v) ^ b.v; }
+inline u16x1 equal(u16x1 a, u16x1 b) { return a.v == b.v ? 0xffffu : 0u; }  // all ones where they are
 inline u16x1 least(u16x1 a, u16x1 b) { return a.v < b.v ? a : b; }
 // a + 1 where x > y, as signed integers; the largest signed a stays.
 inline u16x1 one_more_if_above(u16x1 a, u16x1 x, u16x1 y) {
@@ -144,6 +145,7 @@ inline u16x8 operator-(u16x8 a, u16x8 b) { return wasm_i16x8_sub(a.v, b.v); }
 inline u16x8 operator*(u16x8 a, u16x8 b) { return wasm_i16x8_mul(a.v, b.v); }
 inline u16x8 operator&(u16x8 a, u16x8 b) { return wasm_v128_and(a.v, b.v); }
 inline u16x8 operator^(u16x8 a, u16x8 b) { return wasm_v128_xor(a.v, b.v); }
+inline u16x8 equal(u16x8 a, u16x8 b) { return wasm_i16x8_eq(a.v, b.v); }
 inline u16x8 least(u16x8 a, u16x8 b) { return wasm_u16x8_min(a.v, b.v); }
 inline u16x8 one_more_if_above(u16x8 a, u16x8 x, u16x8 y) {
   return wasm_i16x8_sub_sat(a.v, wasm_i16x8_gt(x.v, y.v));

@@ -196,14 +196,22 @@ TEST(Bfloat16, AtAStepTheMeanIsRight_AndNothingElseThanTheTwoNeighbours) {
 
 // Those of any payload, whatever is added to their bits; and what the upper half can hold is not moved.
 TEST(Bfloat16, ANaNStaysOne_AndWhatIsExactStaysAsItIs) {
-  Floats nans, exact;
+  Floats nans, exact, signaling;  // the last ones only where they are written: arithmetic leaves none
   for (const uint32_t v : {0x7fffffffu, 0x7fff0001u, 0x7fc00000u, 0x7f810000u}) {
     nans.push_back(from_bits(v)), nans.push_back(from_bits(v | 0x80000000u));
   }
   for (const uint32_t v : {0x0000u, 0x0001u, 0x3f80u, 0x7f7fu, 0x7f80u}) {
     exact.push_back(half(uint16_t(v))), exact.push_back(half(uint16_t(v | 0x8000u)));
   }
+  for (const uint32_t v : {0x7f800001u, 0x7f80ffffu, 0x7f808000u}) {
+    signaling.push_back(from_bits(v)), signaling.push_back(from_bits(v | 0x80000000u));
+  }
   for (const size_t copies : {1u, 9u}) {
+    for (const float x : signaling) {
+      const Floats got = Packed(Storage::bfloat16, true, Floats(copies, x), 0)
+                             .unpacked(Storage::bfloat16, true, uint32_t(copies));
+      for (const float y : got) ASSERT_TRUE(std::isnan(y)) << shown(x) << ": " << shown(y);
+    }
     for (int step = 0; step < 1000; step++) {
       for (const float x : nans) {
         const Floats got = Packed(Storage::bfloat16, true, Floats(copies, x), float(step))
