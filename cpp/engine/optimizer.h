@@ -222,7 +222,7 @@ class Optimizer {
   void sweep_both(Scratch& scratch);
   void prepare_sums(Row& r, State& state);
   void place_sums(Row& part, State& state, uint32_t size);
-  // Of what is summed blocks are stepped in one piece, or one after another, by which the sums follow.
+  // A row in blocks is summed in one piece, or in chunks one after another (step_trailed).
   bool in_blocks(const Row& r) const { return Stages::of(r.stages).storage == Storage::int8; }
   bool sums(const Row& r) const { return first_pass_ || Stages::of(r.stages).monitored; }
   bool sums_parts(const Row& r) const { return sums(r) && !in_blocks(r); }

@@ -24,10 +24,10 @@ struct Tally {
   uint32_t zeros, nonfinite;
 };
 
-// How far the tallies are of a variable that is stepped in blocks: trail.h.
+// How far the sums are that follow the elements of a variable: trail.h.
 struct Trail {
   uint32_t told;  // elements, in whole leaves
-  uint32_t kept;  // that have been stepped and not been told of
+  uint32_t kept;  // that have come and are in no sum yet
 };
 
 // One variable: where its arrays are and what is done to it. Plain words, so that a host may write it into
@@ -81,7 +81,8 @@ struct Scratch {
   // clipping, and of pieces level by level.
   alignas(16) float before[piece_size];
   Tally seen, tallies[32];
-  // Of one whose slots are stored in blocks, too: the weights after it, and how far the tallies are.
+  // Of one whose slots are stored in blocks, too: the weights after it, and how far the tallies are. A first
+  // pass over slots in fewer bits has its weights in `before`, and what was gathered here.
   alignas(16) float after[piece_size];
   Trail trail;
 };

@@ -63,8 +63,11 @@ inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch
 [[gnu::noinline]] inline const Row* update(uint32_t rule, const Row* r, const Row* end, Scratch& scratch) {
   const Stages s = Stages::of(r->stages);
   if (s.storage != Storage::float32) {
-    bool done = s.first;
-    if (s.first) look(rule, *r, 0, r->n, scratch);
+    if (s.first) {
+      look(rule, *r, 0, r->n, scratch);
+      return r + 1;
+    }
+    bool done = false;
     if (s.storage == Storage::bfloat16) {
       with_rule(
           rule, [&]<Rule R>() __attribute__((always_inline)) {
@@ -118,7 +121,7 @@ inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch
 // before it in `before`.
 [[gnu::noinline]] inline void step_kept(uint32_t rule, const Row& r, uint32_t from, uint32_t n,
                                         const float* g, float* before, Scratch& scratch) {
-  Stages s = Stages::of(r.stages);
+  const Stages s = Stages::of(r.stages);
   Row& piece = scratch.piece;  // written field by field: there may be no stack
   piece.w = r.w + from, piece.g = g, piece.n = n;
   for (size_t k = 0; k < max_slots; k++)

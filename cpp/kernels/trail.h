@@ -1,7 +1,8 @@
-// What is told of a step of a variable whose slots are stored in blocks: its elements are stepped piece by
-// piece, whole blocks each, and what they were like follows leaf by leaf of numpy's order (reduce.h), whose
-// borders are no borders of blocks. What of a piece belongs to a leaf that goes on in the next one is kept
-// for it, in `scratch`, also from one call to the next. It steps nothing by itself.
+// Sums over a variable whose slots are stored in fewer bits: of what is told of a step (monitor.h), or
+// between two passes. Its elements come piece by piece, whole blocks each, and the sums follow leaf by leaf
+// of numpy's order (reduce.h), whose borders are no borders of blocks. What of a piece belongs to a leaf that
+// goes on in the next one is kept for it, in `scratch`, also from one call to the next. It steps nothing by
+// itself.
 #pragma once
 #include <cstdint>
 
@@ -9,8 +10,8 @@
 
 namespace simdescent {
 
-// How many elements the leaf has that begins at element `at` of n. `depth` is how many tallies wait for it to
-// be merged, `ends` with how many of them it is.
+// How many elements the leaf has that begins at element `at` of n. `depth` is how many sums wait for its own
+// to be added, `ends` to how many of them it is.
 [[gnu::always_inline]] inline uint32_t leaf_at(uint32_t at, uint32_t n, uint32_t& depth, uint32_t& ends) {
   depth = ends = 0;
   while (n > 128) {

@@ -28,6 +28,8 @@ const cases = [
   { name: 'state: int8', options: { stateDtype: 'int8' } },
   { name: 'monitor', options: { monitor: true } },
   { name: 'monitor, decay', options: { monitor: true, weightDecay: 0.004 } },
+  { name: 'monitor, state: bfloat16', options: { monitor: true, stateDtype: 'bfloat16' } },
+  { name: 'monitor, state: int8', options: { monitor: true, stateDtype: 'int8' } },
   { name: 'monitor: mean of 10 calls', options: { monitor: { every: 10 } }, calls: 10 },
   { name: 'skipNonFinite', options: { skipNonFinite: true } },
   { name: 'accumulation: updating call', options: accumulation, updatingOnly: true },
