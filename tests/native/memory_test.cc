@@ -80,7 +80,7 @@ TEST(Memory, AnOptimizerWithoutRoomForAVariableHasNoState) {
 // A step goes from one small row to the next along each array, and reads on where it was. (Not always: an
 // allocator may fill gaps first.)
 TEST(Memory, ArraysOfOneRoleLieTogether) {
-  constexpr uint32_t count = 200, n = 1500;  // no other test leaves holes of about that size
+  constexpr uint32_t count = 200, n = 2500;  // no other test leaves holes of about that size
   Optimizer optimizer(0);
   for (uint32_t k = 0; k < count; k++) optimizer.add(n, nullptr, false, false);
   ASSERT_TRUE(optimizer.build());
