@@ -333,7 +333,12 @@ export abstract class Optimizer {
     trainableVariables: readonly Numbers[],
   ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
     const executor = this.#lifetime.ready('statelessApply');
-    return applyToValues(this, executor, this.#state, optimizerVariables, grads, trainableVariables);
+    const { skipped } = this.#run;
+    try {
+      return applyToValues(this, executor, this.#state, optimizerVariables, grads, trainableVariables);
+    } finally {
+      this.#run.skipped = skipped;
+    }
   }
 
   // State
