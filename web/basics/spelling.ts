@@ -47,8 +47,13 @@ type Joint<C extends string, Before extends string> = C extends `${number}`
 /** The options of `T` in Keras' snake_case. */
 export type InSnakeCase<T> = { [Name in keyof T as SnakeCase<Name & string>]: T[Name] };
 
+/** `T`, where `undefined` counts as not given: said for `exactOptionalPropertyTypes`, which tells the two apart. */
+export type Given<T> = {
+  [Name in keyof T]: Pick<T, Name> extends Required<Pick<T, Name>> ? T[Name] : T[Name] | undefined;
+};
+
 /** What a constructor takes: each option of `T`, none of which is required, in camelCase or in Keras' snake_case. */
-export type Spelled<T> = T & InSnakeCase<T>;
+export type Spelled<T> = Given<T> & InSnakeCase<Given<T>>;
 
 /** One of the options of `T`; others are null, which is off. */
 export type OneOf<T> = {

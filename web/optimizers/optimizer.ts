@@ -398,9 +398,9 @@ export abstract class Optimizer {
     variable: Parameter,
     options: {
       /** Its last part. Default 'var'. */
-      name?: string;
+      name?: string | undefined;
       /** What its elements start as. Default 'zeros'. */
-      initializer?: 'zeros' | 'ones';
+      initializer?: 'zeros' | 'ones' | undefined;
     } = {},
   ): Variable {
     return this.addVariable(optionsLike(variable, options));

@@ -20,11 +20,11 @@ export interface AddVariableOptions {
   /** Integers from 0 on; [] is a scalar. */
   shape: readonly number[];
   /** What its elements start as. Default 'zeros'. */
-  initializer?: 'zeros' | 'ones';
+  initializer?: 'zeros' | 'ones' | undefined;
   /** There is no other. */
-  dtype?: 'float32';
+  dtype?: 'float32' | undefined;
   /** Default 'variable'. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /** What is asked of an optimizer's lifetime here. */
@@ -156,7 +156,7 @@ function keepReport({ native }: Executor): () => void {
 /** What `addVariable` takes for a variable shaped as another and named after it. */
 export function optionsLike(
   variable: Parameter,
-  options: { name?: string; initializer?: 'zeros' | 'ones' },
+  options: Pick<AddVariableOptions, 'name' | 'initializer'>,
 ): AddVariableOptions {
   refuseUnknown('addVariableFromReference', options, ['name', 'initializer']);
   const { name = 'var', initializer } = options;
