@@ -105,14 +105,14 @@ export class Configuration {
     return [shape[shape.length - 2], shape[shape.length - 1]];
   }
 
-  /** @throws TypeError, RangeError; Error for an option that decides which state there is, once there is */
+  /** @throws TypeError, RangeError; Error for an option that decides what building makes, once that is made */
   write(name: string, value: unknown): void {
     const { className, options } = this.kind;
     const given = value === undefined ? options[name].default : value; // null is a value, as in the constructor
     const checked = options[name].check(`${className}: ${name}`, given);
     const next = { ...this.values, [name]: checked };
     this.#checkTogether(next);
-    if (this.#fixed && this.#changesState(next))
+    if (this.#fixed && this.#changesBuild(next))
       throw new Error(
         `${className}: ${name} decides what building makes; set it before the optimizer is built.`,
       );
@@ -224,7 +224,7 @@ export class Configuration {
     checkStateDtype(this.kind.className, stateDtype, () => this.kind.rule(options), options);
   }
 
-  #changesState(next: Values): boolean {
+  #changesBuild(next: Values): boolean {
     const { rule, values, kind } = this;
     return (
       kind.rule(next) !== rule ||
