@@ -69,7 +69,8 @@ async function lint() {
 }
 
 async function types() {
-  await tool('typescript/bin/tsc', '-p', 'tsconfig.json');
+  for (const config of ['tsconfig.json', 'tests/types/exact.json'])
+    await tool('typescript/bin/tsc', '-p', config);
 }
 
 async function native() {

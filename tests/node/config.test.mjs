@@ -137,6 +137,8 @@ test('a schedule of one’s own is read through customObjects', () => {
   const config = JSON.parse(text(new Adam({ learningRate: new Halving({ start: 4 }) }).getConfig()));
   assert.equal(config.learning_rate.class_name, 'Halving');
   assert.throws(() => Adam.fromConfig(config), /Halving/);
+  Object.assign(config.learning_rate, { registered_name: 'mine>Halving' }); // as Keras registers it in a package
+  assert.equal(Adam.fromConfig(config, { 'mine>Halving': Halving }).learningRate, 4);
   const optimizer = Adam.fromConfig(config, { Halving });
   const w = Float32Array.of(0);
   const rates = [0, 1, 2].map(() => {
@@ -255,6 +257,9 @@ test('configs of older versions of Keras, and of other writers', () => {
   assert.equal(get({ ...legacy, decay: 0.5 }, 'AdamMultilr').decay, 0.5);
   const scalar = (value) => ({ class_name: '__numpy__', config: { value, dtype: 'float32' } });
   assert.equal(get({ learning_rate: scalar(0.5), beta_1: scalar(0.25) }).beta1, 0.25);
+  const pieces = { boundaries: [scalar(1), 2], values: scalar([0.5, 0.25, 0.125]) };
+  const piecewise = get({ learning_rate: { class_name: 'PiecewiseConstantDecay', config: pieces } });
+  assert.equal(piecewise.learningRate, 0.5);
   assert.equal(get({}, 'Custom>AdamW').weightDecay, 0.004);
   assert.throws(() => get({ weight_decay: 0.1 }, 'Addons>AdamW'), /TensorFlow Addons/);
   const wrapped = {

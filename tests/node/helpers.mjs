@@ -44,12 +44,16 @@ export function snapshot(optimizer, variables) {
     })),
     iterations: optimizer.rawIterations,
     built: optimizer.built,
+    report: optimizer.report,
+    skippedSteps: optimizer.skippedSteps,
   };
 }
 
 export function assertSameSnapshot(got, expected) {
   assert.equal(got.iterations, expected.iterations, 'rawIterations');
   assert.equal(got.built, expected.built, 'built');
+  assert.deepEqual(got.report, expected.report, 'report');
+  assert.equal(got.skippedSteps, expected.skippedSteps, 'skippedSteps');
   expected.variables.forEach((values, i) => {
     assertSameBits(got.variables[i], values, `variable ${i}`);
   });

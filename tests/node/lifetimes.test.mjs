@@ -14,7 +14,7 @@ import {
   Variable,
 } from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
-import { assertSameBits, generator, randomFloats, runModule } from './helpers.mjs';
+import { assertRefused, assertSameBits, generator, randomFloats, runModule } from './helpers.mjs';
 
 before(() => init());
 
@@ -131,6 +131,98 @@ test('an array whose buffer was transferred away does not stop the steps of othe
   assert.equal(optimizer.iterations, 4);
   assert.throws(() => optimizer.apply([g, g]), /'variable_1' has been detached/);
   optimizer.dispose();
+});
+
+const detach = ({ buffer }) => structuredClone(buffer, { transfer: [buffer] });
+
+/** Memory that grows: every view of the engine's is detached. */
+async function grow() {
+  const { memoryBytes } = await init();
+  const held = [];
+  while ((await init()).memoryBytes === memoryBytes) held.push(new Variable(1 << 23));
+  for (const variable of held) variable.dispose();
+}
+
+describe('an array of no elements is stepped whatever becomes of its buffer', () => {
+  const options = [
+    {},
+    { clipnorm: 0.5 },
+    { globalClipnorm: 0.5, gradientAccumulationSteps: 2 },
+    { useEma: true, emaOverwriteFrequency: 1, monitor: { perVariable: true } },
+    { stateDtype: { dtype: 'int8', minSize: 0 } },
+    { skipNonFinite: true, amsgrad: true },
+  ];
+  for (const given of options)
+    test(JSON.stringify(given), async () => {
+      const arrays = [randomFloats(3, 1), new Float32Array(0), randomFloats(3, 4)];
+      const others = [0, 2].map((k) => arrays[k].slice());
+      const [optimizer, expected] = [new Adam(given), new Adam(given)];
+      optimizer.build(arrays);
+      expected.build(others);
+      const g = [randomFloats(3, 2), new Float32Array(0), randomFloats(3, 3)];
+      const step = (more = g) => {
+        optimizer.apply(more);
+        expected.apply([g[0], g[2]]);
+        assert.equal(optimizer.rawIterations, expected.rawIterations);
+        assertSameBits(arrays[0], others[0]);
+        assertSameBits(arrays[2], others[1]);
+        assert.equal(optimizer.report?.updateNorm, expected.report?.updateNorm);
+      };
+      step();
+      step();
+      await grow();
+      step();
+      detach(g[1]);
+      step();
+      step([...g]);
+      detach(arrays[1]);
+      step();
+      step([g[0], null, g[2]]);
+      const lists = [0, 1, 2].map((k) => randomFloats(k === 1 ? 0 : 3, k));
+      const [values] = optimizer.statelessApply(optimizer.getWeights(), lists, lists);
+      assert.deepEqual(
+        values.map(({ length }) => length),
+        [3, 0, 3],
+      );
+      optimizer.finalizeVariableValues(arrays);
+      optimizer.dispose();
+      expected.dispose();
+    });
+});
+
+test('what became of a buffer is said, and what takes no part does not matter', () => {
+  const buffer = new ArrayBuffer(8, { maxByteLength: 64 });
+  const arrays = [Float32Array.of(1, 2), new Float32Array(buffer), Float32Array.of(5, 6)];
+  let refuses = false;
+  const constraint = (values) => {
+    if (refuses) throw new Error('mine');
+    return values;
+  };
+  const w = new Variable([1, 2], { path: 'w', constraint });
+  const optimizer = new Adam({ useEma: true });
+  const g = [1, 2, 3, 4].map((x) => Float32Array.of(x, x));
+  optimizer.apply(g, [w, ...arrays]);
+  detach(arrays[0]);
+  buffer.resize(32);
+  const calls = {
+    apply: () => optimizer.apply(g),
+    statelessApply: () => optimizer.statelessApply(optimizer.getWeights(), g, [w.value, ...g.slice(1)]),
+    finalizeVariableValues: () => optimizer.finalizeVariableValues([w, ...arrays]),
+  };
+  for (const call of Object.values(calls)) assertRefused(call, Error, /'variable' has been detached/);
+  assertRefused(
+    () => optimizer.apply([g[0]], [arrays[1]]),
+    Error,
+    /'variable_1' has 8 elements now, and was built with 2/,
+  );
+  // The step of the others is taken back as if these were not there.
+  const before = [[...w.value], [...arrays[2]], optimizer.serializeState()];
+  refuses = true;
+  assertRefused(() => optimizer.apply([g[0], g[3]], [w, arrays[2]]), Error, /mine/);
+  assert.deepEqual([[...w.value], [...arrays[2]], optimizer.serializeState()], before);
+  refuses = false;
+  optimizer.apply([g[0], g[3]], [w, arrays[2]]);
+  assert.equal(optimizer.iterations, 2);
 });
 
 describe('a refused first call', () => {

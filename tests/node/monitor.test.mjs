@@ -319,7 +319,7 @@ test('gradients that are not finite are counted, and with skipNonFinite change n
     const wrong = gradients.map((g, k) => (k === 2 ? g.map((x, i) => (i === 2599 ? bad : x)) : g));
     assert.equal(optimizer.apply(wrong), undefined);
     optimizer.apply([null, wrong[1], wrong[2], null]);
-    assertSameSnapshot(snapshot(optimizer, variables), before);
+    assertSameSnapshot(snapshot(optimizer, variables), { ...before, skippedSteps: 2 });
     assert.deepEqual([optimizer.skippedSteps, optimizer.rawIterations, optimizer.report], [2, 1, null]);
     optimizer.apply(gradients);
     assert.deepEqual([optimizer.skippedSteps, optimizer.iterations, optimizer.report.iteration], [2, 1, 1]);
@@ -361,6 +361,45 @@ test('skipNonFinite at the first call, round others, in the memory of others, an
   memoryOptimizer(inner, host).apply([{ name: 'w', shape: [3], weights, gradient }]);
   assert.deepEqual([inner.skippedSteps, inner.iterations], [1, 0]);
   assertSameBits(host.floats(weights, 3), [1, 2, 3]);
+});
+
+test('a step that is taken back, or done on values alone, is not told of', () => {
+  const monitor = { perVariable: true };
+  const within = {
+    Adam: (more) => new Adam({ monitor, ...more }),
+    LossScaleOptimizer: (more) => new LossScaleOptimizer(new Adam({ monitor, ...more }), { initialScale: 4 }),
+    MultiOptimizer: (more) =>
+      new MultiOptimizer(new OptimizerMap(new Adam({ monitor, ...more }), { v0: new SGD({ monitor }) })),
+  };
+  for (const [name, make] of Object.entries(within)) {
+    let refuses = false;
+    const constraint = (values) => {
+      if (refuses) throw new Error('mine');
+      return values;
+    };
+    const variables = [3, 2600].map(
+      (n, k) => new Variable(randomFloats(n, k), { path: `v${k}`, constraint }),
+    );
+    const grads = [randomFloats(3, 5), randomFloats(2600, 6)];
+    const others = [randomFloats(3, 7), randomFloats(2600, 8)];
+    const optimizer = make({ skipNonFinite: name !== 'LossScaleOptimizer' });
+    optimizer.build(variables);
+    for (let step = 0; step < 2; step++) {
+      const before = snapshot(optimizer, variables); // at first there is no report
+      refuses = true;
+      assertRefused(() => optimizer.apply(others), Error, /mine/);
+      refuses = false;
+      assertSameSnapshot(snapshot(optimizer, variables), before);
+      const values = variables.map(({ value }) => value.slice());
+      for (const bad of [1, Number.NaN]) {
+        const given = [others[0].map((x) => x * bad), others[1]];
+        optimizer.statelessApply(optimizer.getWeights(), given, values);
+        assertSameSnapshot(snapshot(optimizer, variables), before);
+      }
+      optimizer.apply(grads);
+      assert.equal(optimizer.report.iteration, step + 1, name);
+    }
+  }
 });
 
 test('wrong kinds and values are refused by name, and change nothing', () => {

@@ -13,6 +13,7 @@ import {
   Ftrl,
   type GradientLike,
   type HostGradient,
+  init,
   Lamb,
   type LearningRate,
   LossScaleOptimizer,
@@ -113,3 +114,19 @@ new schedules.CosineDecay({ initial_learning_rate: 0.1 });
 new schedules.CosineDecay({ initialLearningRate: 0.1 });
 // @ts-expect-error: Optimizer has no rule of its own
 new Optimizer();
+
+/** What may be undefined is an option that may not be given: exact.json compiles this with exactOptionalPropertyTypes. */
+export function perhaps(
+  name?: string,
+  rate?: number,
+  shape?: readonly number[],
+  norm?: constraints.Constraint,
+) {
+  const variable = new Variable(4, { name, path: name, shape, constraint: norm });
+  const optimizer = new Adam({ learningRate: rate, beta_1: rate, monitor: { every: rate }, clipnorm: rate });
+  optimizer.addVariable({ shape: [2], name });
+  optimizer.excludeFromWeightDecay({ varNames: name ? [name] : undefined });
+  // @ts-expect-error: what a group cannot do without
+  optimizer.groups = [{ paths: undefined }];
+  return [variable, init({ threads: rate })];
+}

@@ -1,10 +1,33 @@
 // The two spellings of an option, camelCase and Keras' snake_case, for names and for types. Which options there are is
 // not known here.
+import { suggestion } from './errors.js';
 
 /** `beta2Decay` is Keras' `beta_2_decay`, and back. */
 export const snakeCase = (name: string) =>
   name.replace(/(?<=[a-z])[A-Z]|(?<=[a-z]{2})[0-9]|(?<=[0-9])[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 export const camelCase = (name: string) => name.replace(/_(.)/g, (_, c) => c.toUpperCase());
+
+/**
+ * Options in either spelling, as those of `names` that are given; `undefined` counts as not given.
+ * @throws TypeError that begins with `what`, for an option that is unknown or given in both
+ */
+export function readSpelled(
+  what: string,
+  given: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): Record<string, unknown> {
+  const read: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(given)) {
+    const name = names.find((n) => n === key || snakeCase(n) === key);
+    if (!name)
+      throw new TypeError(
+        `${what}: unknown option '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
+      );
+    if (name in read) throw new TypeError(`${what}: '${name}' is given in two spellings; use one.`);
+    if (value !== undefined) read[name] = value;
+  }
+  return read;
+}
 
 /** A name in Keras' snake_case: of `beta2Decay`, `beta_2_decay`. */
 export type SnakeCase<
@@ -24,8 +47,13 @@ type Joint<C extends string, Before extends string> = C extends `${number}`
 /** The options of `T` in Keras' snake_case. */
 export type InSnakeCase<T> = { [Name in keyof T as SnakeCase<Name & string>]: T[Name] };
 
+/** `T`, where `undefined` counts as not given: said for `exactOptionalPropertyTypes`, which tells the two apart. */
+export type Given<T> = {
+  [Name in keyof T]: Pick<T, Name> extends Required<Pick<T, Name>> ? T[Name] : T[Name] | undefined;
+};
+
 /** What a constructor takes: each option of `T`, none of which is required, in camelCase or in Keras' snake_case. */
-export type Spelled<T> = T & InSnakeCase<T>;
+export type Spelled<T> = Given<T> & InSnakeCase<Given<T>>;
 
 /** One of the options of `T`; others are null, which is off. */
 export type OneOf<T> = {

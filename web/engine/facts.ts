@@ -74,7 +74,7 @@ export const entry: Words<'words' | 'row' | 'gradient' | 'sumOfSquares' | 'clipp
 export const record: Words<'words' | 'entry' | 'clips' | 'pipe' | 'coef'> = facts.record;
 
 /** Places in the head of a report (cpp/engine/optimizer.h), and in what it has of a row. */
-export const report: Words<'count' | 'update' | 'rate' | 'scale' | 'rows'> = facts.report;
+export const report: Words<'words' | 'count' | 'update' | 'rate' | 'scale' | 'rows'> = facts.report;
 export const told: Words<
   'words' | 'row' | 'away' | 'gradient' | 'clipped' | 'update' | 'weights' | 'zeros' | 'nonfinite'
 > = facts.told;

@@ -15,11 +15,11 @@ export interface InitOptions {
    * Default 1. Needs shared memory: Node, or a cross-origin isolated page; elsewhere there is one thread, and
    * the runtime info says why. Bits do not depend on it.
    */
-  threads?: number | 'auto';
+  threads?: number | 'auto' | undefined;
   /** Accepted; never used: relaxed SIMD would not have the same bits everywhere. */
-  relaxedSimd?: boolean;
+  relaxedSimd?: boolean | undefined;
   /** Where the engine comes from, instead of the inlined copy: `simdescent/simdescent.wasm`. */
-  wasm?: URL | string | Response | BufferSource | WebAssembly.Module;
+  wasm?: URL | string | Response | BufferSource | WebAssembly.Module | undefined;
 }
 
 /** What `init` resolves to. */

@@ -24,7 +24,7 @@ const adagrad: Kind = {
   defaultName: 'adagrad',
   options: {
     ...baseOptions,
-    initialAccumulatorValue: { default: 0.1, check: positiveOrZero, config: 'always' },
+    initialAccumulatorValue: { default: 0.1, check: positiveOrZero, config: 'always', fixed: true },
     epsilon: { default: 1e-7, check: positiveOrZero, config: 'always' },
     lrDecay: { default: 0, check: positiveOrZero, config: 'changed' },
     compat: { default: 'keras', check: choice('keras', 'torch', 'tfjs'), config: 'changed' },
@@ -47,7 +47,7 @@ const adagrad: Kind = {
 export class Adagrad extends Optimizer {
   static override readonly name: string = 'Adagrad';
   static override readonly className: string = 'Adagrad';
-  /** What the sum of squares starts at, at `build`. */
+  /** What the sum of squares starts at; fixed once built. */
   declare initialAccumulatorValue: number;
   /** Added under the root; with `compat: 'torch'` to the root. */
   declare epsilon: number;

@@ -130,7 +130,7 @@ const multi: Kind = {
   options: {
     ...adamOptions,
     decay: { default: 0, check: number('a number >= 0', (x) => x >= 0), config: 'always' },
-    patternLrs: { default: [], check: checkPatterns, config: 'never' }, // saved by getConfig below
+    patternLrs: { default: Object.freeze([]), check: checkPatterns, config: 'never' }, // saved by getConfig below
   },
   rule: (o) => (o.amsgrad ? 'amsgrad' : 'adam'),
   hasOneDecay: true, // its own groups have the rates

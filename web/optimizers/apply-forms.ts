@@ -9,7 +9,7 @@ import type { State } from '../state/state.js';
 import type { Built } from '../step/executor.js';
 import { homeOf } from '../step/home.js';
 import type { Parameter } from '../step/parameters.js';
-import { heldGradient } from '../step/selection.js';
+import { checkAlive, heldGradient } from '../step/selection.js';
 import type { GradientLike } from '../step/target.js';
 
 export interface Applies {
@@ -66,6 +66,7 @@ export function applyToValues(
 ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
   state.present('statelessApply');
   const { targets } = executor;
+  targets.forEach(checkAlive);
   if (!Array.isArray(trainables) || trainables.length !== targets.length)
     throw new RangeError(
       `statelessApply: trainableVariables must be the ${targets.length} built variables, 1:1, got ${describe(trainables)}.`,

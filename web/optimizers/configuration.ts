@@ -105,17 +105,16 @@ export class Configuration {
     return [shape[shape.length - 2], shape[shape.length - 1]];
   }
 
-  /** @throws TypeError, RangeError; Error for an option that decides which state there is, once there is */
+  /** @throws TypeError, RangeError; Error for an option that decides what building makes, once that is made */
   write(name: string, value: unknown): void {
     const { className, options } = this.kind;
-    const checked = options[name].check(`${className}: ${name}`, value ?? options[name].default);
+    const given = value === undefined ? options[name].default : value; // null is a value, as in the constructor
+    const checked = options[name].check(`${className}: ${name}`, given);
     const next = { ...this.values, [name]: checked };
     this.#checkTogether(next);
-    if (this.#fixed && next.groups !== this.values.groups)
-      throw new Error(`${className}: groups must be set before the optimizer is built.`);
-    if (this.#fixed && this.#changesState(next))
+    if (this.#fixed && this.#changesBuild(next))
       throw new Error(
-        `${className}: ${name} decides which state there is; set it before the optimizer is built.`,
+        `${className}: ${name} decides what building makes; set it before the optimizer is built.`,
       );
     this.values = next;
     if (name === 'groups') this.rateGroups = this.#groups();
@@ -145,7 +144,7 @@ export class Configuration {
     for (const [name, option] of Object.entries(this.kind.options)) {
       const value = this.values[name];
       if (option.config === 'always' || (option.config === 'changed' && value !== option.default))
-        config[snakeCase(name)] = value;
+        config[snakeCase(name)] = Array.isArray(value) ? [...value] : value;
     }
     if (this.values.groups) config.groups = groupsConfig(this.values.groups);
     const stateDtype = this.values.stateDtype && stateDtypeConfig(this.values.stateDtype);
@@ -225,16 +224,20 @@ export class Configuration {
     checkStateDtype(this.kind.className, stateDtype, () => this.kind.rule(options), options);
   }
 
-  #changesState(next: Values): boolean {
-    const { rule, values } = this;
+  #changesBuild(next: Values): boolean {
+    const { rule, values, kind } = this;
     return (
-      this.kind.rule(next) !== rule ||
-      next.stateDtype !== values.stateDtype ||
-      next.useEma !== values.useEma ||
+      kind.rule(next) !== rule ||
+      Object.keys(kind.options).some(
+        (name) => kind.options[name].fixed && !isSame(next[name], values[name]),
+      ) ||
       Boolean(next.gradientAccumulationSteps) !== Boolean(values.gradientAccumulationSteps)
     );
   }
 }
+
+/** Of values of an option: what is data is compared as such. */
+const isSame = (a: unknown, b: unknown) => a === b || JSON.stringify(a) === JSON.stringify(b);
 
 function tellRates(native: EngineOptimizer, rates: readonly number[]): void {
   for (let k = 0; k < rates.length; k++) native.setRate(k, rates[k]);

@@ -1,8 +1,8 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
 // in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
-import { describe, isRecord, suggestion } from '../basics/errors.js';
+import { describe, isRecord } from '../basics/errors.js';
 import { pattern } from '../basics/pattern.js';
-import { type Spelled, snakeCase } from '../basics/spelling.js';
+import { readSpelled, type Spelled } from '../basics/spelling.js';
 import { homeOf } from '../step/home.js';
 import { isParameter, type Parameter, pathOf } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
@@ -31,17 +31,7 @@ function read(given: unknown): Excluded {
     throw new TypeError(
       `${what} takes { varList: [variables], varNames: [patterns] }, got ${describe(given)}.`,
     );
-  const out: Record<string, unknown> = {};
-  for (const [key, value] of Object.entries(given)) {
-    const name = names.find((n) => n === key || snakeCase(n) === key);
-    if (!name)
-      throw new TypeError(
-        `${what}: unknown option '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
-      );
-    if (name in out) throw new TypeError(`${what}: '${name}' is given in two spellings; use one.`);
-    out[name] = value;
-  }
-  return out;
+  return readSpelled(what, given, names);
 }
 
 export class Exclusion {

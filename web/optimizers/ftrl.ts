@@ -31,7 +31,7 @@ const ftrl: Kind = {
   options: {
     ...baseOptions,
     learningRatePower: { default: -0.5, check: number('a number <= 0', (x) => x <= 0), config: 'always' },
-    initialAccumulatorValue: { default: 0.1, check: positiveOrZero, config: 'always' },
+    initialAccumulatorValue: { default: 0.1, check: positiveOrZero, config: 'always', fixed: true },
     l1RegularizationStrength: strength,
     l2RegularizationStrength: strength,
     l2ShrinkageRegularizationStrength: strength,
@@ -46,7 +46,7 @@ export class Ftrl extends Optimizer {
   static override readonly className: string = 'Ftrl';
   /** How the rate falls as squares of gradients add up, 0 or less. */
   declare learningRatePower: number;
-  /** What the sum of squares starts at, at `build`. */
+  /** What the sum of squares starts at; fixed once built. */
   declare initialAccumulatorValue: number;
   /** L1 penalty. */
   declare l1RegularizationStrength: number;

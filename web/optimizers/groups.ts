@@ -1,8 +1,8 @@
 // Parameter groups, as PyTorch has them: variables whose learning rate is a multiple of the optimizer's, that have a weight
 // decay of their own, or that it leaves alone. Groups are data, by path, so that they are in the config and in what is saved. Everything else is
 // the same for all variables: two optimizers are there for the rest.
-import { describe, oneOf } from '../basics/errors.js';
-import type { Spelled } from '../basics/spelling.js';
+import { describe, isRecord } from '../basics/errors.js';
+import { readSpelled, type Spelled } from '../basics/spelling.js';
 
 /** A variable, as far as groups know it. */
 interface Named {
@@ -42,16 +42,15 @@ export type VariableGroup = Spelled<{
   readonly weightDecay?: number;
 }>;
 
-const keys = {
-  paths: 'paths',
-  rateFactor: 'rateFactor',
-  rate_factor: 'rateFactor',
-  decays: 'decays',
-  weightDecay: 'weightDecay',
-  weight_decay: 'weightDecay',
-} as const;
+const names = ['paths', 'rateFactor', 'decays', 'weightDecay'] as const;
+const accepted = `{ ${names.join(', ')} }`;
 
-const accepted = '{ paths, rateFactor, decays, weightDecay }';
+function finite(label: string, value: unknown): number {
+  const text = `${label} must be a finite number, in float32 too, got ${describe(value)}.`;
+  if (typeof value !== 'number') throw new TypeError(text);
+  if (!Number.isFinite(Math.fround(value))) throw new RangeError(text);
+  return value;
+}
 
 /** The check of the option; in Keras' spelling too, as in configs. @throws TypeError, RangeError */
 export function readGroups(label: string, value: unknown): readonly VariableGroup[] | null {
@@ -59,35 +58,27 @@ export function readGroups(label: string, value: unknown): readonly VariableGrou
   if (!Array.isArray(value))
     throw new TypeError(`${label} must be an array of ${accepted}, got ${describe(value)}.`);
   const seen = new Set<string>();
-  return value.map((given, k): VariableGroup => {
+  const groups = Array.from(value, (given, k): VariableGroup => {
     const at = `${label}[${k}]`;
-    if (typeof given !== 'object' || given === null)
-      throw new TypeError(`${at} must be ${accepted}, got ${describe(given)}.`);
-    const group: Record<string, unknown> = {
-      ...{ paths: undefined, rateFactor: 1, decays: true, weightDecay: undefined },
-    };
-    for (const [key, entry] of Object.entries(given)) {
-      if (!Object.hasOwn(keys, key))
-        throw new TypeError(`${at}: unknown key '${key}'; known are ${oneOf(Object.keys(group))}.`);
-      if (entry !== undefined) group[keys[key as keyof typeof keys]] = entry;
-    }
-    const { paths, rateFactor, decays, weightDecay } = group;
-    if (!Array.isArray(paths) || !paths.every((path) => typeof path === 'string'))
+    if (!isRecord(given)) throw new TypeError(`${at} must be ${accepted}, got ${describe(given)}.`);
+    const { paths, rateFactor = 1, decays = true, weightDecay } = readSpelled(at, given, names);
+    if (!Array.isArray(paths) || ![...paths].every((path) => typeof path === 'string'))
       throw new TypeError(`${at}.paths must be an array of strings, got ${describe(paths)}.`);
-    if (typeof rateFactor !== 'number' || !Number.isFinite(rateFactor))
-      throw new RangeError(`${at}.rateFactor must be a finite number, got ${describe(rateFactor)}.`);
     if (typeof decays !== 'boolean')
       throw new TypeError(`${at}.decays must be true or false, got ${describe(decays)}.`);
-    if (weightDecay !== undefined && !(typeof weightDecay === 'number' && Number.isFinite(weightDecay)))
-      throw new RangeError(`${at}.weightDecay must be a finite number, got ${describe(weightDecay)}.`);
-    if (weightDecay !== undefined && !decays)
-      throw new RangeError(`${at}: with decays: false there is no weightDecay, got ${weightDecay}.`);
+    const own = weightDecay !== undefined && { weightDecay: finite(`${at}.weightDecay`, weightDecay) };
+    if (own && !decays)
+      throw new RangeError(`${at}: with decays: false there is no weightDecay, got ${own.weightDecay}.`);
     for (const path of paths) {
-      if (seen.has(path)) throw new RangeError(`${label}: '${path}' is in two groups.`);
+      if (seen.has(path)) throw new RangeError(`${label}: '${path}' is listed twice.`);
       seen.add(path);
     }
-    return { paths: [...paths], rateFactor, decays, ...(weightDecay !== undefined && { weightDecay }) };
+    return Object.freeze({
+      ...{ paths: Object.freeze([...paths]), rateFactor: finite(`${at}.rateFactor`, rateFactor), decays },
+      ...own,
+    });
   });
+  return Object.freeze(groups);
 }
 
 /** As in a config: Keras' spelling. */

@@ -74,8 +74,6 @@ class Scaling implements Holder {
   scale = 1;
   /** Finite steps since the scale last changed. */
   steps = 0;
-  /** Steps that were left out. */
-  skipped = 0;
 
   constructor(inner: Parts) {
     this.inner = inner;
@@ -224,9 +222,6 @@ export class LossScaleOptimizer extends Optimizer {
   override readReport(): Promise<Report | null> {
     return this.#inner.readReport();
   }
-  override get skippedSteps(): number {
-    return this.#scaling.skipped;
-  }
 
   override build(variables: readonly Parameter[]): void {
     this.#parts.lifetime.alive();
@@ -269,7 +264,7 @@ export class LossScaleOptimizer extends Optimizer {
     const scaling = this.#scaling;
     if (!finite) {
       scaling.shrink();
-      scaling.skipped++;
+      this.#parts.run.skipped++;
       return undefined;
     }
     const count = () => scaling.count(this.dynamicGrowthSteps);

@@ -1,8 +1,9 @@
 // The option `monitor`: which updates are told of. What is told is report.ts.
-import { describe, isRecord, refuseUnknown } from '../basics/errors.js';
+import { describe, isRecord } from '../basics/errors.js';
+import { readSpelled, type Spelled } from '../basics/spelling.js';
 
 /** `true` is every update, as a whole. */
-export type MonitorOption = boolean | { every?: number; perVariable?: boolean } | null;
+export type MonitorOption = boolean | Spelled<{ every?: number; perVariable?: boolean }> | null;
 
 /** Which updates are told of: every so many. */
 export interface Monitor {
@@ -15,8 +16,7 @@ export function readMonitor(label: string, value: unknown): Monitor | null {
   if (value === null || value === false) return null;
   if (value !== true && !isRecord(value))
     throw new TypeError(`${label} must be true, false or { every, perVariable }, got ${describe(value)}.`);
-  const given = value === true ? {} : value;
-  refuseUnknown(label, given, ['every', 'perVariable']);
+  const given = value === true ? {} : readSpelled(label, value, ['every', 'perVariable']);
   const { every = 1, perVariable = false } = given;
   if (typeof every !== 'number')
     throw new TypeError(`${label}: every must be a whole number >= 1, got ${describe(every)}.`);

@@ -40,12 +40,14 @@ export type MuonOptions = OptimizerOptions &
     rmsRate?: number | null;
   }>;
 
+const none: readonly string[] = Object.freeze([]);
+
 const patterns: Check<readonly string[]> = (label, value) => {
-  if (value === null) return [];
+  if (value === null) return none;
   if (!Array.isArray(value) || !Array.from(value).every((x) => typeof x === 'string'))
     throw new TypeError(`${label} must be a list of regular expressions, or null, got ${describe(value)}.`);
   for (const source of value) pattern(label, source);
-  return [...value];
+  return Object.freeze([...value]);
 };
 
 const finite = number('a finite number');
@@ -61,7 +63,7 @@ const muon: Kind = {
     adamBeta1: { default: 0.9, check: fraction, config: 'always' },
     adamBeta2: { default: 0.999, check: fraction, config: 'always' },
     epsilon: { default: 1e-7, check: positiveOrZero, config: 'always' },
-    excludeLayers: { default: [], check: patterns, config: 'always' },
+    excludeLayers: { default: none, check: patterns, config: 'always', fixed: true },
     muonA: { default: 3.4445, check: finite, config: 'always' },
     muonB: { default: -4.775, check: finite, config: 'always' },
     muonC: { default: 2.0315, check: finite, config: 'always' },
@@ -73,7 +75,7 @@ const muon: Kind = {
       config: 'always',
     },
     nesterov: { default: true, check: boolean, config: 'always' },
-    excludeEmbeddings: { default: true, check: boolean, config: 'always' },
+    excludeEmbeddings: { default: true, check: boolean, config: 'always', fixed: true },
     adamWeightDecay: { default: 0.004, check: decay, config: 'always' },
     rmsRate: { default: 0.2, check: orNull(finite), config: 'always' },
   },
@@ -111,9 +113,9 @@ export class Muon extends Optimizer {
   declare adamWeightDecay: number | null;
   /** AdamW's learning rate is so many times the other's. */
   declare adamLrRatio: number;
-  /** Regular expressions, found in the path: variables that AdamW steps. */
+  /** Regular expressions, found in the path: variables that AdamW steps; fixed once built. */
   declare excludeLayers: readonly string[];
-  /** Whether AdamW steps what has 'embedding' in its path. */
+  /** Whether AdamW steps what has 'embedding' in its path; fixed once built. */
   declare excludeEmbeddings: boolean;
   /** First coefficient of an iteration. */
   declare muonA: number;

@@ -8,8 +8,9 @@ type Config = Readonly<Record<string, unknown>>;
 const isRecord = (value: unknown): value is Config =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
-/** Keras 3 writes a NumPy number or a tensor as an object. */
+/** Keras 3 writes a NumPy number, or array, or a tensor as an object, also within lists. */
 function plainNumber(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(plainNumber);
   if (!isRecord(value)) return value;
   const { class_name: name, config } = value;
   if ((name === '__numpy__' || name === '__tensor__') && isRecord(config)) {

@@ -34,8 +34,8 @@ import { refuseUnknownProperties } from './unknown.js';
 /**
  * What all optimizers have in common, as keras.optimizers.Optimizer. Every option is a live property, in
  * camelCase and in Keras' spelling: what is set counts from the next step on, and is checked as in the
- * constructor. An option that decides which state there is is fixed once built; setting it then throws an
- * Error.
+ * constructor. An option that decides what building makes is fixed once built; setting it to another value
+ * then throws an Error.
  */
 export abstract class Optimizer {
   static {
@@ -333,7 +333,12 @@ export abstract class Optimizer {
     trainableVariables: readonly Numbers[],
   ): [trainable: Float32Array[], optimizerVariables: (number | Float32Array)[]] {
     const executor = this.#lifetime.ready('statelessApply');
-    return applyToValues(this, executor, this.#state, optimizerVariables, grads, trainableVariables);
+    const { skipped } = this.#run;
+    try {
+      return applyToValues(this, executor, this.#state, optimizerVariables, grads, trainableVariables);
+    } finally {
+      this.#run.skipped = skipped;
+    }
   }
 
   // State
@@ -393,9 +398,9 @@ export abstract class Optimizer {
     variable: Parameter,
     options: {
       /** Its last part. Default 'var'. */
-      name?: string;
+      name?: string | undefined;
       /** What its elements start as. Default 'zeros'. */
-      initializer?: 'zeros' | 'ones';
+      initializer?: 'zeros' | 'ones' | undefined;
     } = {},
   ): Variable {
     return this.addVariable(optionsLike(variable, options));

@@ -16,6 +16,8 @@ export interface Option<T = unknown> {
   readonly check: Check<T>;
   /** In getConfig: always (Keras knows it), if it is not the default (only we know it), or never. */
   readonly config: 'always' | 'changed' | 'never';
+  /** It decides what building makes: then it cannot change any more. */
+  readonly fixed?: boolean;
 }
 
 export type OptionTable = Readonly<Record<string, Option>>;
@@ -108,7 +110,7 @@ export const baseOptions = {
   clipnorm: { default: null, check: clip, config: 'always' },
   globalClipnorm: { default: null, check: clip, config: 'always' },
   clipvalue: { default: null, check: clip, config: 'always' },
-  useEma: { default: false, check: boolean, config: 'always' },
+  useEma: { default: false, check: boolean, config: 'always', fixed: true },
   emaMomentum: { default: 0.99, check: number('a finite number'), config: 'always' },
   emaOverwriteFrequency: {
     default: null,
@@ -126,10 +128,10 @@ export const baseOptions = {
     config: 'always',
   },
   maximize: { default: false, check: boolean, config: 'changed' },
-  stateDtype: { default: float32State, check: readStateDtype, config: 'never' }, // likewise
+  stateDtype: { default: float32State, check: readStateDtype, config: 'never', fixed: true }, // likewise
   monitor: { default: null, check: readMonitor, config: 'never' },
   skipNonFinite: { default: false, check: boolean, config: 'changed' },
-  groups: { default: null, check: readGroups, config: 'never' }, // saved by the optimizer itself
+  groups: { default: null, check: readGroups, config: 'never', fixed: true }, // saved by the optimizer itself
   jitCompile: { default: null, check: anything, config: 'never' },
   mesh: { default: null, check: anything, config: 'never' },
   isLegacyOptimizer: { default: null, check: anything, config: 'never' },

@@ -61,7 +61,7 @@ export interface Running {
     encoder?: object,
   ): void | Promise<void>;
   /** Steps left out because of a gradient that was not finite. */
-  readonly skipped: number;
+  skipped: number;
   updateOnly(
     gradient: Float32Array | DeviceBuffer | DeviceRange,
     variable: Parameter,

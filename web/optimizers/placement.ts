@@ -11,7 +11,7 @@ import type { Built, Executor } from '../step/executor.js';
 /** What `offload` moves. */
 export interface OffloadOptions {
   /** Variables with fewer elements stay in the engine. Default: the GPU's `minSize`. */
-  minSize?: number;
+  minSize?: number | undefined;
 }
 
 /** @throws TypeError, RangeError, Error; then nothing has moved */

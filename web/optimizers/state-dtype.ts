@@ -2,6 +2,7 @@
 // engine's (cpp/kernels/quantize.h).
 import { describe, isRecord } from '../basics/errors.js';
 import { pattern } from '../basics/pattern.js';
+import { readSpelled, type Spelled } from '../basics/spelling.js';
 import { ruleFacts } from '../engine/facts.js';
 import type { NarrowDtype, StateDtype } from '../step/narrow.js';
 
@@ -13,34 +14,30 @@ interface Sized {
 }
 
 /** Which state is kept in fewer bits: `stateDtype` of every optimizer with element-wise state. */
-export interface StateDtypeOptions {
+export type StateDtypeOptions = Spelled<{
   /** Of the slots: bfloat16 takes 2 bytes an element, int8 a little more than 1 (8-bit codes in blocks of 256). */
   readonly dtype: StateDtype;
   /** Variables with fewer elements keep float32. Default 4096. */
   readonly minSize?: number;
   /** Regular expressions; variables whose name one of them matches keep float32 (an embedding, say). Default none. */
   readonly exclude?: readonly string[];
-}
+}>;
 
 /** With all that is not given filled in. */
-export interface StoredState extends StateDtypeOptions {
+export interface StoredState {
+  readonly dtype: StateDtype;
   readonly minSize: number;
   readonly exclude: readonly string[];
 }
 
 const dtypes: readonly unknown[] = ['float32', 'bfloat16', 'int8'] satisfies StateDtype[];
-const keys = { dtype: 'dtype', minSize: 'minSize', min_size: 'minSize', exclude: 'exclude' } as const;
+const names = ['dtype', 'minSize', 'exclude'] as const;
 
 /** The check of the option. @throws TypeError, RangeError */
 export function readStateDtype(label: string, value: unknown): StoredState {
   const options: Record<string, unknown> = { dtype: 'float32', minSize: 4096, exclude: [] };
   if (typeof value === 'string') options.dtype = value;
-  else if (isRecord(value))
-    for (const [key, entry] of Object.entries(value)) {
-      if (!Object.hasOwn(keys, key))
-        throw new TypeError(`${label}: unknown key '${key}'; known are 'dtype', 'minSize' and 'exclude'.`);
-      if (entry !== undefined) options[keys[key as keyof typeof keys]] = entry;
-    }
+  else if (isRecord(value)) Object.assign(options, readSpelled(label, value, names));
   else
     throw new TypeError(
       `${label} must be 'float32', 'bfloat16', 'int8' or { dtype, minSize, exclude }, got ${describe(value)}.`,
@@ -50,9 +47,9 @@ export function readStateDtype(label: string, value: unknown): StoredState {
     throw new (typeof dtype === 'string' ? RangeError : TypeError)(
       `${label} must be 'float32', 'bfloat16' or 'int8', got ${describe(dtype)}.`,
     );
-  if (typeof minSize !== 'number' || !(minSize >= 0))
+  if (typeof minSize !== 'number' || !(minSize >= 0 && minSize < Number.POSITIVE_INFINITY))
     throw new (typeof minSize === 'number' ? RangeError : TypeError)(
-      `${label}: minSize must be a number from 0 on, got ${describe(minSize)}.`,
+      `${label}: minSize must be a finite number from 0 on, got ${describe(minSize)}.`,
     );
   if (!Array.isArray(exclude) || ![...exclude].every((source) => typeof source === 'string'))
     throw new TypeError(

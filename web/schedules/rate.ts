@@ -23,7 +23,7 @@ export interface SerializedSchedule {
   class_name: string;
   /** What `getConfig` gives. */
   config: ScheduleConfig;
-  /** The name under which Keras knows a class that is not built in; not looked at. */
+  /** The name under which Keras knows a class that is not built in: `customObjects` may have it under this one, too. */
   registered_name?: string | null;
 }
 
@@ -97,14 +97,14 @@ export function deserializeSchedule(
   given: object,
   customObjects: Record<string, unknown>,
 ): Schedule {
-  const { class_name: name, config } = given as Partial<SerializedSchedule>;
+  const { class_name: name, config, registered_name: registered } = given as Partial<SerializedSchedule>;
   if (typeof name !== 'string')
     throw new TypeError(
       `${label} must be a number, a schedule, a function or { class_name, config }, got ${describe(given)}.${awaited(given)}`,
     );
   refuseMisspelt(label, given);
   const known: Record<string, unknown> = Object.assign(Object.create(null), builtIn, customObjects);
-  const type = (known[name] ?? known[name.split('>').pop() as string]) as
+  const type = (known[name] ?? known[name.split('>').pop() as string] ?? known[String(registered)]) as
     | { fromConfig?: (config: object) => unknown }
     | undefined;
   if (typeof type?.fromConfig !== 'function')

@@ -2,9 +2,12 @@
 // the user's own, and how it is taken back. All of it goes through one list of entries; what these are is entries.ts.
 
 import { describe, refuseUnknown } from '../basics/errors.js';
-import type { Built } from '../step/executor.js';
+import { core } from '../engine/core.js';
+import { report as reportAt, told as toldAt } from '../engine/facts.js';
+import type { Built, Executor } from '../step/executor.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
-import { checkAlive, isDisposed } from '../step/selection.js';
+import { checkAlive, isDisposed, isGone } from '../step/selection.js';
+import type { Target } from '../step/target.js';
 import { Variable } from '../step/variable.js';
 import { assignAll, copyOf, keep, listed, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
 import { readState, writeState } from './safetensors.js';
@@ -17,11 +20,11 @@ export interface AddVariableOptions {
   /** Integers from 0 on; [] is a scalar. */
   shape: readonly number[];
   /** What its elements start as. Default 'zeros'. */
-  initializer?: 'zeros' | 'ones';
+  initializer?: 'zeros' | 'ones' | undefined;
   /** There is no other. */
-  dtype?: 'float32';
+  dtype?: 'float32' | undefined;
   /** Default 'variable'. */
-  name?: string;
+  name?: string | undefined;
 }
 
 /** What is asked of an optimizer's lifetime here. */
@@ -115,14 +118,17 @@ export class State {
     return variable;
   }
 
-  /** How to put state and variables back to what they are now; what lives on a GPU is not concerned. */
+  /** How to put state, variables and report back to what they are now; what lives on a GPU is not concerned. */
   snapshot(executor: Built): () => void {
     const entries = this.entries().filter(({ remote }) => !remote);
-    const targets = executor.targets.filter((t) => !executor.elsewhere?.has(t.row) && !isDisposed(t));
+    const isHere = (t: Target) => !executor.elsewhere?.has(t.row) && !isDisposed(t) && !isGone(t);
+    const targets = executor.targets.filter(isHere);
     const state = entries.map(keep);
+    const reports = (executor.executors ?? [executor as Executor]).map(keepReport);
     const values = targets.map((t) => executor.values(t).slice());
     return () => {
       for (const restore of state) restore(); // as it was, without a check: that cannot fail
+      for (const restore of reports) restore();
       targets.forEach((t, k) => {
         executor.values(t).set(values[k]);
       });
@@ -135,10 +141,22 @@ export class State {
   }
 }
 
+/** How to put back what the last monitored update was like: the engine's words of it, as optimizers/report.ts reads them. */
+function keepReport({ native }: Executor): () => void {
+  const { memory } = core('state');
+  const words = (address: number, count: number) => new Uint32Array(memory.buffer, address >>> 0, count);
+  const head = words(native.report(), reportAt.words).slice();
+  const rows = words(head[reportAt.rows], head[reportAt.count] * toldAt.words).slice();
+  return () => {
+    words(native.report(), head.length).set(head);
+    words(head[reportAt.rows], rows.length).set(rows);
+  };
+}
+
 /** What `addVariable` takes for a variable shaped as another and named after it. */
 export function optionsLike(
   variable: Parameter,
-  options: { name?: string; initializer?: 'zeros' | 'ones' },
+  options: Pick<AddVariableOptions, 'name' | 'initializer'>,
 ): AddVariableOptions {
   refuseUnknown('addVariableFromReference', options, ['name', 'initializer']);
   const { name = 'var', initializer } = options;

@@ -17,6 +17,7 @@ import { Tiles } from './tiles.js';
 
 type SparseRows = Map<number, Rows>;
 const none: SparseRows = new Map(); // shared, so that a dense step makes no garbage
+const empty = new Float32Array(0);
 
 const rowBytes = 512; // of a variable in the engine's lists, while they grow, generously
 const { words } = entry;
@@ -174,9 +175,9 @@ export class EngineExecutor implements Executor, Guest {
     this.native.lossScale = this.#lossScale = scale;
   }
 
-  /** The values of a variable, wherever they live. */
-  values(target: Target): Float32Array {
-    return target.array ?? (target.variable as Resident).value;
+  /** The values of a variable, wherever they live. An empty array may be detached, which nobody can tell or need know. */
+  values({ size, array, variable }: Target): Float32Array {
+    return size === 0 ? empty : (array ?? (variable as Resident).value);
   }
 
   /** Steps what was selected. Cannot throw. */
@@ -225,7 +226,7 @@ export class EngineExecutor implements Executor, Guest {
           if (this.#sparse === none) this.#sparse = new Map();
           this.#sparse.set(j, clippedRows(g, target, options));
         }
-      } else if (!away && (address === 0 || target.array)) {
+      } else if (!away && (address === 0 || target.array) && target.size > 0) {
         this.#staged.push(j);
       }
       if (address === 0) this.#outside = true;
@@ -325,7 +326,7 @@ export class EngineExecutor implements Executor, Guest {
   #averageForeign(rows: readonly number[], count: number, overwriting: boolean): void {
     const stepped = new Set(rows.slice(0, count));
     for (const target of this.targets) {
-      if (target.array?.length !== target.size) continue; // no array, or one that was transferred away
+      if (!target.size || target.array?.length !== target.size) continue; // no array, or one transferred away
       if (!stepped.has(target.row))
         this.#tiles.each(target, (from, size) => this.native.averageChunk(target.row, from, size));
       if (overwriting) target.array.set(this.averageOf(target) as Float32Array);

@@ -191,6 +191,9 @@ export function isDisposed({ variable }: Target): boolean {
   return variable !== null && homeOf(variable).isDisposed;
 }
 
+/** Whether the buffer of a plain array was taken from it, or resized. */
+export const isGone = ({ array, size }: Target): boolean => array !== null && array.length !== size;
+
 /** Nobody has taken the memory of a built variable away. */
 export function checkAlive(target: Target): void {
   const { array, path, size } = target;
@@ -198,6 +201,10 @@ export function checkAlive(target: Target): void {
     throw new Error(
       `The variable '${path}' has been disposed, and its state with it; apply(grads, variables) goes on with the others.`,
     );
-  if (array && array.length !== size)
-    throw new Error(`The array '${path}' has been detached: its buffer was transferred or has grown away.`);
+  if (isGone(target))
+    throw new Error(
+      array?.length
+        ? `The array '${path}' has ${array.length} elements now, and was built with ${size}: its buffer was resized.`
+        : `The array '${path}' has been detached: its buffer was transferred, has shrunk or has grown away.`,
+    );
 }

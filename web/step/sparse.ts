@@ -13,7 +13,7 @@ export interface SparseGradientOptions {
    * `'rows'`: clipnorm and clipvalue clip the rows as given, before duplicates are summed, as tf_keras does;
    * globalClipnorm always sees the sums. Default `'sum'`.
    */
-  clip?: 'sum' | 'rows';
+  clip?: 'sum' | 'rows' | undefined;
 }
 
 /** Rows of a gradient whose other rows are zero, as an embedding gives them; never made dense. */

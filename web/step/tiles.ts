@@ -197,6 +197,7 @@ export class Tiles {
    * to a tile. A sparse one is summed over its rows alone, unless there is an accumulator to add.
    */
   sumOfSquares(entry: number, target: Target, gradient: Gradient, given: Rows | undefined): number {
+    if (target.size === 0) return 0;
     const tile = this.#gradientTile;
     const gathered = this.#native.accumulationSteps > 0;
     const sum = (n: number, fill: (from: number, size: number) => void, from = 0): number => {

@@ -12,15 +12,15 @@ import { Home } from './home.js';
 /** What a Variable is called, how it is shaped, and what is done to it. */
 export interface VariableOptions {
   /** Short name, matched by `excludeFromWeightDecay`. Default: the last part of `path`, or `'variable'`. */
-  name?: string;
+  name?: string | undefined;
   /** Full name, such as `'dense/kernel'`: keys the optimizer's state. Default: the name. */
-  path?: string;
+  path?: string | undefined;
   /** Default: `[length]`. */
-  shape?: readonly number[];
+  shape?: readonly number[] | undefined;
   /** Information for the caller; default true. */
-  trainable?: boolean;
+  trainable?: boolean | undefined;
   /** A projection applied after every update: an instance, a function, or Keras' `{ class_name, config }`. */
-  constraint?: Constraint | ((values: Float32Array) => ArrayLike<number>) | object | null;
+  constraint?: Constraint | ((values: Float32Array) => ArrayLike<number>) | object | null | undefined;
 }
 
 type Values = Float32Array | readonly number[];
