@@ -156,6 +156,11 @@ export const torchKinds: readonly TorchKind[] = [
   },
 ];
 
+export const isAdam = ({ name }: TorchKind): boolean => name === 'Adam' || name === 'AdamW';
+
+/** Whether one optimizer of torch can have groups of both: from 2.7 on AdamW is an Adam with `decoupled_weight_decay`. */
+export const isOneClass = (a: TorchKind, b: TorchKind): boolean => a === b || (isAdam(a) && isAdam(b));
+
 /** How torch computes a group, not what: keys that its constructors write, with what they mean by default. */
 export function howOf({ name }: TorchKind): Readonly<Config> {
   const hasFused = ['Adam', 'AdamW', 'SGD', 'Adagrad'].includes(name);
