@@ -215,7 +215,7 @@ test('states that do not belong together are refused', () => {
   assertRefused(
     () => openTorch(bytes, variables),
     RangeError,
-    /'state\.1\.step' must be an integer from 0 on, got 4\.5/,
+    /'state\.1\.step' must be one integer from 0 to 2147483647, got 4\.5/,
   );
   const wrong = (header) => {
     header['state.0.exp_avg'].dtype = 'F16';
@@ -408,6 +408,47 @@ test('groups that differ in any option are optimizers of their own in a MultiOpt
     for (const [k, group] of groups.entries())
       for (const key of Object.keys(group)) assert.deepEqual(back[k][key], group[key], key);
   }
+});
+
+test('values that no option of torch has are refused, and never taken for a default', () => {
+  const sgd = { lr: 0.1, weight_decay: 0, momentum: 0.9, dampening: 0, nesterov: false };
+  const rmsprop = { lr: 0.1, weight_decay: 0, momentum: 0, alpha: 0.9, eps: 1e-8, centered: false };
+  const open = (group, options) => () =>
+    openTorch(safetensors({}, [{ ...group, params: [0] }]), [new Variable(1, { path: 'a' })], options);
+  const numbers = /must be a finite number in every group/;
+  const pairs = /betas must be two finite numbers in every group, got /;
+  const flag = /must be true or false in every group, got /;
+  for (const [group, key, pattern, ...wrong] of [
+    [adamwGroup, 'lr', numbers, null, 'tensor(0.1)', [0.1], true],
+    [adamwGroup, 'weight_decay', numbers, null, '0'],
+    [adamwGroup, 'eps', numbers, null, '1e-8', [1e-8]],
+    [adamwGroup, 'betas', pairs, null, 0.9, {}, [0.9], [0.9, 0.99, 0.999], ['0.9', 0.99], [[0.9], [0.99]]],
+    [adamwGroup, 'amsgrad', flag, null, 'False', 0],
+    [adamwGroup, 'maximize', flag, null, 'False'],
+    [adamwGroup, 'decoupled_weight_decay', flag, null, 'False'],
+    [sgd, 'momentum', numbers, null],
+    [sgd, 'nesterov', flag, null, 'False'],
+    [rmsprop, 'momentum', numbers, null],
+    [rmsprop, 'centered', flag, null, 1],
+  ])
+    for (const value of wrong) assertRefused(open({ ...group, [key]: value }), RangeError, pattern);
+  // What torch and others write beside its options.
+  const beside = {
+    name: 'backbone',
+    foreach: true,
+    fused: true,
+    capturable: true,
+    param_names: ['a'],
+    initial_lr: 1,
+  };
+  assert.equal(open({ ...adamwGroup, ...beside })().constructor.className, 'AdamW');
+  assertRefused(open({ ...adamwGroup, lr_scale: 0.5 }), RangeError, /none of these has lr_scale/);
+  assert.equal(open({ ...adamwGroup, lr_scale: 0.5 }, { name: 'AdamW' })().learningRate, Math.fround(5e-5));
+  assertRefused(
+    open(adamwGroup, { name: 'Adam' }),
+    RangeError,
+    /'Adam', and a group has decoupled_weight_decay true/,
+  );
 });
 
 test('a group without a gradient is passed over, as in torch, and by Keras’ formulas refused', () => {
@@ -781,7 +822,7 @@ test('options that no class of torch has are not passed over', () => {
   assertRefused(
     () => openTorch(old, variablesOf(recordedOf('adam.safetensors'))),
     RangeError,
-    /no Adam, AdamW or Adamax: .*correct_bias/,
+    /no Adam, AdamW or Adamax: .*none of these has correct_bias\. .*option name/,
   );
 });
 

@@ -14,6 +14,7 @@ import { type Parameter, targetsFor } from '../step/parameters.js';
 import { checkVariables } from './state.js';
 import {
   accepted,
+  flags,
   isOneClass,
   noEffect,
   type TorchGroup,
@@ -45,7 +46,8 @@ interface Part {
  *
  *     sd = optimizer.state_dict()
  *     tensors = {f"state.{i}.{k}": torch.as_tensor(v) for i, s in sd["state"].items() for k, v in s.items()}
- *     safetensors.torch.save_file(tensors, path, metadata={"param_groups": json.dumps(sd["param_groups"])})
+ *     groups = json.dumps(sd["param_groups"], default=float)  # rates may be tensors
+ *     safetensors.torch.save_file(tensors, path, metadata={"param_groups": groups})
  *
  * Groups that differ in their rates and weight decays become the option `groups`. If they differ in anything else, such as
  * `betas`, what comes is a MultiOptimizer, whose `optimizers` are those of the groups, in their order. Each
@@ -174,19 +176,31 @@ function groupsHere(groups: readonly TorchGroup[], { rate, decay }: Common, path
 /** @throws RangeError for groups that are of no optimizer, or of different ones */
 function kindsOf(groups: readonly TorchGroup[], states: States, name: string | undefined): TorchKind[] {
   const kinds = groups.map((group) => kindOf(group, states, name));
-  for (const key of ['lr', 'weight_decay']) {
-    const wrong = groups.find((group) => typeof group[key] !== 'number' || !Number.isFinite(group[key]));
-    if (wrong)
-      throw new RangeError(
-        `${what}: ${key} must be a finite number in every group, got ${describe(wrong[key])}.`,
-      );
-  }
+  for (const [k, group] of groups.entries()) checkValues(kinds[k], group);
   const other = kinds.find((kind) => !isOneClass(kind, kinds[0]));
   if (other)
     throw new RangeError(
       `${what}: the parameter groups are of ${kinds[0].name} and of ${other.name}; an optimizer of torch has one class for all.`,
     );
   return kinds;
+}
+
+/** @throws RangeError for a value that none of torch's options has; what numbers are accepted is the class' business */
+function checkValues({ has, may = [] }: TorchKind, group: TorchGroup): void {
+  const optional = ['maximize', ...may].filter((key) => group[key] !== undefined);
+  for (const key of ['lr', 'weight_decay', ...has, ...optional]) {
+    const value = group[key];
+    const isNumber = (x: unknown) => typeof x === 'number' && Number.isFinite(x);
+    const [fits, accepted] = flags.includes(key)
+      ? [typeof value === 'boolean', 'true or false']
+      : key === 'betas'
+        ? [Array.isArray(value) && value.length === 2 && value.every(isNumber), 'two finite numbers']
+        : [isNumber(value), 'a finite number'];
+    if (!fits)
+      throw new RangeError(
+        `${what}: ${key} must be ${accepted} in every group, got ${key === 'betas' ? JSON.stringify(value) : describe(value)}.`,
+      );
+  }
 }
 
 const ofAll = ['lr', 'weight_decay', 'maximize', ...noEffect];
@@ -205,6 +219,10 @@ function kindOf(group: TorchGroup, states: States, name: string | undefined): To
       throw new RangeError(
         `${what}: the groups have no ${missing}, and are no ${name}'s: ${Object.keys(group).join(', ')}.`,
       );
+    if (name === 'Adam' && group.decoupled_weight_decay)
+      throw new RangeError(
+        `${what}: name is 'Adam', and a group has decoupled_weight_decay ${group.decoupled_weight_decay}, with which torch's Adam is an AdamW.`,
+      );
     return found;
   }
   const slots = new Set([...states.values()].flatMap((state) => [...state.keys()]));
@@ -220,12 +238,15 @@ function kindOf(group: TorchGroup, states: States, name: string | undefined): To
   };
   const found = torchKinds.filter(fits);
   const [first] = found;
-  if (!first)
+  if (!first) {
+    const known = [...ofAll, ...torchKinds.flatMap(({ has, may = [] }) => [...has, ...may])];
+    const foreign = keys.filter((key) => !known.includes(key)).join(', ');
     throw new RangeError(
       `${what}: this is no Adam, AdamW or Adamax: its groups have ${keys.join(', ')}` +
-        `${states.size > 0 ? `, its states ${[...slots].sort().join(', ')}` : ', and no state to tell it by'}; ${accepted}. ` +
-        'If it is one of these, give the option name.',
+        `${states.size > 0 ? `, its states ${[...slots].sort().join(', ')}` : ', and no state to tell it by'}; ${accepted}` +
+        `${foreign && `, and none of these has ${foreign}`}. If it is one of these, give the option name.`,
     );
+  }
   if (!found.some((kind) => kind.isDecoupled)) return first;
   const { decoupled_weight_decay: decoupled, weight_decay: decay } = group;
   if (decoupled === undefined && decay !== 0)

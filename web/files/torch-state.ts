@@ -176,7 +176,9 @@ function stepsOf(kind: TorchKind, file: SafeTensors, indices: readonly number[],
     const tensor = state.get('step') as string;
     const [step, ...more] = numbers(tensor, file);
     if (more.length > 0 || !Number.isInteger(step) || step < 0 || step >= 2 ** 31)
-      throw new RangeError(`${what}: '${tensor}' must be an integer from 0 on, got ${step}.`);
+      throw new RangeError(
+        `${what}: '${tensor}' must be one integer from 0 to 2147483647, got ${more.length > 0 ? `${more.length + 1} numbers` : step}.`,
+      );
     return step;
   });
 }
