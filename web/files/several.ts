@@ -65,17 +65,9 @@ export function findSeveral(
         shares: String(sharesOf(several, pathsOf(weights))),
       };
     });
-    const [first, ...others] = tried.filter(
-      ({ weights, layout }) =>
-        layout.length === datasets.length &&
-        layout.every(({ variable, isFull }, k) => {
-          const shape = variable === null ? [] : weights[variable].shape;
-          return !isFull || String(file.info(datasets[k]).shape) === String(shape);
-        }) &&
-        (!file.isGroup(severalGroup(whole)) ||
-          innerStates(whole, layout).every(({ group, count }) => file.numbered(group).length === count)),
-    );
     const paths = pathsOf(candidates).slice(0, 3).join(', ');
+    const misfits = tried.map(({ weights, layout }) => misfit(file, datasets, whole, weights, layout));
+    const [first, ...others] = tried.filter((_, k) => misfits[k] === null);
     if (others.some(({ shares }) => shares !== first.shares))
       throw new RangeError(
         `${what}: the state of the MultiOptimizer fits the weights' paths with the model's name before them and without ` +
@@ -83,14 +75,38 @@ export function findSeveral(
       );
     if (first) return { weights: first.weights, isBuilt: true };
     if (datasets.length <= unbuilt) return { weights: candidates, isBuilt: false };
+    const detail = misfits.find(Boolean) ?? '';
     throw new RangeError(
       `${what}: the file's MultiOptimizer has ${datasets.length} variables, and ${tried[0].layout.length} are expected ` +
-        `for the ${candidates.length} trainable weights (${paths}, …) by its optimizer_map. If these are not their paths, or ` +
-        'not all are trained, give the paths of model.trainable_variables as the option order.',
+        `for the ${candidates.length} trainable weights (${paths}, …) by its optimizer_map${detail && `: ${detail}`}. If these ` +
+        'are not their paths, or not all are trained, give the paths of model.trainable_variables as the option order.',
     );
   } finally {
     whole.dispose();
   }
+}
+
+/** What does not fit, '' if it is the number of variables; null if all does. */
+function misfit(
+  file: Hdf5File,
+  datasets: readonly string[],
+  whole: Optimizer,
+  weights: readonly Weight[],
+  layout: readonly StateSlot[],
+): string | null {
+  if (layout.length !== datasets.length) return '';
+  for (const [k, { variable, isFull, role }] of layout.entries()) {
+    const { shape, path } = variable === null ? { shape: [], path: 'an optimizer' } : weights[variable];
+    const found = file.info(datasets[k]).shape;
+    if (isFull && String(found) !== String(shape))
+      return `'${datasets[k]}' has the shape [${found.join(', ')}], and ${role} of ${path} has [${shape.join(', ')}]`;
+  }
+  if (!file.isGroup(severalGroup(whole))) return null;
+  for (const { group, count } of innerStates(whole, layout)) {
+    const found = file.numbered(group).length;
+    if (found !== count) return `'${group}' has ${found} variables instead of ${count}`;
+  }
+  return null;
 }
 
 const pathsOf = (weights: readonly Weight[]) => weights.map(({ path }) => path);

@@ -82,6 +82,12 @@ export function findState(
   isOrdered: boolean,
 ): Found {
   const datasets = stateDatasets(file, description);
+  const aside = description.isLegacy ? [] : [innerGroup, ...innerGroups(file)];
+  const orphan = datasets.length === 0 && aside.find((group) => file.numbered(group).length > 0);
+  if (orphan)
+    throw new RangeError(
+      `${what}: the file has a state in '${orphan}', which Keras writes beside that in '${stateGroup}', where there is none.`,
+    );
   if (isSeveral(make))
     return { ...findSeveral(what, file, datasets, make, candidates, isOrdered), order: 'keras3' };
   const shapes = datasets.map((path) => file.info(path).shape);
@@ -229,7 +235,9 @@ export async function readState(
     await progress(datasets[at]);
     const isWrong =
       variable === null &&
-      (!Number.isFinite(read[0]) || (dtype === 'int32' && !(read[0] >= 0 && read[0] < 2 ** 31)));
+      (!Number.isFinite(read[0]) ||
+        (dtype === 'int32' && !(Number.isInteger(read[0]) && read[0] >= 0 && read[0] < 2 ** 31)) ||
+        (role === 'dynamic_scale' && !(Math.fround(read[0]) > 0)));
     if (isWrong) throw new RangeError(`${what}: the optimizer's ${role} in the file is ${read[0]}.`);
     checkSlot(`${what}: '${datasets[at]}'`, role, read);
     values[k] = read;
