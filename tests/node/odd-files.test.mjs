@@ -157,7 +157,7 @@ test('a config with anything anywhere: it opens, or an error in our words', asyn
     config.config.layers[1] = null;
     return JSON.stringify(config);
   });
-  await refused(broken, RangeError, /in config\.json a layer must be .*class_name.*, got "null"/);
+  await refused(broken, RangeError, /in the model's config a layer must be .*class_name.*, got "null"/);
 });
 
 test('counts and scales that no optimizer has are refused when the file is opened', async () => {

@@ -21,13 +21,13 @@ interface LayerKind {
 /** @throws RangeError for what a config of Keras has nowhere in the place of a layer */
 export function checkLayer(what: string, layer: unknown): asserts layer is LayerConfig {
   const isObject = (x: unknown): x is object => typeof x === 'object' && x !== null;
-  const { class_name: name, config }: { class_name?: unknown; config?: unknown } = isObject(layer)
-    ? layer
-    : {};
-  const isName = name === undefined || typeof name === 'string';
-  if (isObject(layer) && isName && (config === undefined || isObject(config))) return;
+  if (isObject(layer)) {
+    const { class_name: name, config }: { class_name?: unknown; config?: unknown } = layer;
+    const isName = name === undefined || typeof name === 'string';
+    if (isName && (config === undefined || isObject(config))) return;
+  }
   throw new RangeError(
-    `${what}: in config.json a layer must be { "class_name": text, "config": { … } }, got ${describe(JSON.stringify(layer))}.`,
+    `${what}: in the model's config a layer must be { "class_name": text, "config": { … } }, got ${describe(JSON.stringify(layer))}.`,
   );
 }
 

@@ -1,6 +1,7 @@
 // A MultiOptimizer in a file of Keras, or one within a LossScaleOptimizer: its own two scalars, and then the state of each
-// of its optimizers; and that of each once more in a group by itself, which Keras reads last. Which variable is whose is told by paths. Those in Keras have
-// the model's name before them or not, as the model was made, and the file does not tell: what fits the state is taken.
+// of its optimizers; and that of each once more in a group by itself, which Keras reads last. Which variable is whose is
+// told by paths. Those in Keras have the model's name before them or not, as the model was made, and the file does not
+// tell: what fits the state is taken.
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import type { MultiOptimizer } from '../optimizers/multi.js';
 import type { Several } from '../optimizers/multi-parts.js';

@@ -177,17 +177,8 @@ export const flags = ['amsgrad', 'maximize', 'nesterov', 'centered', 'decoupled_
 
 /** Keys without effect on the numbers. */
 export const noEffect = [
-  ...[
-    'params',
-    'foreach',
-    'capturable',
-    'differentiable',
-    'fused',
-    'initial_lr',
-    'param_names',
-    'name',
-    'swap',
-  ],
+  ...['params', 'foreach', 'capturable', 'differentiable', 'fused', 'swap'],
+  ...['initial_lr', 'param_names', 'name'], // what others note there
   ...['max_lr', 'min_lr', 'max_momentum', 'base_momentum'], // of schedulers
 ];
 

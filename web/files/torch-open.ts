@@ -110,10 +110,9 @@ function several(parts: readonly Part[]): Optimizer {
     throw new RangeError(
       `${what}: parameter group ${empty} has options of its own and no parameters; leave it out of param_groups.`,
     );
-  const [last, ...others] = [...parts].reverse();
-  const map = new OptimizerMap(last.optimizer);
+  const map = new OptimizerMap(parts[parts.length - 1].optimizer);
   // One pattern for each: in a config an optimizer under two keys would become two.
-  for (const { optimizer, paths } of others.reverse()) map.set(paths.map(escaped).join('|'), optimizer);
+  for (const { optimizer, paths } of parts.slice(0, -1)) map.set(paths.map(escaped).join('|'), optimizer);
   return new MultiOptimizer(map);
 }
 
@@ -134,7 +133,7 @@ function groupsOf(file: SafeTensors): TorchGroup[] {
     (group as TorchGroup).params.every((index) => Number.isInteger(index) && index >= 0);
   if (!Array.isArray(groups) || groups.length === 0 || !groups.every(isGroup))
     throw new RangeError(
-      `${what}: the file's metadata must have 'param_groups', the list in a torch optimizer's state_dict() as JSON, got ${describe(text)}.`,
+      `${what}: the file's metadata must have 'param_groups', the list in a torch optimizer's state_dict() as JSON, its params numbers, got ${describe(text)}.`,
     );
   const all = (groups as TorchGroup[]).flatMap(({ params }) => params);
   const twice = all.find((index, k) => all.indexOf(index) < k);
