@@ -484,6 +484,11 @@ test('groups that no optimizer of torch has together are refused', () => {
     );
   const sgd = { lr: 0.1, weight_decay: 0, momentum: 0.9, dampening: 0, nesterov: false };
   assertRefused(open([adamwGroup, sgd]), RangeError, /groups are of AdamW and of SGD; .* one class for all/);
+  const both = open([adamwGroup, { ...adamwGroup, decoupled_weight_decay: false }])();
+  assert.deepEqual(
+    both.optimizers.map((one) => one.constructor.className),
+    ['AdamW', 'Adam'],
+  );
   // Before 2.7 only the groups with a decay leave open which of the two it is.
   const { decoupled_weight_decay: _, ...old } = adamwGroup;
   assertRefused(open([{ ...old, weight_decay: 0 }, old]), RangeError, /Adam or AdamW\?/);
