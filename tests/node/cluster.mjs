@@ -1,7 +1,6 @@
 // The training that goes to a cluster and back (docs/python.md): a linear model whose second bias has no gradient in
 // the page, and one only in PyTorch. The same data in both languages: tests/python/torch_cluster.py.
 import { AdamW, Variable } from '../../dist/index.js';
-import { openKeras, saveKeras } from '../../dist/keras.js';
 
 const rows = 8;
 const x = (i, j) => (((i * 7 + j * 3) % 11) - 5) / 8;
@@ -40,12 +39,3 @@ export function trained() {
 
 export const weightsOf = (variables) =>
   Object.fromEntries(variables.map(({ path, value }) => [path, [...value]]));
-
-/** A step more with a model of Keras, saved. */
-export async function trainedKeras(bytes) {
-  const { optimizer, variables: found, build } = await openKeras(bytes);
-  const variables = found.map(({ path, shape, value }) => new Variable(value, { path, shape }));
-  build(variables);
-  optimizer.apply(variables.map(({ size }) => new Float32Array(size).fill(0.1)));
-  return { optimizer, variables, saved: await saveKeras(bytes, optimizer, variables) };
-}

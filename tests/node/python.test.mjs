@@ -1,14 +1,16 @@
 // There and back again (docs/python.md): what a page saves is what PyTorch has read, under DistributedDataParallel with
-// two processes, and what came back goes on as it would there. The scripts of tests/python made tests/fixtures/cluster.
+// two processes, and what Keras has read; what came back goes on as it would there. The scripts of tests/python made
+// tests/fixtures/cluster and keras-cluster.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { init } from '../../dist/index.js';
-import { openKeras } from '../../dist/keras.js';
 import { openTorch, saveTorch } from '../../dist/torch.js';
-import { gradients, trained, trainedKeras, variablesOf, weightsOf } from './cluster.mjs';
+import { gradients, trained, variablesOf, weightsOf } from './cluster.mjs';
 import { within } from './conformance/compare.mjs';
-import { assertSameBits, root } from './helpers.mjs';
+import { assertSameBits, assertSameSnapshot, root, snapshot } from './helpers.mjs';
+import { unpack } from './keras-archive.mjs';
+import * as keras from './keras-cluster.mjs';
 
 before(() => init());
 
@@ -41,35 +43,51 @@ test('the four steps of the cluster are the page’s own', () => {
     assert.equal(within(value, Float32Array.from(json('cluster.json').after[path]), tolerance), null, path);
 });
 
-test('h5py sees in a .keras file what was trained, and so does the page that opens it', async () => {
-  const { optimizer, variables } = await trainedKeras(read('vectors/keras-files/adam.keras'));
-  const seen = json('keras.json');
-  assert.equal(seen.optimizer, 'Adam');
-  const state = optimizer.variables;
-  for (const [k, { path, shape, value }] of state.entries()) {
-    const found = seen.datasets[`optimizer/vars/${k}`];
-    assert.deepEqual(found.shape, shape, path);
-    assertSameBits(
-      Float32Array.from(found.values),
-      Float32Array.from(typeof value === 'number' ? [value] : value),
-      path,
-    );
-  }
-  const again = await openKeras(read('fixtures/cluster/page.keras'));
-  for (const [k, { path, value }] of variables.entries())
-    assertSameBits(again.variables[k].value, value, path);
-  const lists = Object.entries(seen.datasets).filter(([path]) => !path.startsWith('optimizer/'));
-  for (const { path, value } of variables)
-    assert.ok(
-      lists.some(
-        ([, { values }]) => values.length === value.length && values.every((x, i) => x === value[i]),
-      ),
-      `${path} is in none of ${lists.map(([path]) => path).join(', ')}`,
-    );
-});
+const flat = (values) =>
+  values.map(({ value }) => Float32Array.from(typeof value === 'number' ? [value] : value));
+function assertSame(got, expected, message) {
+  assert.equal(got.length, expected.length, message);
+  for (const [k, values] of expected.entries())
+    assertSameBits(got[k], Float32Array.from(values), `${message}, ${k}`);
+}
 
-test('the page shows the script as it was run', () => {
-  const script = readFileSync(`${root}tests/python/torch_cluster.py`, 'utf8');
+for (const name of keras.names) {
+  const file = (kind) => read(`fixtures/keras-cluster/${name}.${kind}.keras`);
+  const { source, cases } = JSON.parse(
+    readFileSync(`${root}tests/fixtures/keras-cluster/steps.json`, 'utf8'),
+  );
+  const steps = cases[name];
+
+  test(`${name}: what Keras has loaded is what the page saves`, async () => {
+    const page = await keras.paged(file('start'));
+    const again = await keras.opened(file('page'));
+    assertSameSnapshot(snapshot(again.optimizer, again.variables), snapshot(page.optimizer, page.variables));
+    assert.deepEqual(unpack(page.saved).entries, unpack(file('page')).entries);
+    assert.deepEqual(again.optimizer.getConfig(), page.optimizer.getConfig());
+  });
+
+  test(`${name}: the steps of Keras are those of the page, bit for bit, and so is what comes back`, async () => {
+    assert.match(source, /^Keras 3\.\d+\.\d+, numpy$/);
+    const page = await keras.paged(file('start'));
+    for (const [t, { variables, state }] of steps.entries()) {
+      keras.train(page, keras.pageSteps + t, keras.pageSteps + t + 1);
+      assertSame(flat(page.variables), variables, `weights after step ${t}`);
+      assertSame(flat(page.optimizer.variables), state, `state after step ${t}`);
+    }
+    const returned = await keras.opened(file('back'));
+    assertSameSnapshot(
+      snapshot(returned.optimizer, returned.variables),
+      snapshot(page.optimizer, page.variables),
+    );
+    for (const each of [returned, page]) keras.train(each, 6, 9);
+    assertSame(flat(returned.variables), flat(page.variables), 'afterwards');
+  });
+}
+
+test('the page shows the scripts as they were run', () => {
+  const script = ['torch_cluster', 'keras_cluster']
+    .map((name) => readFileSync(`${root}tests/python/${name}.py`, 'utf8'))
+    .join('\n');
   const page = readFileSync(`${root}docs/python.md`, 'utf8');
   const blocks = [...page.matchAll(/^```python\n([\s\S]*?)^```/gm)].map(([, code]) => code);
   assert.ok(blocks.length > 0);

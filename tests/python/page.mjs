@@ -1,15 +1,32 @@
-// What the scripts beside it read: trainings in simdescent, saved. After `npm run build`:
-// `node tests/python/page.mjs && python3 tests/python/torch_cluster.py && python3 tests/python/keras_view.py`.
+// What the scripts beside it read and go on with: trainings in simdescent, saved. After `npm run build`: `node page.mjs`
+// between the two halves of torch_groups.py and keras_cluster.py, and before torch_cluster.py.
 import { readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { init } from '../../dist/index.js';
 import { saveTorch } from '../../dist/torch.js';
-import { trained, trainedKeras, weightsOf } from '../node/cluster.mjs';
+import { trained, weightsOf } from '../node/cluster.mjs';
+import * as keras from '../node/keras-cluster.mjs';
+import * as groups from '../node/torch-groups.mjs';
 
 await init();
-const at = (name) => fileURLToPath(new URL(name, import.meta.url));
+const at = (name) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
+const read = async (name) => new Uint8Array(await readFile(at(name)));
+
 const { variables, optimizer } = trained();
-await writeFile(at('../fixtures/cluster/page.json'), `${JSON.stringify(weightsOf(variables))}\n`);
-await writeFile(at('../fixtures/cluster/page.safetensors'), saveTorch(optimizer, variables));
-const keras = new Uint8Array(await readFile(at('../vectors/keras-files/adam.keras')));
-await writeFile(at('../fixtures/cluster/page.keras'), (await trainedKeras(keras)).saved);
+await writeFile(at('cluster/page.json'), `${JSON.stringify(weightsOf(variables))}\n`);
+await writeFile(at('cluster/page.safetensors'), saveTorch(optimizer, variables));
+
+const { cases } = JSON.parse(await readFile(at('torch-groups/index.json'), 'utf8'));
+const pages = {};
+for (const recorded of cases) {
+  const { file } = recorded;
+  const { optimizer, variables } = groups.paged(recorded, await read(`torch-groups/${file}`));
+  pages[file] = variables.map(({ value }) => [...value]);
+  await writeFile(at(`torch-groups/page-${file}`), saveTorch(optimizer, variables));
+}
+await writeFile(at('torch-groups/page.json'), `${JSON.stringify(pages)}\n`);
+
+for (const name of keras.names) {
+  const { saved } = await keras.paged(await read(`keras-cluster/${name}.start.keras`));
+  await writeFile(at(`keras-cluster/${name}.page.keras`), saved);
+}

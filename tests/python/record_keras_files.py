@@ -1,6 +1,6 @@
-# Records what tests/vectors/keras-files has of Keras' MultiOptimizer and of LoRA: each model after 5 steps with random
-# gradients, as Keras saves it, and how Keras goes on. Prints the cases of index.json. Run by hand, with Keras 3.16 on its
-# NumPy backend: KERAS_BACKEND=numpy python3 record_keras_files.py FOLDER
+# Records what tests/vectors/keras-files has of Keras' MultiOptimizer, also within a LossScaleOptimizer, and of LoRA: each
+# model after 5 steps with random gradients, as Keras saves it, and how Keras goes on. Prints the cases of index.json.
+# Run by hand, with Keras 3.16 on its NumPy backend: KERAS_BACKEND=numpy python3 record_keras_files.py FOLDER
 import io
 import json
 import os
@@ -36,6 +36,11 @@ def several():
         },
     )
     return model, optimizers.MultiOptimizer(by_path)
+
+
+def scaled():
+    model, inner = several()
+    return model, optimizers.LossScaleOptimizer(inner, initial_scale=1024.0, dynamic_growth_steps=3)
 
 
 def lora():
@@ -107,4 +112,9 @@ def kernels(model):
     return {name: flat(item[()]) for name, item in found.items() if name.startswith("layers/")}
 
 
-print(json.dumps([record("multi-optimizer.keras", several), record("lora.keras", lora, is_merged=True)]))
+cases = [
+    record("multi-optimizer.keras", several),
+    record("lora.keras", lora, is_merged=True),
+    record("loss-scale-multi.keras", scaled),
+]
+print(json.dumps(cases))

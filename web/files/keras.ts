@@ -4,8 +4,6 @@
 import { describe, refuseUnknown, warnOnce } from '../basics/errors.js';
 import type { Constraint } from '../constraints/constraints.js';
 import { core } from '../engine/core.js';
-import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
-import { MultiOptimizer } from '../optimizers/multi.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { get, type SerializedOptimizer, serialize } from '../optimizers/registry.js';
@@ -16,7 +14,7 @@ import { optimizerEdits } from './config.js';
 import { constraintFromConfig } from './constraint.js';
 import { type Hdf5File, withHdf5 } from './hdf5.js';
 import { edited, pythonJson } from './json-text.js';
-import { layoutFor, orderOf } from './layout.js';
+import { layoutFor, orderOf, severalIn } from './layout.js';
 import { legacyWeights } from './legacy.js';
 import { withProduct } from './lora.js';
 import { inOrder } from './matching.js';
@@ -103,14 +101,6 @@ function limitOf(what: string, given: unknown, options: KerasOptions): number {
   return maxBytes;
 }
 
-function checked(what: string, optimizer: Optimizer): Optimizer {
-  if (optimizer instanceof LossScaleOptimizer && optimizer.innerOptimizer instanceof MultiOptimizer)
-    throw new RangeError(
-      `${what}: the state of a MultiOptimizer within a LossScaleOptimizer in a file of Keras is not supported yet.`,
-    );
-  return optimizer;
-}
-
 /** Variables under the names of the file, by which they go to their optimizers. */
 const named = (parameters: readonly Parameter[], weights: readonly Weight[]): Target[] =>
   targetsFor(parameters, core('build')).map((target, k) => ({ ...target, path: weights[k].path }));
@@ -137,7 +127,7 @@ function contentsOf(what: string, file: Hdf5File, description: Description, opti
         'trained, give the paths of model.trainable_variables as the option order.',
     );
   const make = optimizer
-    ? () => checked(what, get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer)
+    ? () => get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer
     : makeByName(file, description);
   if (!make) return { description, make, found: { weights: candidates, order: 'keras3', isBuilt: false } };
   return {
@@ -255,7 +245,7 @@ export async function openKeras(
         if (optimizer.built)
           throw new Error('build: the optimizer is built already; open the file again for another one.');
         checkVariables('build', variables, parameters);
-        if (optimizer instanceof MultiOptimizer) optimizer.build(parameters, named(parameters, weights));
+        if (severalIn(optimizer)) optimizer.build(parameters, named(parameters, weights));
         else optimizer.build(parameters);
         if (state) optimizer.loadOwnVariables(state as unknown as Record<string, Float32Array>);
         state = null;

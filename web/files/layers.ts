@@ -3,6 +3,8 @@
 // ancestors; classes that are not here are read with numbers as names, and which of their weights are trained is told
 // by the optimizer's state alone.
 
+import { describe } from '../basics/errors.js';
+
 export interface LayerConfig {
   readonly class_name?: string;
   readonly config?: Readonly<Record<string, unknown>>;
@@ -14,6 +16,19 @@ interface LayerKind {
   readonly frozen?: readonly string[];
   /** Whether the class is one of Keras'. */
   readonly isKnown?: boolean;
+}
+
+/** @throws RangeError for what a config of Keras has nowhere in the place of a layer */
+export function checkLayer(what: string, layer: unknown): asserts layer is LayerConfig {
+  const isObject = (x: unknown): x is object => typeof x === 'object' && x !== null;
+  if (isObject(layer)) {
+    const { class_name: name, config }: { class_name?: unknown; config?: unknown } = layer;
+    const isName = name === undefined || typeof name === 'string';
+    if (isName && (config === undefined || isObject(config))) return;
+  }
+  throw new RangeError(
+    `${what}: in the model's config a layer must be { "class_name": text, "config": { … } }, got ${describe(JSON.stringify(layer))}.`,
+  );
 }
 
 type Config = Readonly<Record<string, unknown>>;

@@ -1,6 +1,7 @@
 // The order of an optimizer's state, found out by building an optimizer of the same config with placeholders: no
 // second description of the state is kept that could differ from the optimizer's own. And the other orders in which
 // older versions of Keras wrote the same state.
+import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import { MultiOptimizer } from '../optimizers/multi.js';
 import type { OptimizerMap } from '../optimizers/multi-map.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -29,7 +30,8 @@ export function layoutOf(
 ): StateSlot[] {
   const placeholders: Variable[] = [];
   const optimizer = make();
-  if (optimizer instanceof MultiOptimizer) return severalLayout(optimizer, ranks, paths);
+  const several = severalIn(optimizer);
+  if (several) return severalLayout(optimizer, several, ranks, paths);
   try {
     for (const [k, rank] of ranks.entries())
       placeholders.push(new Variable(1, { path: `v${k}v`, shape: Array(rank).fill(1) }));
@@ -57,21 +59,28 @@ export const layoutFor = (
     weights.map(({ path }) => path),
   );
 
+/** The MultiOptimizer that it is, or that a LossScaleOptimizer is round; null if it is neither. */
+export function severalIn(optimizer: Optimizer): MultiOptimizer | null {
+  const inner = optimizer instanceof LossScaleOptimizer ? optimizer.innerOptimizer : optimizer;
+  return inner instanceof MultiOptimizer ? inner : null;
+}
+
 /** Which of the optimizers each variable belongs to, by its path. @throws RangeError if two patterns match */
 export function sharesOf({ optimizers, optimizerMap }: MultiOptimizer, paths: readonly string[]): number[] {
   const map = optimizerMap as OptimizerMap; // from a config there is no function
   return paths.map((path) => optimizers.indexOf(map.get(path)));
 }
 
-/** Its own scalars, and then the state of each of its optimizers; one without variables is not built. */
+/** The scalars of the whole, and then the state of each of the optimizers; one without variables is not built. */
 function severalLayout(
+  whole: Optimizer,
   several: MultiOptimizer,
   ranks: readonly number[],
   paths: readonly string[],
 ): StateSlot[] {
   const { optimizers } = several;
   const shares = sharesOf(several, paths);
-  const unbuilt = scalars(several);
+  const unbuilt = scalars(whole);
   const inner = optimizers.map((optimizer, part) => {
     const mine = shares.flatMap((share, k) => (share === part ? [k] : []));
     const own = scalars(optimizer);
@@ -89,7 +98,7 @@ function severalLayout(
       variable: slot.variable === null ? null : mine[slot.variable],
     }));
   });
-  several.dispose();
+  whole.dispose();
   return [...unbuilt, ...inner.flat()];
 }
 

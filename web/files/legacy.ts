@@ -1,23 +1,25 @@
 // The weights of `.h5` files of whole models, or of weights alone, as Keras 2 wrote them and Keras 3 still does: layers
 // in the model's order, in each its trained weights and then the others, all by name.
 import type { Hdf5File } from './hdf5.js';
-import { constraintOf, kindOf, type LayerConfig } from './layers.js';
+import { checkLayer, constraintOf, kindOf, type LayerConfig } from './layers.js';
 import { isAdapted, loraOf } from './lora.js';
 import type { Weight } from './weights.js';
 
 /** Layers of a model, and those within them, each with its flag: the innermost that is written counts. */
 function* layersOf(
+  what: string,
   layer: LayerConfig,
   trainable: boolean,
 ): Generator<{ layer: LayerConfig; trained: boolean }> {
+  checkLayer(what, layer);
   const { config = {} } = layer;
   const trained = typeof config.trainable === 'boolean' ? config.trainable : trainable;
   yield { layer, trained };
   const layers = Array.isArray(config) ? config : config.layers;
-  if (Array.isArray(layers)) for (const inner of layers) yield* layersOf(inner as LayerConfig, trained);
+  if (Array.isArray(layers)) for (const inner of layers) yield* layersOf(what, inner as LayerConfig, trained);
   for (const key of ['layer', 'forward_layer', 'backward_layer', 'cell'])
     if (typeof config[key] === 'object' && config[key] !== null)
-      yield* layersOf(config[key] as LayerConfig, trained);
+      yield* layersOf(what, config[key] as LayerConfig, trained);
 }
 
 const nameOf = ({ config }: LayerConfig) => config?.name;
@@ -32,13 +34,16 @@ export function legacyWeights(what: string, file: Hdf5File, model: LayerConfig |
   const weights: Weight[] = [];
   const seen = new Set<string>();
   const paths = new Set<string>();
+  if (model) checkLayer(what, model);
   const { config = {} } = model ?? {};
-  const layers = ((Array.isArray(config) ? config : config.layers) ?? []) as LayerConfig[];
+  const listed = Array.isArray(config) ? config : config.layers;
+  const layers = (Array.isArray(listed) ? listed : []) as LayerConfig[];
+  for (const layer of layers) checkLayer(what, layer);
   const isTrainable = config.trainable !== false;
 
   const read = (name: string, layer: LayerConfig | undefined) => {
     const group = `${root}${name}`;
-    const within = layer ? [...layersOf(layer, isTrainable)] : [];
+    const within = layer ? [...layersOf(what, layer, isTrainable)] : [];
     for (const saved of file.texts(group, 'weight_names') ?? []) {
       const dataset = `${group}/${saved}`;
       if (!file.isDataset(dataset))

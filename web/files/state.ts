@@ -2,16 +2,23 @@
 // to, and the state written. Messages begin with `what`, the function that the user called.
 import { describe } from '../basics/errors.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
-import { MultiOptimizer } from '../optimizers/multi.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { checkSlot } from '../state/entries.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { Variable } from '../step/variable.js';
 import type { Hdf5File } from './hdf5.js';
-import { layoutFor, layoutOf, type Order, type OrderName, orderOf, type StateSlot } from './layout.js';
+import {
+  layoutFor,
+  layoutOf,
+  type Order,
+  type OrderName,
+  orderOf,
+  type StateSlot,
+  severalIn,
+} from './layout.js';
 import { mergedByShapes, withShapes } from './matching.js';
-import { findSeveral, innerGroups, innerStates } from './several.js';
+import { findSeveral, innerGroups, innerOptimizer, innerStates } from './several.js';
 import type { Description } from './source.js';
 import type { Weight } from './weights.js';
 
@@ -29,7 +36,7 @@ export interface Found {
 
 const legacyGroup = 'optimizer_weights';
 export const stateGroup = 'optimizer/vars';
-const innerGroup = 'optimizer/inner_optimizer/vars';
+const innerGroup = `${innerOptimizer}/vars`;
 
 /** The datasets of the state, in the file's order. */
 export function stateDatasets(file: Hdf5File, { isLegacy }: Description): string[] {
@@ -75,6 +82,12 @@ export function findState(
   isOrdered: boolean,
 ): Found {
   const datasets = stateDatasets(file, description);
+  const aside = description.isLegacy ? [] : [innerGroup, ...innerGroups(file)];
+  const orphan = datasets.length === 0 && aside.find((group) => file.numbered(group).length > 0);
+  if (orphan)
+    throw new RangeError(
+      `${what}: the file has a state in '${orphan}', which Keras writes beside that in '${stateGroup}', where there is none.`,
+    );
   if (isSeveral(make))
     return { ...findSeveral(what, file, datasets, make, candidates, isOrdered), order: 'keras3' };
   const shapes = datasets.map((path) => file.info(path).shape);
@@ -136,7 +149,7 @@ export function findState(
 function isSeveral(make: () => Optimizer): boolean {
   const optimizer = make();
   optimizer.dispose();
-  return optimizer instanceof MultiOptimizer;
+  return severalIn(optimizer) !== null;
 }
 
 const doubtful = (weights: readonly Weight[]) => {
@@ -222,7 +235,9 @@ export async function readState(
     await progress(datasets[at]);
     const isWrong =
       variable === null &&
-      (!Number.isFinite(read[0]) || (dtype === 'int32' && !(read[0] >= 0 && read[0] < 2 ** 31)));
+      (!Number.isFinite(read[0]) ||
+        (dtype === 'int32' && !(Number.isInteger(read[0]) && read[0] >= 0 && read[0] < 2 ** 31)) ||
+        (role === 'dynamic_scale' && !(Math.fround(read[0]) > 0)));
     if (isWrong) throw new RangeError(`${what}: the optimizer's ${role} in the file is ${read[0]}.`);
     checkSlot(`${what}: '${datasets[at]}'`, role, read);
     values[k] = read;
@@ -332,7 +347,7 @@ export function writings(
     for (const [k, entry] of writing.slice(own).entries())
       writing.push({ ...entry, path: `${innerGroup}/${k}` });
   }
-  if (optimizer instanceof MultiOptimizer && !description.isLegacy) {
+  if (!description.isLegacy) {
     let at = layout.findIndex(({ part }) => part !== undefined);
     for (const { group, count } of innerStates(optimizer, layout))
       for (let k = 0; k < count; k++) writing.push({ ...writing[at++], path: `${group}/${k}` });

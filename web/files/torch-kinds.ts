@@ -33,7 +33,7 @@ export interface TorchKind {
 
 const moments = { momentum: 'exp_avg', velocity: 'exp_avg_sq' };
 const betas = ({ betas, eps }: TorchGroup): Config => {
-  const [beta1, beta2] = (Array.isArray(betas) ? betas : []) as unknown[];
+  const [beta1, beta2] = betas as number[];
   return { beta1, beta2, epsilon: eps };
 };
 const betasBack = ({ beta_1, beta_2, epsilon }: Readonly<Config>): Config => ({
@@ -44,7 +44,7 @@ const adam = {
   has: ['betas', 'eps', 'amsgrad'],
   hasNot: ['momentum_decay'],
   may: ['decoupled_weight_decay'],
-  config: (group: TorchGroup) => ({ ...betas(group), amsgrad: Boolean(group.amsgrad) }),
+  config: (group: TorchGroup) => ({ ...betas(group), amsgrad: group.amsgrad }),
   group: (config: Readonly<Config>) => ({ ...betasBack(config), amsgrad: config.amsgrad }),
   slots: { ...moments, velocity_hat: 'max_exp_avg_sq' },
   counts: true,
@@ -72,7 +72,7 @@ export const torchKinds: readonly TorchKind[] = [
     config: (group) => ({
       ...betas(group),
       momentumDecay: group.momentum_decay,
-      decoupledWeightDecay: Boolean(group.decoupled_weight_decay),
+      decoupledWeightDecay: group.decoupled_weight_decay ?? false,
     }),
     group: (config) => ({
       ...betasBack(config),
@@ -90,7 +90,7 @@ export const torchKinds: readonly TorchKind[] = [
     has: ['betas', 'eps'],
     hasNot: ['amsgrad', 'momentum_decay', 'fused'],
     may: ['decoupled_weight_decay'],
-    config: (group) => ({ ...betas(group), decoupledWeightDecay: Boolean(group.decoupled_weight_decay) }),
+    config: (group) => ({ ...betas(group), decoupledWeightDecay: group.decoupled_weight_decay ?? false }),
     group: (config) => ({
       ...betasBack(config),
       decoupled_weight_decay: config.decoupled_weight_decay ?? false,
@@ -104,7 +104,7 @@ export const torchKinds: readonly TorchKind[] = [
     className: 'SGD',
     has: ['momentum', 'dampening', 'nesterov'],
     hasNot: ['betas'],
-    config: ({ momentum, dampening, nesterov }) => ({ momentum, dampening, nesterov: Boolean(nesterov) }),
+    config: ({ momentum, dampening, nesterov }) => ({ momentum, dampening, nesterov }),
     group: ({ momentum, dampening, nesterov }) => ({ momentum, dampening: dampening ?? 0, nesterov }),
     slots: { momentum: 'momentum_buffer' },
     counts: false,
@@ -118,7 +118,7 @@ export const torchKinds: readonly TorchKind[] = [
     config: ({ alpha, eps, centered, momentum }) => ({
       rho: alpha,
       epsilon: eps,
-      centered: Boolean(centered),
+      centered,
       momentum: momentum ?? 0,
     }),
     group: ({ rho, epsilon, centered, momentum }) => ({ alpha: rho, eps: epsilon, centered, momentum }),
@@ -156,6 +156,11 @@ export const torchKinds: readonly TorchKind[] = [
   },
 ];
 
+export const isAdam = ({ name }: TorchKind): boolean => name === 'Adam' || name === 'AdamW';
+
+/** Whether one optimizer of torch can have groups of both: from 2.7 on AdamW is an Adam with `decoupled_weight_decay`. */
+export const isOneClass = (a: TorchKind, b: TorchKind): boolean => a === b || (isAdam(a) && isAdam(b));
+
 /** How torch computes a group, not what: keys that its constructors write, with what they mean by default. */
 export function howOf({ name }: TorchKind): Readonly<Config> {
   const hasFused = ['Adam', 'AdamW', 'SGD', 'Adagrad'].includes(name);
@@ -167,9 +172,13 @@ export function howOf({ name }: TorchKind): Readonly<Config> {
   };
 }
 
+/** Keys whose values are true or false. */
+export const flags = ['amsgrad', 'maximize', 'nesterov', 'centered', 'decoupled_weight_decay'];
+
 /** Keys without effect on the numbers. */
 export const noEffect = [
-  ...['params', 'foreach', 'capturable', 'differentiable', 'fused', 'initial_lr', 'param_names', 'swap'],
+  ...['params', 'foreach', 'capturable', 'differentiable', 'fused', 'swap'],
+  ...['initial_lr', 'param_names', 'name'], // what others note there
   ...['max_lr', 'min_lr', 'max_momentum', 'base_momentum'], // of schedulers
 ];
 

@@ -4,6 +4,8 @@ import { describe } from '../basics/errors.js';
 import { ruleFacts } from '../engine/facts.js';
 import type { Build } from '../optimizers/build.js';
 import type { VariableGroup } from '../optimizers/groups.js';
+import { MultiOptimizer } from '../optimizers/multi.js';
+import type { MultiBuild } from '../optimizers/multi-build.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { type Parts, partsOf } from '../optimizers/parts.js';
 import { deserialize } from '../optimizers/registry.js';
@@ -11,7 +13,7 @@ import { write } from '../state/safetensors.js';
 import type { Parameter } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
 import { layoutOf } from './layout.js';
-import { accepted, howOf, type TorchKind, torchKinds } from './torch-kinds.js';
+import { accepted, howOf, isAdam, isOneClass, type TorchKind, torchKinds } from './torch-kinds.js';
 
 /**
  * The state of an optimizer with `compat: 'torch'` as safetensors, for `load_state_dict` of the same class of torch 2:
@@ -25,7 +27,8 @@ import { accepted, howOf, type TorchKind, torchKinds } from './torch-kinds.js';
  *     optimizer.load_state_dict({"state": state, "param_groups": groups})
  *
  * The groups are those of the option `groups`, as openTorch makes them, or one; variables that were excluded from weight
- * decay otherwise are a group of their own after it. Parameters are numbered group by group.
+ * decay otherwise are a group of their own after it. A MultiOptimizer has those of its optimizers, in their order, which
+ * must be of one class (Adam and AdamW are one since torch 2.7). Parameters are numbered group by group.
  * A variable that never had a gradient has no state in the file, as in torch.
  * @param variables the built ones, in their order
  * @throws TypeError, RangeError for another optimizer, or variables that are not its own; Error if it is not built, or
@@ -36,6 +39,57 @@ export function saveTorch(optimizer: Optimizer, variables: readonly Parameter[])
   if (!(optimizer instanceof Optimizer))
     throw new TypeError(`${at} takes an optimizer, got ${describe(optimizer)}.`);
   const { targets } = partsOf(optimizer).lifetime.require();
+  const parts = partsIn(optimizer).map((part) => ({ ...part, kind: kindOf(at, part.optimizer) }));
+  const [{ kind }] = parts;
+  const other = parts.find((part) => !isOneClass(part.kind, kind));
+  if (other)
+    throw new RangeError(
+      `${at}: the MultiOptimizer has ${kind.name} and ${other.kind.name}; an optimizer of torch has one class for all groups.`,
+    );
+  const built = targets.map(({ variable, array }) => variable ?? array);
+  if (
+    !Array.isArray(variables) ||
+    variables.length !== built.length ||
+    variables.some((one, k) => one !== built[k])
+  )
+    throw new RangeError(
+      `${at} takes the ${built.length} built variables, in their order, got ${describe(variables)}.`,
+    );
+  const numbers = new Map<string, number>();
+  const groups = parts.flatMap((part) => groupsOf(part, part.kind, numbers));
+  const tensors = parts.flatMap((part) => tensorsOf(part, part.kind, numbers));
+  return write(tensors, { format: 'pt', param_groups: JSON.stringify(groups) });
+}
+
+/** An optimizer with a rule, its variables, and which of these weight decay leaves alone. */
+interface Part {
+  readonly optimizer: Optimizer;
+  readonly targets: readonly Target[];
+  isExcluded(target: Target): boolean;
+}
+
+/** Those of a MultiOptimizer's optimizers that have variables, or the one itself. */
+function partsIn(optimizer: Optimizer): Part[] {
+  const { build, lifetime } = partsOf(optimizer) as Parts<Build>;
+  if (!(optimizer instanceof MultiOptimizer)) {
+    const { targets } = lifetime.require();
+    return [{ optimizer, targets, isExcluded: (target) => build.isExcluded(target) }];
+  }
+  const { build: several } = partsOf(optimizer) as Parts<MultiBuild>;
+  const { parts } = several.require();
+  return optimizer.optimizers.flatMap((one) =>
+    parts
+      .filter((part) => part.optimizer === one)
+      .map(({ targets, parts: { build: own } }) => ({
+        optimizer: one,
+        targets,
+        isExcluded: (target) => several.isExcluded(target) || own.isExcluded(target),
+      })),
+  );
+}
+
+/** @throws RangeError for what torch has not, or would not go on with */
+function kindOf(at: string, optimizer: Optimizer): TorchKind {
   const { className } = optimizer.constructor as typeof Optimizer;
   const kind = torchKinds.find((one) => one.className === className);
   const config = optimizer.getConfig();
@@ -53,16 +107,7 @@ export function saveTorch(optimizer: Optimizer, variables: readonly Parameter[])
     throw new RangeError(
       `${at}: the learning rate is a schedule; set torch's rate by its own schedulers, and save with a number.`,
     );
-  const built = targets.map(({ variable, array }) => variable ?? array);
-  if (
-    !Array.isArray(variables) ||
-    variables.length !== built.length ||
-    variables.some((one, k) => one !== built[k])
-  )
-    throw new RangeError(
-      `${at} takes the ${built.length} built variables, in their order, got ${describe(variables)}.`,
-    );
-  return write(...torchFile(optimizer, kind, config, targets));
+  return kind;
 }
 
 /** Options that would be lost. */
@@ -79,38 +124,38 @@ const unknownToTorch = [
   ['use_ema', false] as const,
 ];
 
-function torchFile(
-  optimizer: Optimizer,
-  kind: TorchKind,
-  config: Readonly<Record<string, unknown>>,
-  targets: readonly Target[],
-): Parameters<typeof write> {
-  const groups = groupsBack(optimizer, targets);
+/** Its groups, as torch has them; numbers their parameters on. */
+function groupsOf(part: Part, kind: TorchKind, numbers: Map<string, number>): object[] {
+  const config = part.optimizer.getConfig();
   const rate = shortest(config.learning_rate as number);
-  let number = 0;
-  const numbers = new Map<string, number>();
-  const listed = groups.map(({ paths, rateFactor = 1, decays = true, weightDecay }) => {
+  return groupsBack(part).map(({ paths, rateFactor = 1, decays = true, weightDecay }) => {
     const params = paths.map((path) => {
-      numbers.set(path, number);
-      return number++;
+      numbers.set(path, numbers.size);
+      return numbers.size - 1;
     });
     const decay = decays ? (weightDecay ?? (config.weight_decay as number | null) ?? 0) : 0;
-    const isAdam = kind.className === 'Adam' || kind.className === 'AdamW';
     return {
       lr: rateFactor === 1 ? rate : shortest(Math.fround(rate * rateFactor)),
       ...kind.group(config),
       weight_decay: decay,
       maximize: config.maximize ?? false,
       ...howOf(kind),
-      ...(isAdam && { decoupled_weight_decay: Boolean(kind.isDecoupled) }),
+      ...(isAdam(kind) && { decoupled_weight_decay: Boolean(kind.isDecoupled) }),
       params,
     };
   });
-  const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require(); // of those that torch has
+}
+
+function tensorsOf(
+  { optimizer, targets }: Part,
+  kind: TorchKind,
+  numbers: ReadonlyMap<string, number>,
+): Parameters<typeof write>[0][number][] {
+  const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require();
   const { scalars } = ruleFacts(rule);
   const state = optimizer.variables;
   const layout = layoutOf(
-    () => deserialize({ class_name: kind.className, config: { ...config, groups: null } }),
+    () => deserialize({ class_name: kind.className, config: { ...optimizer.getConfig(), groups: null } }),
     targets.map(({ shape }) => shape.length),
   );
   const tensors: Parameters<typeof write>[0][number][] = [];
@@ -125,11 +170,11 @@ function torchFile(
     for (const [role, name] of Object.entries(kind.scalars ?? {}))
       add(name, [], native.scalarOf(row, scalars.indexOf(role)));
   }
-  return [tensors, { format: 'pt', param_groups: JSON.stringify(listed) }];
+  return tensors;
 }
 
 /** The option `groups`, and those in none; in each, variables that weight decay leaves alone are one of their own. */
-function groupsBack(optimizer: Optimizer, targets: readonly Target[]): readonly VariableGroup[] {
+function groupsBack({ optimizer, targets, isExcluded }: Part): readonly VariableGroup[] {
   const groups = optimizer.groups ?? [];
   const listed = new Set(groups.flatMap(({ paths }) => paths));
   const here = new Set(targets.map(({ path }) => path));
@@ -137,8 +182,7 @@ function groupsBack(optimizer: Optimizer, targets: readonly Target[]): readonly 
   const kept = groups.map((group) => ({ ...group, paths: group.paths.filter((path) => here.has(path)) }));
   const all: VariableGroup[] = rest.length > 0 || kept.length === 0 ? [{ paths: rest }, ...kept] : kept;
   if (!optimizer.weightDecay && !groups.some(({ weightDecay }) => weightDecay)) return all;
-  const { build } = partsOf(optimizer) as Parts<Build>; // of those that torch has
-  const excluded = new Set(targets.filter((target) => build.isExcluded(target)).map(({ path }) => path));
+  const excluded = new Set(targets.filter(isExcluded).map(({ path }) => path));
   return all.flatMap((group) => {
     const { weightDecay, ...others } = group;
     const split = [true, false].map(

@@ -6,6 +6,7 @@
 
 import type { Hdf5File } from './hdf5.js';
 import {
+  checkLayer,
   constraintOf,
   groupName,
   hasFreeParts,
@@ -71,6 +72,7 @@ export function savedWeights(
   const holdsWeights = (group: string) => holding.has(group);
 
   const visit = (layer: LayerConfig, { group, prefix, trainable, isFree }: Within): void => {
+    checkLayer(what, layer);
     const { config = {} } = layer;
     const layers = Array.isArray(config) ? config : config.layers; // a Sequential's config was the list itself once
     const isModel = Array.isArray(layers);
@@ -153,6 +155,7 @@ export function savedWeights(
 
   /** Layers that share a group: named by their class, and numbered from the second of a class on. */
   const list = (layers: readonly LayerConfig[], place: Within): void => {
+    for (const layer of layers) checkLayer(what, layer);
     const groups = (step: number) => {
       const used = new Map<string, number>();
       return layers.map((layer) => {

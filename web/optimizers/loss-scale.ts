@@ -10,7 +10,7 @@ import type { Built } from '../step/executor.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { SparseGradient } from '../step/sparse.js';
-import type { GradientLike } from '../step/target.js';
+import type { GradientLike, Target } from '../step/target.js';
 import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { Holder } from './lifetime.js';
@@ -223,10 +223,13 @@ export class LossScaleOptimizer extends Optimizer {
     return this.#inner.readReport();
   }
 
-  override build(variables: readonly Parameter[]): void {
+  override build(variables: readonly Parameter[]): void;
+  /** @internal With the names that a file has for them. */
+  override build(variables: readonly Parameter[], given: readonly Target[]): void;
+  override build(variables: readonly Parameter[], ...given: [] | [readonly Target[]]): void {
     this.#parts.lifetime.alive();
     if (!this.built) this.#builtByApply = false;
-    this.#inner.build(variables);
+    this.#inner.build(variables, ...(given as [readonly Target[]]));
   }
 
   override apply(grads: readonly GradientLike[], variables?: readonly Parameter[]): void | Promise<void> {

@@ -164,6 +164,11 @@ export class MultiBuild implements Building {
     ];
   }
 
+  /** Whether weight decay leaves it alone, whatever its own optimizer says. */
+  isExcluded(target: Target): boolean {
+    return this.#excluded.has(target, (target.variable ?? target.array) as Parameter);
+  }
+
   /** Besides what each of them excludes. @throws Error if there is something already; TypeError, RangeError */
   exclude(which: Excluded): void {
     if (this.#made)

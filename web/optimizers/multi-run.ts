@@ -140,9 +140,17 @@ export class MultiRun extends BaseRun<MultiBuild> {
     return several;
   }
 
-  /** Those that have something to do: all, but for one whose variables were disposed. */
+  /**
+   * Those that have something to do: all, but for one whose variables were disposed, and for one that is PyTorch's and has
+   * no gradient, unless none has: PyTorch passes over such a group, and Keras refuses it.
+   */
   #active({ parts }: Several, variables: Variables): readonly Part[] {
-    return variables ? parts.filter(({ given }) => given.length > 0) : parts;
+    const asked = variables ? parts.filter(({ given }) => given.length > 0) : parts;
+    const active = asked.filter(
+      ({ grads, parts: { options } }) =>
+        options.values.compat !== 'torch' || grads.some((gradient) => gradient !== null),
+    );
+    return active.length > 0 ? active : asked;
   }
 
   #prepare(calls: readonly Call[], encoder?: object): Promise<void>[] {

@@ -36,7 +36,7 @@ const kind: Kind = {
  * Several optimizers for the variables of one model, as keras.optimizers.MultiOptimizer: an OptimizerMap, or a function
  * of yours that is called with each variable at `build`, says which one steps it. Its state is that of the optimizers,
  * one after the other, and a counter of calls. A step is that of all optimizers or of none: one whose variables all
- * have no gradient is refused, as by the optimizer itself. Weight decay exclusions count besides the optimizers' own.
+ * have no gradient is refused, as by the optimizer itself, or with `compat: 'torch'` left out. Weight decay exclusions count besides the optimizers' own.
  */
 export class MultiOptimizer extends Optimizer {
   static override readonly name: string = 'MultiOptimizer';

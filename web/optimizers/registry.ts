@@ -66,6 +66,11 @@ const multi: OptimizerClass = {
       throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
     const { optimizer_map, optimizerMap, ...options } = config;
     const given = (optimizer_map ?? optimizerMap) as OptimizerChoice | Partial<SerializedOptimizer> | null;
+    const { class_name: kind } = isRecord(given) ? given : {};
+    if (kind === 'function' || kind === '__lambda__')
+      throw new TypeError(
+        'MultiOptimizer.fromConfig: optimizer_map is a function of Python, which cannot be read here; make it an OptimizerMap there.',
+      );
     const isMap = typeof given === 'object' && !(given instanceof OptimizerMap) && given?.config;
     const map = isMap ? OptimizerMap.fromConfig(isMap, customObjects) : (given as OptimizerChoice);
     return new MultiOptimizer(map, options as MultiOptimizerOptions);
@@ -137,7 +142,7 @@ export function deserialize(
   if (!found) {
     const names = [...new Set(known.map(([known]) => known))];
     throw new RangeError(
-      `Unknown optimizer '${name}'.${suggestion(name, names)} Known: ${names.join(', ')}.`,
+      `Unknown optimizer '${name}'.${suggestion(name, names)} Known: ${names.join(', ')}; pass your own classes as customObjects.`,
     );
   }
   return restoreExclusion(found.fromConfig(config.config ?? {}, customObjects), config);
