@@ -27,7 +27,8 @@ export default defineConfig({
       executablePath: findChromium(),
       args: [...quietArgs, 'disable-sync', ...containerArgs].map((arg) => `--${arg}`),
     },
-    trace: 'retain-on-failure',
+    // A trace of every test takes as long as the tests; `--trace on` beside the name of one that fails makes it.
+    trace: 'off',
   },
   webServer: {
     command: `node node_modules/vite/bin/vite.js --port ${port} --strictPort`,
