@@ -18,7 +18,7 @@ test('loads without a complaint and names the engine', async ({ page }) => {
 
 test('playing lowers both losses on every surface; pause holds, reset goes back', async ({ page }) => {
   await openPage(page);
-  await page.locator('#race-speed').selectOption('16');
+  await page.locator('#race-speed').selectOption('4');
   for (const surface of await page.locator('#race-surface option').all()) {
     await page.locator('#race-surface').selectOption(await surface.innerText());
     const before = [
