@@ -31,8 +31,27 @@ const include = (html) =>
 const npmPage = 'href="https://www.npmjs.com/package/simdescent">Docs';
 const linked = (html, docs = process.env.SIMDESCENT_DOCS) =>
   docs ? html.replaceAll(npmPage, `href="${docs}">Docs`) : html;
-const handler = (html) => linked(include(html));
-const includes = { name: 'includes', transformIndexHtml: { order: 'pre', handler } };
+const includes = {
+  name: 'includes',
+  transformIndexHtml: { order: 'pre', handler: (html) => linked(include(html)) },
+};
+
+// Where it is known where the page will lie, its card says so: a picture with half an address is shown by nobody.
+const placed = (html, address = process.env.SIMDESCENT_ADDRESS) =>
+  address
+    ? html.replace(
+        /property="og:image" content="\.\//,
+        `property="og:url" content="${address}" />\n    <meta property="og:image" content="${address}`,
+      )
+    : html;
+const places = {
+  name: 'places',
+  enforce: 'post', // when the picture has its name
+  generateBundle(_, files) {
+    const page = files['index.html'];
+    page.source = placed(page.source);
+  },
+};
 
 // The tests choose a port. While they run, a package that is built anew must not reload the page under them.
 const underTest = process.env.SIMDESCENT_TEST_PORT !== undefined;
@@ -42,7 +61,7 @@ export default defineConfig({
   base: './',
   cacheDir: here('build/vite'),
   resolve: { alias },
-  plugins: [includes],
+  plugins: [includes, places],
   // Found only when somebody asks for them: prepared beforehand, or the server would reload the page just then.
   optimizeDeps: {
     include: [

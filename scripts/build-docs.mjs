@@ -1,11 +1,13 @@
 // `npm run build:docs`: the documentation as a site in build/site, static files for any host: the pages of docs/, the
-// package's API as TypeDoc reads it off dist/, and the demo. `--base /some/folder/` is where the host will have it.
+// package's API as TypeDoc reads it off dist/, and the demo. `--base /some/folder/` is where the host will have it,
+// `--address https://host/some/folder/` the same in full, for the picture of the demo's card.
 // A link to what is not there fails the build. Its tools are those of docs/package.json, installed when asked for.
 import { cpSync, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
+import { checkAddress } from './build-demo.mjs';
 import { brokenLinks } from './docs-links.mjs';
 import { npmPackages } from './setup/npm.mjs';
 import { entry, Problem, root, run, say } from './setup/run.mjs';
@@ -38,7 +40,9 @@ export async function serveDocs(demo) {
   return server.resolvedUrls.local[0];
 }
 
-export async function buildDocs({ base = '/' } = {}) {
+export async function buildDocs({ address, base } = {}) {
+  checkAddress(address);
+  base ??= address ? new URL(address).pathname : '/';
   if (!/^\/(.*\/)?$/.test(base)) throw new Problem(`--base must begin and end with a slash, got ${base}`);
   await build();
   rmSync(site, { recursive: true, force: true });
@@ -46,13 +50,14 @@ export async function buildDocs({ base = '/' } = {}) {
   await tool('vitepress/bin/vitepress.js', ['build', '.'], { env: { SIMDESCENT_BASE: base } });
   const vite = join(root, 'node_modules/vite/bin/vite.js');
   const args = [vite, 'build', '--outDir', join(site, 'demo'), '--logLevel', 'warn'];
-  await run(process.execPath, args, { env: { SIMDESCENT_DOCS: '../' }, quiet: true });
+  const env = { SIMDESCENT_DOCS: '../', ...(address && { SIMDESCENT_ADDRESS: `${address}demo/` }) };
+  await run(process.execPath, args, { env, quiet: true });
   const { broken, pages, links } = brokenLinks(site, base);
   if (broken.length) throw new Problem(`The site has links to what is not there:\n${broken.join('\n')}`);
   say(`docs: build/site/ (${pages} pages, ${links} links)`);
 }
 
 await entry(import.meta.url, async (args) => {
-  const { values } = parseArgs({ args, options: { base: { type: 'string' } } });
+  const { values } = parseArgs({ args, options: { base: { type: 'string' }, address: { type: 'string' } } });
   await buildDocs(values);
 });

@@ -8,7 +8,7 @@ import { StepTimer } from '../page/step-timer.ts';
 import { ready, tf } from '../page/tensorflow.ts';
 import { CLASSES, type Digits, PIXELS } from './digits.ts';
 import { type Tensors, tensors } from './network.ts';
-import { STEPS_BETWEEN_TESTS, type Training } from './training.ts';
+import { monitorSeldom, type Training } from './training.ts';
 
 export const tfjsReady = () => ready('wasm');
 
@@ -18,8 +18,9 @@ export class TfjsTrainer implements Training {
   readonly trainingTimer = new StepTimer();
   readonly #variables: readonly TF.Variable[];
   readonly #optimizer: TF.Optimizer;
+  readonly #ours: Adam | null;
   /** Whose learning rate is the one in force. */
-  readonly #rated: { learningRate: number; readonly report?: Report | null };
+  readonly #rated: { learningRate: number };
 
   constructor(id: 'tfjs' | 'tfours', start: Tensors, learningRate: number) {
     this.#variables = tensors.map(({ shape }, index) =>
@@ -28,16 +29,17 @@ export class TfjsTrainer implements Training {
     if (id === 'tfjs') {
       // Keras' constants; TensorFlow.js puts epsilon elsewhere in the formula.
       this.#optimizer = tf.train.adam(learningRate, 0.9, 0.999, 1e-7);
+      this.#ours = null;
       this.#rated = this.#optimizer as unknown as { learningRate: number };
     } else {
-      const ours = new Adam({ learningRate, monitor: { every: STEPS_BETWEEN_TESTS } });
-      this.#optimizer = tfOptimizer(ours);
-      this.#rated = ours;
+      this.#ours = new Adam({ learningRate, monitor: true });
+      this.#optimizer = tfOptimizer(this.#ours);
+      this.#rated = this.#ours;
     }
   }
 
   get report(): Report | null {
-    return this.#rated.report ?? null;
+    return this.#ours?.report ?? null;
   }
 
   get learningRate(): number {
@@ -62,6 +64,7 @@ export class TfjsTrainer implements Training {
     const differentiated = performance.now();
     this.#optimizer.applyGradients(grads as never);
     const end = performance.now();
+    if (this.#ours) monitorSeldom(this.#ours);
     tf.dispose([value, grads]);
     this.optimizerTimer.add(end - differentiated);
     this.trainingTimer.add(end - begin);

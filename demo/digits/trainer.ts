@@ -5,7 +5,7 @@ import { makeOptimizer, type RunnerId } from '../optimizers.ts';
 import { StepTimer } from '../page/step-timer.ts';
 import type { Digits } from './digits.ts';
 import { Network, type Tensors, tensors } from './network.ts';
-import { STEPS_BETWEEN_TESTS, type Training } from './training.ts';
+import { monitorSeldom, type Training } from './training.ts';
 
 export class Trainer implements Training {
   loss = Number.NaN;
@@ -20,8 +20,7 @@ export class Trainer implements Training {
     this.#variables = tensors.map(
       ({ name, path, shape }, index) => new Variable(start[index], { name, path, shape: [...shape] }),
     );
-    const monitor = { every: STEPS_BETWEEN_TESTS };
-    this.#optimizer = makeOptimizer(id, { learningRate }, { monitor });
+    this.#optimizer = makeOptimizer(id, { learningRate }, { monitor: true });
     this.#optimizer.build([...this.#variables]);
   }
 
@@ -46,6 +45,7 @@ export class Trainer implements Training {
     const differentiated = performance.now();
     this.#optimizer.step();
     const end = performance.now();
+    monitorSeldom(this.#optimizer);
     this.optimizerTimer.add(end - differentiated);
     this.trainingTimer.add(end - begin);
   }

@@ -1,6 +1,6 @@
 // What the page's networks have in common, whoever trains them: ours with one optimizer and with another, and the
 // same network in TensorFlow.js with its own Adam and with ours.
-import type { Report } from 'simdescent';
+import type { Optimizer, Report } from 'simdescent';
 import type { StepTimer } from '../page/step-timer.ts';
 import { type Side, sides } from '../sides.ts';
 import type { Digits } from './digits.ts';
@@ -11,6 +11,14 @@ export const trainingIds: readonly TrainingId[] = [...sides, ...tfjsIds];
 
 /** Every so many steps are tested, and looked at: a test costs about as much as four steps. */
 export const STEPS_BETWEEN_TESTS = 5;
+
+/**
+ * Called after each step of an optimizer whose `monitor` is true at first: figures that come five steps late look as if
+ * they were missing.
+ */
+export function monitorSeldom(optimizer: Optimizer): void {
+  if (optimizer.iterations === 1) optimizer.monitor = { every: STEPS_BETWEEN_TESTS };
+}
 
 export interface Training {
   /** Of the batch before the last step; NaN before the first. */

@@ -1,12 +1,17 @@
-// How numbers are written on the page: fixed widths, so that running figures do not jump about.
+// How numbers are written on the page: as people write them, and with as many digits at one step as at the next.
 
-export const formatLoss = (loss: number): string => withMinus(loss.toExponential(3));
+export const formatLoss = (loss: number): string => formatShort(loss, 4);
 
-/** Three digits, however large or small. */
-export function formatShort(value: number): string {
+/** So many digits, and a power of ten where there would be more zeros than digits: 2.33, 0.0123, 4.20 × 10⁻⁸. */
+export function formatShort(value: number, digits = 3): string {
+  if (!Number.isFinite(value)) return withMinus(String(value).replace('Infinity', '∞'));
   const size = Math.abs(value);
-  if (size !== 0 && (size < 0.001 || size >= 10_000)) return withMinus(value.toExponential(1));
-  return withMinus(value.toPrecision(3));
+  if (size === 0) return '0';
+  if (size < 0.001 || size >= 100_000) {
+    const [factor, exponent] = value.toExponential(digits - 1).split('e');
+    return `${withMinus(factor)}\u2009×\u2009${powerOfTen(exponent)}`; // thin spaces
+  }
+  return withMinus(value.toFixed(Math.max(0, digits - 1 - Math.floor(Math.log10(size)))));
 }
 
 /** Thousands, millions and so on: 123 M. */
@@ -41,14 +46,14 @@ export function formatDuration(milliseconds: number | null): string {
   return `${(milliseconds / size).toFixed(digits)} ${unit}`;
 }
 
-const superscripts: Record<string, string> = { '-': '⁻' };
+const superscripts: Record<string, string> = { '-': '⁻', '+': '' };
 for (const [digit, raised] of [...'⁰¹²³⁴⁵⁶⁷⁸⁹'].entries()) superscripts[String(digit)] = raised;
 
+const powerOfTen = (exponent: string) =>
+  `10${[...exponent].map((character) => superscripts[character]).join('')}`;
+
 /** A power of ten as an axis shows it: 10⁻³. */
-export function formatPowerOfTen(value: number): string {
-  const exponent = String(Math.round(Math.log10(value)));
-  return `10${[...exponent].map((character) => superscripts[character]).join('')}`;
-}
+export const formatPowerOfTen = (value: number): string => powerOfTen(String(Math.round(Math.log10(value))));
 
 function withMinus(text: string): string {
   return text.replace('-', '−');

@@ -45,6 +45,9 @@ export const share: NumberKind = {
   fromSlider: rounded,
 };
 
+/** As somebody would type it, and as it fits into the field: 0.0002, but 2e-6. */
+const written = (value: number) => (value !== 0 && value < 1e-4 ? value.toExponential() : String(value));
+
 /** The number that a text means, or what is wrong with it. A comma may be the decimal mark. */
 function parseNumber(text: string, kind: NumberKind): { value: number } | { problem: string } {
   const decimal = text.trim().replace(',', '.');
@@ -78,7 +81,7 @@ export class NumberField {
     this.#initial = Number(this.#text.defaultValue);
     const linked = parseNumber(fromLink(id) ?? '', kind);
     this.#value = 'value' in linked ? linked.value : this.#initial;
-    this.#text.value = String(this.#value);
+    this.#text.value = written(this.#value);
     this.#moveSlider();
 
     this.#text.addEventListener('input', () => {
@@ -87,12 +90,12 @@ export class NumberField {
         this.#take(parsed.value);
         this.#moveSlider();
       } else {
-        this.#complain(`${parsed.problem}; still using ${this.#value}.`);
+        this.#complain(`${parsed.problem}; still using ${written(this.#value)}.`);
       }
     });
     this.#slider?.addEventListener('input', () => {
       const value = kind.fromSlider(Number(this.#slider?.value));
-      this.#text.value = String(value);
+      this.#text.value = written(value);
       this.#take(value);
       this.#describeSlider();
     });
@@ -105,7 +108,7 @@ export class NumberField {
 
   /** Another number, from elsewhere on the page. */
   set value(value: number) {
-    this.#text.value = String(value);
+    this.#text.value = written(value);
     this.#take(value);
     this.#moveSlider();
   }
@@ -140,6 +143,6 @@ export class NumberField {
   }
 
   #describeSlider(): void {
-    this.#slider?.setAttribute('aria-valuetext', String(this.#value));
+    this.#slider?.setAttribute('aria-valuetext', written(this.#value));
   }
 }

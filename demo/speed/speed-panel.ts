@@ -37,11 +37,16 @@ export function startSpeed(onMeasuring: (measuring: boolean) => void): void {
       row.hidden = !withTensorflow.checked;
     }
   };
+  const copy = element('speed-copy', HTMLElement);
+  const clearResults = () => {
+    copy.hidden = true;
+    ids.forEach(clearResult);
+  };
   // The figures are about what was measured: another choice takes them away.
   const forget = () => {
     if (worker) end('Stopped');
     else showTexts('speed', { state: 'Not measured yet' });
-    ids.forEach(clearResult);
+    clearResults();
   };
   linkChoice(size, () => forget());
   linkChoice(rule, () => forget());
@@ -77,6 +82,7 @@ export function startSpeed(onMeasuring: (measuring: boolean) => void): void {
       else if (data.what === 'bandwidth') {
         bandwidth = data.gigabytes;
         showTexts('speed', { bandwidth: `${bandwidth.toFixed(1)} GB/s` });
+        copy.hidden = false;
       } else if (data.what === 'begin') {
         showTexts('speed', { state: 'Measuring', [`${data.id}-time`]: '…' });
       } else if (data.what === 'note') {
@@ -97,11 +103,11 @@ export function startSpeed(onMeasuring: (measuring: boolean) => void): void {
     if (worker) return end('Stopped');
     const chosen = ids.filter((id) => withTensorflow.checked || !isTensorflow(id));
     onMeasuring(true);
-    ids.forEach(clearResult);
+    clearResults();
     bar.max = chosen.length;
     bar.value = 0;
     button.textContent = 'Stop';
-    showTexts('speed', { state: 'Measuring memory', bandwidth: '–' });
+    showTexts('speed', { state: 'Measuring memory' });
     const common = { rule: rule.value as Rule, size: Number(size.value) };
     measure([
       { ...common, threads: false, contestants: chosen.filter((id) => id !== 'threads') },

@@ -1,6 +1,7 @@
 // Measures the contestants one after the other, off the page's own thread; the page ends it to stop it. Medians
 // over many steps; the first steps, which meet cold caches and unoptimised code, do not count.
 import { init } from 'simdescent';
+import { formatShort } from '../page/format.ts';
 import { type Contestant, makers } from './contestants.ts';
 import type { ContestantId, FromSpeedWorker, SpeedJob } from './job.ts';
 
@@ -40,7 +41,7 @@ async function compete(id: ContestantId, { rule, size }: SpeedJob): Promise<void
   const { webgpu } = await import('./webgpu.ts');
   const contestant = await webgpu(rule, size);
   say({ what: 'result', id, milliseconds: await measure(contestant) });
-  const difference = (await contestant.difference()).toExponential(1);
+  const difference = formatShort(await contestant.difference(), 2);
   say({ what: 'note', id, text: `${contestant.adapter}; differs by at most ${difference} after 30 steps` });
   contestant.dispose();
 }

@@ -1,15 +1,14 @@
 // What the scenes write and draw with: numbers in formulas, as wide at one step as at the next, and charts.
 import { element } from '../page/dom.ts';
+import { formatShort } from '../page/format.ts';
 import { type Curve, LineChart, type LineChartOptions } from '../page/line-chart.ts';
 
-/** Six characters, and a sign; a dash where there is no number yet. */
+/** Five digits, four of them behind the point where there is room; a dash where there is no number yet. */
 export function formatFigure(value: number): string {
   if (!Number.isFinite(value)) return '–';
   const size = Math.abs(value);
-  const small = size !== 0 && size < 0.001;
-  const text = small
-    ? value.toExponential(1)
-    : value.toFixed(Math.max(0, 4 - Math.floor(Math.log10(Math.max(1, size)))));
+  if (size !== 0 && size < 0.001) return formatShort(value, 2);
+  const text = value.toFixed(Math.max(0, 4 - Math.floor(Math.log10(Math.max(1, size)))));
   return text.replace(/^-(?=[0.]*$)/, '').replaceAll('-', '−');
 }
 

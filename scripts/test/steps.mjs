@@ -1,11 +1,11 @@
 // What `npm test` does, in its order. `uses` names what has to be set up first (the keys of
 // `setUp`), `built` says that the step looks at dist/, `beside` names the step before it that it may
-// go side by side with. A step that finds nothing to check fails.
+// go side by side with. A step that finds nothing to check fails; one that has to leave something out returns why.
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { build, buildWasm } from '../build.mjs';
 import { buildDocs, docsPackages } from '../build-docs.mjs';
-import { chromium } from '../setup/browser.mjs';
+import { chromium, firefox } from '../setup/browser.mjs';
 import { emscripten } from '../setup/emscripten.mjs';
 import { npmPackages } from '../setup/npm.mjs';
 import { Problem, root, run, say } from '../setup/run.mjs';
@@ -57,6 +57,13 @@ export const steps = [
     beside: 'browser',
     run: node,
   },
+  {
+    name: 'firefox',
+    title: 'the demo and the documentation in Firefox',
+    uses: ['packages'],
+    built: true,
+    run: inFirefox,
+  },
 ];
 
 /** The program of an npm package, started without npx: that would look for newer ones. */
@@ -102,4 +109,18 @@ async function browser() {
   const args = ['test', '--config', 'playwright.config.js'];
   const env = { CHROME_PATH: await chromium(), SIMDESCENT_TEST_PORT: String(await freePort()) };
   await run(process.execPath, [join(root, 'node_modules/@playwright/test/cli.js'), ...args], { env });
+}
+
+async function inFirefox() {
+  let path;
+  try {
+    path = await firefox();
+  } catch (error) {
+    if (process.env.CI) throw error;
+    return `nothing was looked at in Firefox: ${error.message}`;
+  }
+  if (!existsSync(join(root, 'build/site/index.html'))) await buildDocs();
+  const files = filesBelow('tests/firefox', /\.test\.mjs$/);
+  const args = ['--test', '--test-reporter=spec', ...files];
+  await run(process.execPath, args, { env: { FIREFOX_PATH: path } });
 }

@@ -82,6 +82,9 @@ test('any two optimizers learn; what belongs to nobody is not there', async ({ p
   await expect(page.locator('#digits-right-rate')).toHaveValue('0.005');
   await expect(page.locator('#digits-left-who option[value="nadam"]')).toBeDisabled();
   await page.locator('#digits-step').click();
+  // All that is told of a step is there after the first, as people write it.
+  for (const what of ['loss', 'gradient', 'ratio'])
+    await expect(page.locator(`#digits-left-${what}`)).toHaveText(/^\d+\.\d+$/);
   const first = await figure(page.locator('#digits-left-loss'));
   for (let step = 0; step < 40; step++) await page.locator('#digits-step').click();
   for (const side of ['left', 'right'])

@@ -1,13 +1,12 @@
 // The maps: every number that they show is the number that the library gives when it is asked directly.
 import { expect, type Page, test } from '@playwright/test';
-import { figure, openPage, problems, startPoint, watchPage } from './demo-page.ts';
+import { asTyped, figure, openPage, problems, startPoint, watchPage } from './demo-page.ts';
 
 test.use({ viewport: { width: 1280, height: 1000 } });
 watchPage();
 
 const numbersIn = (text: string) =>
-  text
-    .replaceAll('−', '-')
+  asTyped(text)
     .match(/-?\d+(\.\d+)?(e-?\d+)?/g)
     ?.map(Number) ?? [];
 

@@ -6,10 +6,12 @@ import * as simdescent from 'simdescent';
 import { splitDigits } from '../../demo/digits/digits.ts';
 import { Network, type Tensors, tensors } from '../../demo/digits/network.ts';
 import { hues } from '../../demo/maps/colors.ts';
+import { formatLoss, formatShort } from '../../demo/page/format.ts';
 import { FormulaError } from '../../demo/surfaces/parse.ts';
 import { lossAt, ownSurface, surfaces } from '../../demo/surfaces/surfaces.ts';
 import { Formula } from '../../demo/surfaces/tape.ts';
 import vectors from '../vectors/digits-mlp.json' with { type: 'json' };
+import { asTyped } from './demo-page.ts';
 
 for (const surface of surfaces) {
   test(`${surface.label}: the gradient is the slope, the minima are zero and flat`, () => {
@@ -208,4 +210,19 @@ test('every digit is either for training or for testing', () => {
   ]);
   const total = (labels: Uint8Array) => labels.reduce((sum, label) => sum + label, 0);
   expect(total(training.labels) + total(held.labels)).toBe(total(bytesOf(vectors.data.y)));
+});
+
+test('figures are written as people write them', () => {
+  const typed: [number, string][] = [
+    [2.3254, '2.33'],
+    [1234.5, '1235'],
+    [0.0012345, '0.00123'],
+    [-4.2e-8, '−4.20 × 10⁻⁸'],
+    [123456, '1.23 × 10⁵'],
+    [0, '0'],
+    [Number.POSITIVE_INFINITY, '∞'],
+    [Number.NaN, 'NaN'],
+  ];
+  for (const [value, text] of typed) expect(formatShort(value).replaceAll('\u2009', ' ')).toBe(text);
+  expect(asTyped(formatLoss(-4.2e-8))).toBe('-4.200e-8');
 });

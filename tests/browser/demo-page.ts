@@ -35,11 +35,23 @@ export async function goToDigits(page: Page): Promise<void> {
   await expect(page.locator('#digits-play')).toBeEnabled();
 }
 
-/** A figure of the page as a number: minus signs, units and the like removed. */
-export async function figure(cell: Locator): Promise<number> {
-  const text = await cell.innerText();
-  return Number.parseFloat(text.replace('−', '-').replace('e−', 'e-'));
+export const scenes = ['kept', 'spike', 'rare', 'wins', 'epsilon'];
+
+/** Less motion is wanted in these tests, so a scene stands at its end once it has been seen. */
+export async function seeScene(page: Page, scene: string): Promise<void> {
+  await page.locator(`#story-${scene}`).scrollIntoViewIfNeeded();
+  await expect(page.locator(`#story-${scene}-state`)).toHaveText(/^Step (\d+) of \1$/);
 }
+
+/** A text of the page with its numbers as JavaScript writes them: −4.2 × 10⁻⁸ is -4.2e-8. */
+export const asTyped = (text: string): string =>
+  text
+    .replace(/\s×\s10([⁻⁰¹²³⁴⁵⁶⁷⁸⁹]+)/g, (_, raised: string) => `e${raised.normalize('NFKD')}`)
+    .replaceAll('−', '-');
+
+/** A figure of the page as a number: units and the like removed. */
+export const figure = async (cell: Locator): Promise<number> =>
+  Number.parseFloat(asTyped(await cell.innerText()));
 
 const units: Record<string, number> = { s: 1000, ms: 1, µs: 1e-3, ns: 1e-6 };
 

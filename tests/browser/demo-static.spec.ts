@@ -19,7 +19,9 @@ const types: Record<string, string> = {
 
 test('works from any path, without special headers and under its own policy', async ({ page }) => {
   test.setTimeout(90_000);
+  process.env.SIMDESCENT_ADDRESS = 'https://files.test/some/folder/'; // as build:demo's --address says it
   await build({ configFile: new URL('vite.config.js', root).pathname, logLevel: 'error' });
+  delete process.env.SIMDESCENT_ADDRESS;
   const asked: string[] = [];
   let transferred = 0;
   await page.route('http://files.test/**', async (route) => {
@@ -36,6 +38,11 @@ test('works from any path, without special headers and under its own policy', as
   });
   await openPage(page, '', 'http://files.test/some/folder/');
   expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+  const meta = (name: string) => page.locator(`meta[property="og:${name}"]`).getAttribute('content');
+  expect(await meta('url')).toBe('https://files.test/some/folder/');
+  const picture = (await meta('image')) ?? '';
+  expect(picture).toMatch(/^https:\/\/files\.test\/some\/folder\/.*\.png$/);
+  await readFile(new URL(`build/demo/${picture.slice('https://files.test/some/folder/'.length)}`, root));
   // What the first screen takes, as hosts send it.
   await expect(page.locator('#story-kept-state')).toHaveText('Step 360 of 360');
   await page.waitForLoadState('networkidle');
