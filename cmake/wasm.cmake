@@ -24,7 +24,7 @@ target_link_options(
   -sMODULARIZE
   -sEXPORT_ES6
   -sUSE_ES6_IMPORT_META=0
-  -sENVIRONMENT=web,worker
+  -sENVIRONMENT=web
   -sSTRICT
   -sFILESYSTEM=0
   -sMALLOC=dlmalloc # emmalloc adds sizes to addresses, and near 4 GiB the sum wraps round: arrays over living ones

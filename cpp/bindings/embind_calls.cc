@@ -30,7 +30,8 @@ void bind_property(const char* name, Result, GenericFunction getter, void* get_c
 void bind_function(const char* name, Result, GenericFunction invoker, GenericFunction context);
 void bind_constant(const char* name, double value);
 
-void _embind_register_bindings(InitFunc* added) { added->init_func(); }
+// The list of bindings is for other workers: these have been run.
+void _embind_register_bindings(InitFunc*) {}
 
 void _embind_register_class(TYPEID, TYPEID, TYPEID, TYPEID, const char*, GenericFunction, const char*,
                             GenericFunction, const char*, GenericFunction, const char* name, const char*,
