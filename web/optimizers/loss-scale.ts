@@ -15,7 +15,7 @@ import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { Holder } from './lifetime.js';
 import { Optimizer } from './optimizer.js';
-import { anything, baseOptions, innerOptions, number, type Option } from './options.js';
+import { anything, baseOptions, innerOptions, number } from './options.js';
 import { type Parts, partsOf } from './parts.js';
 import type { Report } from './report.js';
 import { serializeOptimizer } from './serialized.js';
@@ -30,20 +30,18 @@ export type LossScaleOptions = Spelled<{
   name?: string;
 }>;
 
-const { name, learningRate: inners } = baseOptions;
-const learningRate: Option = {
-  ...inners,
-  check: (label) => {
-    throw new RangeError(`${label}: the learning rate is the inner optimizer's; set it there.`);
-  },
-};
-const kind: Kind = {
+const kind = (): Kind => ({
   className: 'LossScaleOptimizer',
   defaultName: 'loss_scale_optimizer',
   options: {
     ...innerOptions('LossScaleOptimizer'),
-    name,
-    learningRate,
+    name: baseOptions.name,
+    learningRate: {
+      ...baseOptions.learningRate,
+      check: (label: string) => {
+        throw new RangeError(`${label}: the learning rate is the inner optimizer's; set it there.`);
+      },
+    },
     initialScale: { default: 2 ** 15, check: number('a number > 0', (x) => x > 0), config: 'always' },
     dynamicGrowthSteps: {
       default: 2000,
@@ -65,7 +63,7 @@ const kind: Kind = {
   },
   rule: () => 'adam', // never built itself
   check: () => {},
-};
+});
 
 /** The scale and what moves it, with the state of the optimizer that it is round. */
 class Scaling implements Holder {

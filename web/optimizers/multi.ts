@@ -22,15 +22,18 @@ export type MultiOptimizerOptions = Spelled<{
 }>;
 
 const className = 'MultiOptimizer';
-const { name, lossScaleFactor } = baseOptions;
-const learningRate = { default: 0, check: innerOnly(className, 'learningRate', 0), config: 'never' } as const;
-const kind: Kind = {
+const kind = (): Kind => ({
   className,
   defaultName: 'multi_optimizer',
-  options: { ...innerOptions(className), name, learningRate, lossScaleFactor },
+  options: {
+    ...innerOptions(className),
+    name: baseOptions.name,
+    learningRate: { default: 0, check: innerOnly(className, 'learningRate', 0), config: 'never' },
+    lossScaleFactor: baseOptions.lossScaleFactor,
+  },
   rule: () => 'adam', // never built itself
   check: () => {},
-};
+});
 
 /**
  * Several optimizers for the variables of one model, as keras.optimizers.MultiOptimizer: an OptimizerMap, or a function
