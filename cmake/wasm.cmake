@@ -49,7 +49,7 @@ find_program(WASM_OPT NAMES wasm-opt HINTS ${toolchain_folders} REQUIRED)
 function(add_memoryless_module name source)
   add_library(${name}_object OBJECT ${source})
   target_include_directories(${name}_object PRIVATE cpp)
-  target_compile_options(${name}_object PRIVATE ${arithmetic} ${warnings} -O3 -fno-exceptions -fno-rtti
+  target_compile_options(${name}_object PRIVATE ${arithmetic} ${warnings} ${rolled} -O3 -fno-exceptions -fno-rtti
                                                 ${ARGN})
   add_custom_command(
     OUTPUT ${name}.wasm
