@@ -152,13 +152,7 @@ class Scaling implements Holder {
   }
 }
 
-/**
- * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
- * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
- * `scaleLoss`. As in Keras the inner `lossScaleFactor` is switched off; one that is set afterwards divides once more.
- * The scale never reaches 0 or Infinity, from where Keras' would not come back and make NaN of every weight: a step that
- * would halve the smallest float32 throws, and one that would double the largest leaves it.
- */
+/** All of the public class but `fromConfig`, which knows the classes of the others: registry.ts. */
 export class LossScaleOptimizer extends Optimizer {
   static override readonly name: string = 'LossScaleOptimizer';
   static override readonly className: string = 'LossScaleOptimizer';

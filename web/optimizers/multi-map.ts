@@ -30,11 +30,7 @@ function fullPattern(source: string): RegExp {
   return new RegExp(`^(?:${source})$`);
 }
 
-/**
- * Optimizers by the paths of variables, as keras.optimizers.OptimizerMap. A key is a path, or a regular expression
- * that matches the whole of one. The path itself goes before patterns; two patterns that match are an error; without
- * any the default optimizer is taken.
- */
+/** All of the public class but `fromConfig`, which knows the classes of the others: registry.ts. */
 export class OptimizerMap {
   /** The class' name, also where its code was minified. */
   static readonly name: string = 'OptimizerMap';

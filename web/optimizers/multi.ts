@@ -35,12 +35,7 @@ const kind = (): Kind => ({
   check: () => {},
 });
 
-/**
- * Several optimizers for the variables of one model, as keras.optimizers.MultiOptimizer: an OptimizerMap, or a function
- * of yours that is called with each variable at `build`, says which one steps it. Its state is that of the optimizers,
- * one after the other, and a counter of calls. A step is that of all optimizers or of none: one whose variables all
- * have no gradient is refused, as by the optimizer itself. Weight decay exclusions count besides the optimizers' own.
- */
+/** All of the public class but `fromConfig`, which knows the classes of the others: registry.ts. */
 export class MultiOptimizer extends Optimizer {
   static override readonly name: string = 'MultiOptimizer';
   static override readonly className: string = 'MultiOptimizer';

@@ -448,7 +448,7 @@ if (Symbol.dispose)
     writable: true,
   });
 
-/** What a class is, made when the first of it is: what is no call of the module's own, bundlers can leave out. */
+/** Made with the first optimizer of a class: what is called when a file is loaded, bundlers do not leave out. */
 function known(kindOf: () => Kind): Kind {
   const kind = kinds.get(kindOf) ?? kindOf();
   kinds.set(kindOf, kind);

@@ -29,9 +29,15 @@ import { SGD } from './sgd.js';
 
 export type { SerializedOptimizer } from './serialized.js';
 
+// What wraps other optimizers: `fromConfig` is here, because only here the inner classes are known. It is not set on the
+// classes where the rest of them is: bundlers would have to keep them.
+
 /**
- * What wraps other optimizers, as users have it: each is the class of the same name, and `fromConfig`, which is here
- * because only here the inner classes are known. Nothing is set on these classes: bundlers can leave them out.
+ * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
+ * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
+ * `scaleLoss`. As in Keras the inner `lossScaleFactor` is switched off; one that is set afterwards divides once more.
+ * The scale never reaches 0 or Infinity, from where Keras' would not come back and make NaN of every weight: a step that
+ * would halve the smallest float32 throws, and one that would double the largest leaves it.
  */
 export class LossScaleOptimizer extends LossScale {
   static override readonly name: string = 'LossScaleOptimizer';
@@ -57,7 +63,11 @@ function lossScaleFrom(config: unknown, customObjects: Record<string, unknown>):
   return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
 }
 
-/** See the class that it is. */
+/**
+ * Optimizers by the paths of variables, as keras.optimizers.OptimizerMap. A key is a path, or a regular expression
+ * that matches the whole of one. The path itself goes before patterns; two patterns that match are an error; without
+ * any the default optimizer is taken.
+ */
 export class OptimizerMap extends OptimizersByPath {
   static override readonly name: string = 'OptimizerMap';
 
@@ -87,7 +97,12 @@ function mapFrom(config: unknown, customObjects: Record<string, unknown>): Optim
   return new OptimizerMap(read(given), Object.fromEntries(entries));
 }
 
-/** See the class that it is. */
+/**
+ * Several optimizers for the variables of one model, as keras.optimizers.MultiOptimizer: an OptimizerMap, or a function
+ * of yours that is called with each variable at `build`, says which one steps it. Its state is that of the optimizers,
+ * one after the other, and a counter of calls. A step is that of all optimizers or of none: one whose variables all
+ * have no gradient is refused, as by the optimizer itself. Weight decay exclusions count besides the optimizers' own.
+ */
 export class MultiOptimizer extends Multi {
   static override readonly name: string = 'MultiOptimizer';
   static override readonly className: string = 'MultiOptimizer';
