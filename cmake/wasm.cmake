@@ -6,34 +6,25 @@
 set(separate_loops -sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1)
 
 # The Embind module runs on an imported memory, under a strict Content-Security-Policy, in pages, workers and
-# Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack).
-add_executable(simdescent cpp/bindings/embind.cc)
-target_link_libraries(simdescent PRIVATE simdescent_engine embind)
-target_compile_options(simdescent PRIVATE ${warnings} ${small})
-
-# Embind's own library would register types that never cross; embind_types.cc stands in for it, and needs no RTTI.
-# An Emscripten that wants more of that library than these few functions gets it whole, which is only larger.
-try_compile(
-  own_embind_types ${CMAKE_BINARY_DIR}/own_embind_types SOURCES ${CMAKE_CURRENT_SOURCE_DIR}/cpp/bindings/embind_types.cc
-  LINK_OPTIONS --no-entry LINK_LIBRARIES embind CXX_STANDARD 20 OUTPUT_VARIABLE why)
-if(own_embind_types)
-  target_sources(simdescent PRIVATE cpp/bindings/embind_types.cc)
-  target_compile_options(simdescent PRIVATE -fno-rtti -DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0)
-  target_link_options(simdescent PRIVATE -fno-rtti)
-else()
-  message(STATUS "Embind's own library is linked: ${why}")
-endif()
+# Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack). Embind is its
+# header alone: embind_calls.cc and .js stand in for its library, which is not linked, and need no RTTI.
+add_executable(simdescent cpp/bindings/embind.cc cpp/bindings/embind_calls.cc)
+set(embind_calls ${CMAKE_CURRENT_SOURCE_DIR}/cpp/bindings/embind_calls.js)
+set_target_properties(simdescent PROPERTIES LINK_DEPENDS ${embind_calls})
+target_link_libraries(simdescent PRIVATE simdescent_engine)
+target_compile_options(simdescent PRIVATE ${warnings} ${small} -fno-rtti -DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0)
 set_target_properties(simdescent PROPERTIES SUFFIX .mjs)
 target_link_options(
   simdescent
   PRIVATE
   -O3
-  -sEMBIND_AOT
+  -fno-rtti
+  --js-library=${embind_calls}
   -sDYNAMIC_EXECUTION=0
   -sMODULARIZE
   -sEXPORT_ES6
   -sUSE_ES6_IMPORT_META=0
-  -sENVIRONMENT=web,worker
+  -sENVIRONMENT=web
   -sSTRICT
   -sFILESYSTEM=0
   -sMALLOC=dlmalloc # emmalloc adds sizes to addresses, and near 4 GiB the sum wraps round: arrays over living ones
@@ -58,7 +49,7 @@ find_program(WASM_OPT NAMES wasm-opt HINTS ${toolchain_folders} REQUIRED)
 function(add_memoryless_module name source)
   add_library(${name}_object OBJECT ${source})
   target_include_directories(${name}_object PRIVATE cpp)
-  target_compile_options(${name}_object PRIVATE ${arithmetic} ${warnings} -O3 -fno-exceptions -fno-rtti
+  target_compile_options(${name}_object PRIVATE ${arithmetic} ${warnings} ${rolled} -O3 -fno-exceptions -fno-rtti
                                                 ${ARGN})
   add_custom_command(
     OUTPUT ${name}.wasm

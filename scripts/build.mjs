@@ -12,7 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { writeFacts } from './facts.mjs';
 import { emscripten } from './setup/emscripten.mjs';
 import { withLock } from './setup/lock.mjs';
@@ -139,8 +139,18 @@ const wasmAsText = {
   },
 };
 
+/** Minified by esbuild and then by terser it is a twentieth less: this one gives names that compress better. */
+const again = {
+  module: true,
+  ecma: 2022,
+  keep_classnames: true,
+  compress: { passes: 2 },
+  format: { max_line_len: 1000 }, // Node prints the line that an uncaught error was thrown in, and then the error
+};
+
 async function bundle(outdir) {
   const esbuild = await import('esbuild');
+  const { minify } = await import('terser');
   const { nameClasses } = await import('./class-names.mjs');
   const options = {
     absWorkingDir: root,
@@ -155,7 +165,6 @@ async function bundle(outdir) {
     plugins: [wasmAsText],
     ignoreAnnotations: true, // package.json's sideEffects are about dist/
     minify: true, // classes that a user sees carry their names (`static name`)
-    lineLimit: 1000, // Node prints the line that an uncaught error was thrown in, and then the error
     sourcemap: true,
     write: false,
     logLevel: 'warning',
@@ -167,20 +176,12 @@ async function bundle(outdir) {
   const texts = new Map(outputFiles.map(({ path, text }) => [path, text]));
   for (const [path, text] of texts) {
     if (path.endsWith('.map')) continue;
-    const named = nameClasses(unbroken(text), JSON.parse(texts.get(`${path}.map`)));
-    writeFileSync(path, named.text);
-    writeFileSync(`${path}.map`, JSON.stringify(named.map));
+    const named = nameClasses(text, JSON.parse(texts.get(`${path}.map`)));
+    const sourceMap = { content: named.map, url: `${basename(path)}.map`, includeSources: true };
+    const { code, map } = await minify(named.text, { ...again, sourceMap });
+    writeFileSync(path, code);
+    writeFileSync(`${path}.map`, map);
   }
 }
-
-/**
- * The wasm's text in one line, which compresses better than a thousand digits a line. What comes after it stays at its
- * line and column, for the source map; code is in other lines, as lineLimit wants it.
- */
-const unbroken = (text) =>
-  text.replace(/(?<==)"((?:[\da-f]+\\\n)+)([\da-f]*)"/g, (_, broken, last) => {
-    const lines = broken.split('\\\n');
-    return `\n"${lines.join('')}${last}"${'\n'.repeat(lines.length - 2)}${' '.repeat(last.length + 1)}`;
-  });
 
 await entry(import.meta.url, build);

@@ -104,6 +104,12 @@ inline constexpr bool fused = requires {
   requires R::fused;
 };
 
+// Whether a rule does so little that its loop shows: it takes two vectors at a time, as `in_pairs` says.
+template <class R>
+inline constexpr bool in_pairs = requires {
+  requires R::in_pairs;
+};
+
 // Whether an update depends on what the variable was, beyond adding to it: `uses_weights` says so.
 template <class R>
 inline constexpr bool uses_weights = requires {

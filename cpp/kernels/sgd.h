@@ -31,6 +31,7 @@ struct Sgd {
 
 struct SgdMomentum : Sgd {
   static constexpr std::string_view name = "sgd_momentum";
+  static constexpr bool in_pairs = true;
   static constexpr std::array slots{Slot{"momentum"}};
 
   template <class V>
@@ -54,6 +55,7 @@ struct SgdNesterov : SgdMomentum {
 // The first gradient is not damped.
 struct TorchMomentum {
   static constexpr std::string_view name = "torch_momentum";
+  static constexpr bool in_pairs = true;
   static constexpr std::array slots{Slot{"momentum"}};
 
   struct Hyper {

@@ -222,6 +222,10 @@ template <class R, class V, class... P>
                                              const float* __restrict g, float* __restrict w,
                                              float* __restrict avg, P* __restrict... slot) {
   uint32_t i = 0;
+#ifdef __clang__
+  constexpr int vectors = V::lanes > 1 && in_pairs<R> ? 2 : 1;
+#pragma clang loop unroll_count(vectors)
+#endif
   for (; i + V::lanes <= n; i += V::lanes) {
     V x = V::load(w + i), state[slot_room<R>] = {V::load(slot + i)...};
     V e = s.average ? V::load(avg + i) : V(0);

@@ -2,7 +2,7 @@
 // of a small program, which then runs in Node. The packed package, and heavier tools, are scripts/consumers.mjs'.
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, rm, symlink, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, test } from 'node:test';
@@ -12,6 +12,7 @@ import * as esbuild from 'esbuild';
 import { rollup } from 'rollup';
 import { build as viteBuild } from 'vite';
 import webpack from 'webpack';
+import * as simdescent from '../../dist/index.js';
 import { root } from './helpers.mjs';
 
 const program = `
@@ -39,6 +40,19 @@ async function runs(file) {
   assert.equal(stderr, '');
 }
 
+/** A program that imports Adam alone is not to carry what else there is. */
+async function hasAdamAlone(file) {
+  const text = await readFile(file, 'utf8');
+  const found = optimizers.filter(([name]) => new RegExp(`\\bstatic name ?= ?["']${name}["']`).test(text));
+  assert.deepEqual(
+    found.map(([name]) => name),
+    ['Adam'],
+  );
+}
+const optimizers = Object.entries(simdescent).filter(
+  ([, type]) => type.prototype instanceof simdescent.Optimizer || type === simdescent.OptimizerMap,
+);
+
 /** Files of another kind: a second copy of the wasm, say. (A lazily loaded part is a script of its own.) */
 async function otherThanScripts(directory) {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
@@ -57,6 +71,7 @@ test('esbuild', async () => {
   });
   assert.deepEqual(warnings, []);
   await runs(outfile);
+  await hasAdamAlone(outfile);
 });
 
 test('classes keep their names when a bundler gives them short ones', async () => {
@@ -122,6 +137,7 @@ test('Rollup, which emits nothing but scripts', async () => {
   assert.deepEqual(warnings, []);
   assert.deepEqual(await otherThanScripts(dir), []);
   await runs(join(dir, 'main.js'));
+  await hasAdamAlone(join(dir, 'main.js'));
 });
 
 test('webpack, which emits nothing but scripts', async () => {
@@ -141,5 +157,6 @@ test('webpack, which emits nothing but scripts', async () => {
     if (target === 'web') continue; // its loader of further scripts wants a document
     await writeFile(join(path, 'package.json'), '{ "type": "commonjs" }');
     await runs(join(path, 'main.js'));
+    await hasAdamAlone(join(path, 'main.js'));
   }
 });

@@ -595,18 +595,19 @@ test('the names that classes have in the minified text leave its source map righ
   for (const file of readdirSync(dist).filter((name) => name.endsWith('.js'))) {
     const map = JSON.parse(readFileSync(new URL(`${file}.map`, dist), 'utf8'));
     const where = new SourceMap(map);
-    for (const [row, line] of readFileSync(new URL(file, dist), 'utf8').split('\n').entries())
-      for (const { index, 1: name } of line.matchAll(/class (\w+)(?: extends [\w$]+)?\{(?=static)/g)) {
-        const at = (column) => {
-          const { originalSource, originalLine, originalColumn } = where.findEntry(row, column);
-          const text = map.sourcesContent[map.sources.indexOf(originalSource)].split('\n')[originalLine];
-          return text.slice(originalColumn);
-        };
-        if (name.length < 3) continue; // named by the minifier
-        const rest = line.slice(index).indexOf('static name') + index + 'static '.length;
-        assert.match(at(rest), new RegExp(`^name.*'${name}'`), `${file}:${row}:${rest}`);
-        found++;
-      }
+    const text = readFileSync(new URL(file, dist), 'utf8');
+    const original = (place) => {
+      const before = text.slice(0, place).split('\n');
+      const found = where.findEntry(before.length - 1, before.at(-1).length);
+      const source = map.sourcesContent[map.sources.indexOf(found.originalSource)];
+      return source.split('\n')[found.originalLine].slice(found.originalColumn);
+    };
+    for (const { index, 1: name } of text.matchAll(/class (\w+)(?: extends [\w$]+)?\{(?=static)/g)) {
+      if (name.length < 3) continue; // named by the minifier
+      const place = text.indexOf('static name', index);
+      assert.match(original(place), new RegExp(`^static .*\\bname\\b.*'${name}'`), `${file}: ${name}`);
+      found++;
+    }
   }
   assert.ok(found > 30, `${found} classes`);
 });

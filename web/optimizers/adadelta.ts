@@ -17,7 +17,7 @@ export type AdadeltaOptions = OptimizerOptions &
     compat?: 'keras' | 'torch' | 'tfjs';
   }>;
 
-const adadelta: Kind = {
+const adadelta = (): Kind => ({
   className: 'Adadelta',
   defaultName: 'adadelta',
   options: {
@@ -28,7 +28,7 @@ const adadelta: Kind = {
   },
   rule: (o) => (o.compat === 'tfjs' ? 'tfjs_adadelta' : 'adadelta'),
   configure: torchDecay,
-};
+});
 
 /**
  * Adadelta (Zeiler 2012), as keras.optimizers.Adadelta: `A = rho * A + (1 - rho) g²`,

@@ -21,7 +21,7 @@ export type AdafactorOptions = OptimizerOptions &
     relativeStep?: boolean;
   }>;
 
-const adafactor: Kind = {
+const adafactor = (): Kind => ({
   className: 'Adafactor',
   defaultName: 'adafactor',
   options: {
@@ -35,7 +35,7 @@ const adafactor: Kind = {
   rule: () => 'adafactor',
   isMatrix: ({ shape }) => shape.length >= 2,
   hypers: (o) => ({ relative_step: Number(o.relativeStep && typeof o.learningRate === 'number') }),
-};
+});
 
 /**
  * Adafactor (Shazeer & Stern 2018), as keras.optimizers.Adafactor: steps relative to the size of a variable, by a

@@ -19,7 +19,7 @@ export type AdagradOptions = OptimizerOptions &
     compat?: 'keras' | 'torch' | 'tfjs';
   }>;
 
-const adagrad: Kind = {
+const adagrad = (): Kind => ({
   className: 'Adagrad',
   defaultName: 'adagrad',
   options: {
@@ -38,7 +38,7 @@ const adagrad: Kind = {
       );
   },
   configure: torchDecay,
-};
+});
 
 /**
  * Adagrad (Duchi, Hazan & Singer 2011), as keras.optimizers.Adagrad: `a += g²`,

@@ -124,7 +124,7 @@ class PatternRates implements RateGroups {
   }
 }
 
-const multi: Kind = {
+const multi = (): Kind => ({
   className: 'AdamMultilr',
   defaultName: 'AdamMultilr',
   options: {
@@ -144,7 +144,7 @@ const multi: Kind = {
     native.clampFirst = true;
   },
   rateGroups: (values) => new PatternRates(values),
-};
+});
 
 /**
  * Adam with a learning rate of its own for variables whose path matches. Clips as in optimizer_v2: clipvalue first,

@@ -111,13 +111,13 @@ export const adamOptions = {
   compat,
 } as const;
 
-const adam: Kind = {
+const adam = (): Kind => ({
   className: 'Adam',
   defaultName: 'adam',
   options: adamOptions,
   rule: adamRule,
   configure: torchDecay,
-};
+});
 
 /**
  * Adam (Kingma & Ba 2015), as keras.optimizers.Adam:
@@ -149,12 +149,12 @@ const decayNumber: Check<number> = (label, value) => {
   return number('a finite number')(label, value);
 };
 
-const adamW: Kind = {
+const adamW = (): Kind => ({
   className: 'AdamW',
   defaultName: 'adamw',
   options: { ...adamOptions, weightDecay: { default: 0.004, check: decayNumber, config: 'always' } },
   rule: adamRule,
-};
+});
 
 /** Adam with decoupled weight decay, 0.004 by default (Loshchilov & Hutter 2019), as keras.optimizers.AdamW. */
 export class AdamW extends Optimizer {

@@ -19,7 +19,7 @@ export type AdamaxOptions = MomentOptions &
     decay?: number;
   }>;
 
-const adamax: Kind = {
+const adamax = (): Kind => ({
   className: 'Adamax',
   defaultName: 'adamax',
   options: {
@@ -47,7 +47,7 @@ const adamax: Kind = {
       () => values().decay as number,
       (iteration) => iteration,
     ),
-};
+});
 
 /**
  * Adamax (Kingma & Ba 2015, section 7), as keras.optimizers.Adamax:

@@ -25,7 +25,7 @@ export type FtrlOptions = OptimizerOptions &
 
 const strength = { default: 0, check: positiveOrZero, config: 'always' } as const;
 
-const ftrl: Kind = {
+const ftrl = (): Kind => ({
   className: 'Ftrl',
   defaultName: 'ftrl',
   options: {
@@ -38,7 +38,7 @@ const ftrl: Kind = {
     beta: { default: 0, check: number('a finite number'), config: 'always' },
   },
   rule: (o) => (o.learningRatePower === -0.5 ? 'ftrl' : 'ftrl_power'),
-};
+});
 
 /** Follow the regularized leader (McMahan et al. 2013), as keras.optimizers.Ftrl: for wide, sparse, linear models. */
 export class Ftrl extends Optimizer {

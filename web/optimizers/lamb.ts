@@ -7,12 +7,12 @@ import { baseOptions, momentOptions } from './options.js';
 /** Options of Lamb: those of every optimizer, and its moments'. */
 export type LambOptions = OptimizerOptions & MomentHyperparameters;
 
-const lamb: Kind = {
+const lamb = (): Kind => ({
   className: 'Lamb',
   defaultName: 'lamb',
   options: { ...baseOptions, ...momentOptions },
   rule: () => 'lamb',
-};
+});
 
 /**
  * Lamb (You et al. 2020), as keras.optimizers.Lamb: Adam's corrected step `r`, scaled per variable by

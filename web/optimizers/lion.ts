@@ -15,7 +15,7 @@ export type LionOptions = OptimizerOptions &
     beta2?: number;
   }>;
 
-const lion: Kind = {
+const lion = (): Kind => ({
   className: 'Lion',
   defaultName: 'lion',
   options: {
@@ -24,7 +24,7 @@ const lion: Kind = {
     beta2: { default: 0.99, check: fraction, config: 'always' },
   },
   rule: () => 'lion',
-};
+});
 
 /**
  * Lion (Chen et al. 2023), as keras.optimizers.Lion: `w -= learningRate * sign(beta1 * m + (1 - beta1) g)`, then

@@ -15,7 +15,7 @@ import type { Kind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { Holder } from './lifetime.js';
 import { Optimizer } from './optimizer.js';
-import { anything, baseOptions, innerOptions, number, type Option } from './options.js';
+import { anything, baseOptions, innerOptions, number } from './options.js';
 import { type Parts, partsOf } from './parts.js';
 import type { Report } from './report.js';
 import { serializeOptimizer } from './serialized.js';
@@ -30,20 +30,18 @@ export type LossScaleOptions = Spelled<{
   name?: string;
 }>;
 
-const { name, learningRate: inners } = baseOptions;
-const learningRate: Option = {
-  ...inners,
-  check: (label) => {
-    throw new RangeError(`${label}: the learning rate is the inner optimizer's; set it there.`);
-  },
-};
-const kind: Kind = {
+const kind = (): Kind => ({
   className: 'LossScaleOptimizer',
   defaultName: 'loss_scale_optimizer',
   options: {
     ...innerOptions('LossScaleOptimizer'),
-    name,
-    learningRate,
+    name: baseOptions.name,
+    learningRate: {
+      ...baseOptions.learningRate,
+      check: (label: string) => {
+        throw new RangeError(`${label}: the learning rate is the inner optimizer's; set it there.`);
+      },
+    },
     initialScale: { default: 2 ** 15, check: number('a number > 0', (x) => x > 0), config: 'always' },
     dynamicGrowthSteps: {
       default: 2000,
@@ -65,7 +63,7 @@ const kind: Kind = {
   },
   rule: () => 'adam', // never built itself
   check: () => {},
-};
+});
 
 /** The scale and what moves it, with the state of the optimizer that it is round. */
 class Scaling implements Holder {
@@ -152,13 +150,7 @@ class Scaling implements Holder {
   }
 }
 
-/**
- * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
- * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
- * `scaleLoss`. As in Keras the inner `lossScaleFactor` is switched off; one that is set afterwards divides once more.
- * The scale never reaches 0 or Infinity, from where Keras' would not come back and make NaN of every weight: a step that
- * would halve the smallest float32 throws, and one that would double the largest leaves it.
- */
+/** All of the public class but `fromConfig`, which knows the classes of the others: registry.ts. */
 export class LossScaleOptimizer extends Optimizer {
   static override readonly name: string = 'LossScaleOptimizer';
   static override readonly className: string = 'LossScaleOptimizer';

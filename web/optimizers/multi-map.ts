@@ -30,15 +30,8 @@ function fullPattern(source: string): RegExp {
   return new RegExp(`^(?:${source})$`);
 }
 
-/**
- * Optimizers by the paths of variables, as keras.optimizers.OptimizerMap. A key is a path, or a regular expression
- * that matches the whole of one. The path itself goes before patterns; two patterns that match are an error; without
- * any the default optimizer is taken.
- */
+/** All of the public class but `fromConfig`, which knows the classes of the others: registry.ts. */
 export class OptimizerMap {
-  static {
-    markOurs(this);
-  }
   /** The class' name, also where its code was minified. */
   static readonly name: string = 'OptimizerMap';
   /** The `class_name` of Keras' configs. */
@@ -51,6 +44,7 @@ export class OptimizerMap {
    * @throws TypeError for what are no optimizers, or ones that wrap others; RangeError for no regular expression
    */
   constructor(defaultOptimizer: Optimizer, optimizerMap: Readonly<Record<string, Optimizer>> | null = null) {
+    markOurs(OptimizerMap); // not in a static block: bundlers leave out no class that has one
     checkInner('OptimizerMap: defaultOptimizer', defaultOptimizer);
     const isList = Array.isArray(optimizerMap) || optimizerMap instanceof Map;
     if (typeof optimizerMap !== 'object' || isList || optimizerMap instanceof Optimizer)
@@ -130,12 +124,6 @@ export class OptimizerMap {
       ),
     };
   }
-
-  /** From Keras' JSON or from our own `getConfig`; set in registry.ts. `customObjects`: your own classes, by name. */
-  declare static fromConfig: (
-    config: Record<string, unknown>,
-    customObjects?: Record<string, unknown>,
-  ) => OptimizerMap;
 }
 
 /** A map, or a function of your own: the optimizer for a variable. */

@@ -22,22 +22,20 @@ export type MultiOptimizerOptions = Spelled<{
 }>;
 
 const className = 'MultiOptimizer';
-const { name, lossScaleFactor } = baseOptions;
-const learningRate = { default: 0, check: innerOnly(className, 'learningRate', 0), config: 'never' } as const;
-const kind: Kind = {
+const kind = (): Kind => ({
   className,
   defaultName: 'multi_optimizer',
-  options: { ...innerOptions(className), name, learningRate, lossScaleFactor },
+  options: {
+    ...innerOptions(className),
+    name: baseOptions.name,
+    learningRate: { default: 0, check: innerOnly(className, 'learningRate', 0), config: 'never' },
+    lossScaleFactor: baseOptions.lossScaleFactor,
+  },
   rule: () => 'adam', // never built itself
   check: () => {},
-};
+});
 
-/**
- * Several optimizers for the variables of one model, as keras.optimizers.MultiOptimizer: an OptimizerMap, or a function
- * of yours that is called with each variable at `build`, says which one steps it. Its state is that of the optimizers,
- * one after the other, and a counter of calls. A step is that of all optimizers or of none: one whose variables all
- * have no gradient is refused, as by the optimizer itself, or with `compat: 'torch'` left out. Weight decay exclusions count besides the optimizers' own.
- */
+/** All of the public class but `fromConfig`, which knows the classes of the others: registry.ts. */
 export class MultiOptimizer extends Optimizer {
   static override readonly name: string = 'MultiOptimizer';
   static override readonly className: string = 'MultiOptimizer';

@@ -50,50 +50,52 @@ const patterns: Check<readonly string[]> = (label, value) => {
   return Object.freeze([...value]);
 };
 
-const finite = number('a finite number');
-const decay = orNull(number('a number >= 0, or null', (x) => x >= 0));
 const off = (x: unknown) => (x === null ? -1 : (x as number));
 
-const muon: Kind = {
-  className: 'Muon',
-  defaultName: 'muon',
-  options: {
-    ...baseOptions,
-    weightDecay: { default: 0.004, check: decay, config: 'always' },
-    adamBeta1: { default: 0.9, check: fraction, config: 'always' },
-    adamBeta2: { default: 0.999, check: fraction, config: 'always' },
-    epsilon: { default: 1e-7, check: positiveOrZero, config: 'always' },
-    excludeLayers: { default: none, check: patterns, config: 'always', fixed: true },
-    muonA: { default: 3.4445, check: finite, config: 'always' },
-    muonB: { default: -4.775, check: finite, config: 'always' },
-    muonC: { default: 2.0315, check: finite, config: 'always' },
-    adamLrRatio: { default: 1, check: finite, config: 'always' },
-    momentum: { default: 0.95, check: fraction, config: 'always' },
-    nsSteps: {
-      default: 5,
-      check: number('an integer >= 0', (x) => Number.isInteger(x) && x >= 0),
-      config: 'always',
+const muon = (): Kind => {
+  const finite = number('a finite number');
+  const decay = orNull(number('a number >= 0, or null', (x) => x >= 0));
+  return {
+    className: 'Muon',
+    defaultName: 'muon',
+    options: {
+      ...baseOptions,
+      weightDecay: { default: 0.004, check: decay, config: 'always' },
+      adamBeta1: { default: 0.9, check: fraction, config: 'always' },
+      adamBeta2: { default: 0.999, check: fraction, config: 'always' },
+      epsilon: { default: 1e-7, check: positiveOrZero, config: 'always' },
+      excludeLayers: { default: none, check: patterns, config: 'always', fixed: true },
+      muonA: { default: 3.4445, check: finite, config: 'always' },
+      muonB: { default: -4.775, check: finite, config: 'always' },
+      muonC: { default: 2.0315, check: finite, config: 'always' },
+      adamLrRatio: { default: 1, check: finite, config: 'always' },
+      momentum: { default: 0.95, check: fraction, config: 'always' },
+      nsSteps: {
+        default: 5,
+        check: number('an integer >= 0', (x) => Number.isInteger(x) && x >= 0),
+        config: 'always',
+      },
+      nesterov: { default: true, check: boolean, config: 'always' },
+      excludeEmbeddings: { default: true, check: boolean, config: 'always', fixed: true },
+      adamWeightDecay: { default: 0.004, check: decay, config: 'always' },
+      rmsRate: { default: 0.2, check: orNull(finite), config: 'always' },
     },
-    nesterov: { default: true, check: boolean, config: 'always' },
-    excludeEmbeddings: { default: true, check: boolean, config: 'always', fixed: true },
-    adamWeightDecay: { default: 0.004, check: decay, config: 'always' },
-    rmsRate: { default: 0.2, check: orNull(finite), config: 'always' },
-  },
-  rule: () => 'muon',
-  hasOneDecay: true, // which its rule knows
-  isMatrix: ({ shape, path }, o) =>
-    shape.length === 2 &&
-    !(o.excludeEmbeddings && path.toLowerCase().includes('embedding')) &&
-    !(o.excludeLayers as string[]).some((source) => new RegExp(source).test(path)),
-  hypers: (o) => ({
-    weight_decay: off(o.weightDecay),
-    adam_weight_decay: off(o.adamWeightDecay),
-    rms_rate: (o.rmsRate as number | null) ?? 0,
-    scaled: Number(o.rmsRate !== null),
-  }),
-  configure(native) {
-    native.decays = true; // the rule knows by how much
-  },
+    rule: () => 'muon',
+    hasOneDecay: true, // which its rule knows
+    isMatrix: ({ shape, path }, o) =>
+      shape.length === 2 &&
+      !(o.excludeEmbeddings && path.toLowerCase().includes('embedding')) &&
+      !(o.excludeLayers as string[]).some((source) => new RegExp(source).test(path)),
+    hypers: (o) => ({
+      weight_decay: off(o.weightDecay),
+      adam_weight_decay: off(o.adamWeightDecay),
+      rms_rate: (o.rmsRate as number | null) ?? 0,
+      scaled: Number(o.rmsRate !== null),
+    }),
+    configure(native) {
+      native.decays = true; // the rule knows by how much
+    },
+  };
 };
 
 /**

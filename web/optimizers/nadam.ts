@@ -28,7 +28,7 @@ export type NadamOptions = OptimizerOptions &
 
 const decoupled = { default: false, check: boolean, config: 'changed' } as const;
 
-const nadam: Kind = {
+const nadam = (): Kind => ({
   className: 'Nadam',
   defaultName: 'nadam',
   options: {
@@ -49,7 +49,7 @@ const nadam: Kind = {
         throw new RangeError(`Nadam: ${name} is an option of torch.optim.NAdam, for compat: 'torch'.`);
   },
   configure: torchDecay,
-};
+});
 
 /**
  * Nadam (Dozat 2016), as keras.optimizers.Nadam: Adam with Nesterov's momentum, whose schedule's running product is
@@ -90,7 +90,7 @@ export type RAdamOptions = OptimizerOptions &
     compat?: 'torch';
   }>;
 
-const radam: Kind = {
+const radam = (): Kind => ({
   className: 'RAdam',
   defaultName: 'r_adam',
   options: {
@@ -102,7 +102,7 @@ const radam: Kind = {
   },
   rule: () => 'radam',
   configure: torchDecay,
-};
+});
 
 /**
  * Rectified Adam (Liu et al. 2020, Algorithm 2), as torch.optim.RAdam, whose defaults it has; Keras has none. As long

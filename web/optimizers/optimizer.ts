@@ -87,14 +87,15 @@ export abstract class Optimizer {
   readonly #gradients = new OwnGradients();
 
   /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
-  constructor(config: object, kind: Kind);
+  constructor(config: object, kindOf: () => Kind);
   /** @internal For one that wraps another, and has no variables of its own. */
-  constructor(config: object, kind: Kind, wrapping: Wrapping);
-  constructor(config: object, kind: Kind, wrapping?: Wrapping) {
-    if (!kind)
+  constructor(config: object, kindOf: () => Kind, wrapping: Wrapping);
+  constructor(config: object, kindOf: () => Kind, wrapping?: Wrapping) {
+    if (typeof kindOf !== 'function')
       throw new TypeError(
         'Optimizer is the base class of Adam, AdamW, Adamax, … and has no rule of its own.',
       );
+    const kind = known(kindOf);
     const found = core(`new ${kind.className}()`);
     const options = new Configuration(kind, config);
     const { name } = options;
@@ -451,6 +452,14 @@ if (Symbol.dispose)
     value: Optimizer.prototype.dispose,
     writable: true,
   });
+
+/** Made with the first optimizer of a class: what is called when a file is loaded, bundlers do not leave out. */
+function known(kindOf: () => Kind): Kind {
+  const kind = kinds.get(kindOf) ?? kindOf();
+  kinds.set(kindOf, kind);
+  return kind;
+}
+const kinds = new Map<() => Kind, Kind>();
 
 /** Every option of the table as a live property, in Keras' spelling as well; those that there are already are left alone. */
 function defineOptions(prototype: object, table: OptionTable): void {

@@ -9,9 +9,9 @@ import { Adamax } from './adamax.js';
 import { Ftrl } from './ftrl.js';
 import { Lamb } from './lamb.js';
 import { Lion } from './lion.js';
-import { LossScaleOptimizer, type LossScaleOptions } from './loss-scale.js';
-import { MultiOptimizer, type MultiOptimizerOptions } from './multi.js';
-import { type OptimizerChoice, OptimizerMap } from './multi-map.js';
+import { LossScaleOptimizer as LossScale, type LossScaleOptions } from './loss-scale.js';
+import { MultiOptimizer as Multi, type MultiOptimizerOptions } from './multi.js';
+import { type OptimizerChoice, OptimizerMap as OptimizersByPath } from './multi-map.js';
 import { Muon } from './muon.js';
 import { Nadam, RAdam } from './nadam.js';
 import { modernLossScale, modernName, optimizerWithin } from './older-configs.js';
@@ -29,22 +29,61 @@ import { SGD } from './sgd.js';
 
 export type { SerializedOptimizer } from './serialized.js';
 
-/** The wrapper is read here and not by its own fromConfig: only here are the inner classes known. */
-const lossScale: OptimizerClass = {
-  name: LossScaleOptimizer.className,
-  className: LossScaleOptimizer.className,
-  fromConfig(config, customObjects) {
-    if (!isRecord(config))
-      throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
-    const { inner_optimizer, innerOptimizer, ...options } = modernLossScale(config);
-    const inner = get((inner_optimizer ?? innerOptimizer) as SerializedOptimizer, customObjects);
-    return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
-  },
-};
-LossScaleOptimizer.fromConfig = lossScale.fromConfig as typeof LossScaleOptimizer.fromConfig;
+// What wraps other optimizers: `fromConfig` is here, because only here the inner classes are known. It is not set on the
+// classes where the rest of them is: bundlers would have to keep them.
 
-/** The same of an OptimizerMap and what has one. @throws TypeError for what is no such config */
-OptimizerMap.fromConfig = (config, customObjects) => {
+/**
+ * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
+ * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
+ * `scaleLoss`. As in Keras the inner `lossScaleFactor` is switched off; one that is set afterwards divides once more.
+ * The scale never reaches 0 or Infinity, from where Keras' would not come back and make NaN of every weight: a step that
+ * would halve the smallest float32 throws, and one that would double the largest leaves it.
+ */
+export class LossScaleOptimizer extends LossScale {
+  static override readonly name: string = 'LossScaleOptimizer';
+  static override readonly className: string = 'LossScaleOptimizer';
+
+  /** From Keras' JSON or from our own `getConfig`. `customObjects`: your own classes, by name. */
+  static override fromConfig<T>(
+    this: new (
+      config: never,
+    ) => T,
+    config: Record<string, unknown>,
+    customObjects: Record<string, unknown> = {},
+  ): T {
+    return lossScaleFrom(config, customObjects) as T;
+  }
+}
+
+function lossScaleFrom(config: unknown, customObjects: Record<string, unknown>): LossScaleOptimizer {
+  if (!isRecord(config))
+    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
+  const { inner_optimizer, innerOptimizer, ...options } = modernLossScale(config);
+  const inner = get((inner_optimizer ?? innerOptimizer) as SerializedOptimizer, customObjects);
+  return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
+}
+
+/**
+ * Optimizers by the paths of variables, as keras.optimizers.OptimizerMap. A key is a path, or a regular expression
+ * that matches the whole of one. The path itself goes before patterns; two patterns that match are an error; without
+ * any the default optimizer is taken.
+ */
+export class OptimizerMap extends OptimizersByPath {
+  static override readonly name: string = 'OptimizerMap';
+
+  /**
+   * From Keras' JSON or from our own `getConfig`. `customObjects`: your own classes, by name.
+   * @throws TypeError for what is no such config
+   */
+  static fromConfig(
+    config: Record<string, unknown>,
+    customObjects: Record<string, unknown> = {},
+  ): OptimizerMap {
+    return mapFrom(config, customObjects);
+  }
+}
+
+function mapFrom(config: unknown, customObjects: Record<string, unknown>): OptimizerMap {
   const known = isRecord(config) ? config : {};
   const { default_optimizer, defaultOptimizer, optimizer_map, optimizerMap, ...rest } = known;
   const given = default_optimizer ?? defaultOptimizer;
@@ -56,27 +95,44 @@ OptimizerMap.fromConfig = (config, customObjects) => {
   const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
   const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
   return new OptimizerMap(read(given), Object.fromEntries(entries));
-};
+}
 
-const multi: OptimizerClass = {
-  name: MultiOptimizer.className,
-  className: MultiOptimizer.className,
-  fromConfig(config, customObjects) {
-    if (!isRecord(config))
-      throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
-    const { optimizer_map, optimizerMap, ...options } = config;
-    const given = (optimizer_map ?? optimizerMap) as OptimizerChoice | Partial<SerializedOptimizer> | null;
-    const { class_name: kind } = isRecord(given) ? given : {};
-    if (kind === 'function' || kind === '__lambda__')
-      throw new TypeError(
-        'MultiOptimizer.fromConfig: optimizer_map is a function of Python, which cannot be read here; make it an OptimizerMap there.',
-      );
-    const isMap = typeof given === 'object' && !(given instanceof OptimizerMap) && given?.config;
-    const map = isMap ? OptimizerMap.fromConfig(isMap, customObjects) : (given as OptimizerChoice);
-    return new MultiOptimizer(map, options as MultiOptimizerOptions);
-  },
-};
-MultiOptimizer.fromConfig = multi.fromConfig as typeof MultiOptimizer.fromConfig;
+/**
+ * Several optimizers for the variables of one model, as keras.optimizers.MultiOptimizer: an OptimizerMap, or a function
+ * of yours that is called with each variable at `build`, says which one steps it. Its state is that of the optimizers,
+ * one after the other, and a counter of calls. A step is that of all optimizers or of none: one whose variables all
+ * have no gradient is refused, as by the optimizer itself, or with `compat: 'torch'` left out. Weight decay exclusions count besides the optimizers' own.
+ */
+export class MultiOptimizer extends Multi {
+  static override readonly name: string = 'MultiOptimizer';
+  static override readonly className: string = 'MultiOptimizer';
+
+  /** From Keras' JSON or from our own `getConfig`. `customObjects`: your own classes, by name. */
+  static override fromConfig<T>(
+    this: new (
+      config: never,
+    ) => T,
+    config: Record<string, unknown>,
+    customObjects: Record<string, unknown> = {},
+  ): T {
+    return multiFrom(config, customObjects) as T;
+  }
+}
+
+function multiFrom(config: unknown, customObjects: Record<string, unknown>): MultiOptimizer {
+  if (!isRecord(config))
+    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
+  const { optimizer_map, optimizerMap, ...options } = config;
+  const given = (optimizer_map ?? optimizerMap) as OptimizerChoice | Partial<SerializedOptimizer> | null;
+  const { class_name: kind } = isRecord(given) ? given : {};
+  if (kind === 'function' || kind === '__lambda__')
+    throw new TypeError(
+      'MultiOptimizer.fromConfig: optimizer_map is a function of Python, which cannot be read here; make it an OptimizerMap there.',
+    );
+  const isMap = typeof given === 'object' && !(given instanceof OptimizersByPath) && given?.config;
+  const map = isMap ? mapFrom(isMap, customObjects) : (given as OptimizerChoice);
+  return new MultiOptimizer(map, options as MultiOptimizerOptions);
+}
 
 const classes: readonly OptimizerClass[] = [
   SGD,
@@ -95,8 +151,8 @@ const classes: readonly OptimizerClass[] = [
   ScheduleFreeAdamW,
   RAdam,
   AdamMultilr,
-  lossScale,
-  multi,
+  LossScaleOptimizer,
+  MultiOptimizer,
 ];
 
 /**

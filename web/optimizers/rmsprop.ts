@@ -21,7 +21,7 @@ export type RMSpropOptions = OptimizerOptions &
     compat?: 'keras' | 'torch' | 'tfjs';
   }>;
 
-const rmsprop: Kind = {
+const rmsprop = (): Kind => ({
   className: 'RMSprop',
   defaultName: 'rm_sprop',
   options: {
@@ -39,7 +39,7 @@ const rmsprop: Kind = {
   // tf.train subtracts epsilon where the mean is subtracted.
   hypers: (o) => ({ epsilon: (o.epsilon as number) * (o.compat === 'tfjs' && o.centered ? -1 : 1) }),
   configure: torchDecay,
-};
+});
 
 /**
  * RMSprop (Hinton), as keras.optimizers.RMSprop: `v = rho * v + (1 - rho) g²`,

@@ -14,7 +14,7 @@ export type ScheduleFreeAdamWOptions = OptimizerOptions &
     warmupSteps?: number;
   }>;
 
-const scheduleFree: Kind = {
+const scheduleFree = (): Kind => ({
   className: 'ScheduleFreeAdamW',
   defaultName: 'schedule_free_adam_w',
   options: {
@@ -29,7 +29,7 @@ const scheduleFree: Kind = {
     },
   },
   rule: () => 'schedule_free_adamw',
-};
+});
 
 /**
  * Schedule-free AdamW (Defazio et al. 2024), as keras.optimizers.ScheduleFreeAdamW: an average of the iterates takes

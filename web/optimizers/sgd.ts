@@ -22,7 +22,7 @@ export type SGDOptions = OptimizerOptions &
     compat?: 'keras' | 'torch' | 'tfjs';
   }>;
 
-const sgd: Kind = {
+const sgd = (): Kind => ({
   className: 'SGD',
   defaultName: 'sgd',
   options: {
@@ -45,7 +45,7 @@ const sgd: Kind = {
     if (o.nesterov) throw new RangeError('SGD: nesterov has no dampening, as in torch.optim.SGD.');
   },
   configure: torchDecay,
-};
+});
 
 /**
  * Gradient descent with momentum, as keras.optimizers.SGD:
