@@ -6,25 +6,37 @@
 set(separate_loops -sBINARYEN_EXTRA_PASSES=--one-caller-inline-max-function-size=1)
 
 # The Embind module runs on an imported memory, under a strict Content-Security-Policy, in pages, workers and
-# Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack). Embind is its
-# header alone: embind_calls.cc and .js stand in for its library, which is not linked, and need no RTTI.
-add_executable(simdescent cpp/bindings/embind.cc cpp/bindings/embind_calls.cc)
-set(embind_calls ${CMAKE_CURRENT_SOURCE_DIR}/cpp/bindings/embind_calls.js)
-set_target_properties(simdescent PROPERTIES LINK_DEPENDS ${embind_calls})
+# Node alike ("node" stays out of ENVIRONMENT: its import("module") breaks esbuild and webpack).
+add_executable(simdescent cpp/bindings/embind.cc)
 target_link_libraries(simdescent PRIVATE simdescent_engine)
-target_compile_options(simdescent PRIVATE ${warnings} ${small} -fno-rtti -DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0)
+target_compile_options(simdescent PRIVATE ${warnings} ${small})
+
+# embind_calls.cc and .js stand in for Embind's library, which knows values of every kind; they need no RTTI. An
+# Emscripten whose Embind calls that library in another way gets it as it is, which is only larger.
+set(embind_calls ${CMAKE_CURRENT_SOURCE_DIR}/cpp/bindings/embind_calls)
+try_compile(
+  own_embind_calls ${CMAKE_BINARY_DIR}/own_embind_calls SOURCES ${embind_calls}.cc
+  LINK_OPTIONS --no-entry --js-library=${embind_calls}.js CXX_STANDARD 20 OUTPUT_VARIABLE why)
+if(own_embind_calls)
+  target_sources(simdescent PRIVATE ${embind_calls}.cc)
+  set_target_properties(simdescent PROPERTIES LINK_DEPENDS ${embind_calls}.js)
+  target_compile_options(simdescent PRIVATE -fno-rtti -DEMSCRIPTEN_HAS_UNBOUND_TYPE_NAMES=0)
+  target_link_options(simdescent PRIVATE -fno-rtti --js-library=${embind_calls}.js)
+else()
+  message(STATUS "Embind's own library is linked: ${why}")
+  target_link_libraries(simdescent PRIVATE embind)
+  target_link_options(simdescent PRIVATE -sEMBIND_AOT)
+endif()
 set_target_properties(simdescent PROPERTIES SUFFIX .mjs)
 target_link_options(
   simdescent
   PRIVATE
   -O3
-  -fno-rtti
-  --js-library=${embind_calls}
   -sDYNAMIC_EXECUTION=0
   -sMODULARIZE
   -sEXPORT_ES6
   -sUSE_ES6_IMPORT_META=0
-  -sENVIRONMENT=web
+  -sENVIRONMENT=web,worker
   -sSTRICT
   -sFILESYSTEM=0
   -sMALLOC=dlmalloc # emmalloc adds sizes to addresses, and near 4 GiB the sum wraps round: arrays over living ones

@@ -4,11 +4,9 @@
 import { describe, oneOf, refuseUnknown, suggestion } from '../basics/errors.js';
 import { core } from '../engine/core.js';
 import type { VariableGroup } from '../optimizers/groups.js';
-import { MultiOptimizer } from '../optimizers/multi.js';
-import { OptimizerMap } from '../optimizers/multi-map.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
-import { deserialize } from '../optimizers/registry.js';
+import { deserialize, MultiOptimizer, OptimizerMap } from '../optimizers/registry.js';
 import { parse, type SafeTensors } from '../state/safetensors.js';
 import { type Parameter, targetsFor } from '../step/parameters.js';
 import { checkVariables } from './state.js';
