@@ -26,25 +26,27 @@ describe('jax-js on the GPU', { skip: adapter ? false : 'no WebGPU adapter here'
   });
   after(() => gpu.sync());
 
-  test('gradients of jax-js, steps of ours, in place', async () => {
-    const solver = jaxOptimizer(new Adam({ learningRate: 0.1 }), { gpu });
-    const expected = new Adam({ learningRate: 0.1 });
-    const plain = new Variable(randomFloats(1000, 1), { path: 'w' });
-    expected.build([plain]);
-    const params = { w: await np.array(randomFloats(1000, 1), { shape: [20, 50] }).blockUntilReady() };
-    const loss = ({ w }) => np.sum(np.square(w.sub(3)));
-    for (let k = 0; k < 20; k++) {
-      solver.step(params, jax.grad(loss)(tree.ref(params)));
-      expected.apply([plain.value.map((x) => 2 * (x - 3))]);
-    }
-    await gpu.sync();
-    assert.equal(params.w.refCount, 1);
-    const values = await params.w.data();
-    values.forEach((x, i) => {
-      assert.ok(Math.abs(x - plain.value[i]) < 1e-4, `${x} instead of ${plain.value[i]}`);
+  const narrow = { stateDtype: { dtype: 'int8', minSize: 100 } };
+  for (const options of [{}, narrow])
+    test(`gradients of jax-js, steps of ours, in place: ${Object.keys(options)}`, async () => {
+      const solver = jaxOptimizer(new Adam({ learningRate: 0.1, ...options }), { gpu });
+      const expected = new Adam({ learningRate: 0.1, ...options });
+      const plain = new Variable(randomFloats(1000, 1), { path: 'w' });
+      expected.build([plain]);
+      const params = { w: await np.array(randomFloats(1000, 1), { shape: [20, 50] }).blockUntilReady() };
+      const loss = ({ w }) => np.sum(np.square(w.sub(3)));
+      for (let k = 0; k < 20; k++) {
+        solver.step(params, jax.grad(loss)(tree.ref(params)));
+        expected.apply([plain.value.map((x) => 2 * (x - 3))]);
+      }
+      await gpu.sync();
+      assert.equal(params.w.refCount, 1);
+      const values = await params.w.data();
+      values.forEach((x, i) => {
+        assert.ok(Math.abs(x - plain.value[i]) < 1e-4, `${x} instead of ${plain.value[i]}`);
+      });
+      solver.dispose();
     });
-    solver.dispose();
-  });
 
   test('one device for jax-js, tfjs and us', async () => {
     const { tf } = await import('../node/tfjs/setup.mjs');
@@ -74,6 +76,8 @@ describe('jax-js on the GPU', { skip: adapter ? false : 'no WebGPU adapter here'
     assert.throws(() => solver.step(np.array([1, 2]), np.array([1, 1])), /first step/);
     assert.throws(() => solver.step(w, np.array([1, 1, 1])), /\[2\].*\[3\]/);
     assert.throws(() => solver.init(w.ref), /step\(\)/);
+    const other = jaxOptimizer(new Adam(narrow), { gpu }); // what lives in the engine's buffers may be narrow
+    assert.throws(() => other.init(w.ref), /'int8'.*arrays of jax-js/);
     await gpu.sync();
   });
 });

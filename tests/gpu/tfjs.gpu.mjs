@@ -55,6 +55,7 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
     'sums over whole variables': () => new Lamb({ clipnorm: 0.5, weightDecay: 0.1 }),
     'means of rows and columns': () => new Adafactor({ clipnorm: 0.5 }),
     'products of matrices': () => new Muon({ weightDecay: 0.1 }),
+    'state in fewer bits': () => new Adam({ stateDtype: { dtype: 'int8', minSize: 20 } }),
     'averages and accumulation': () =>
       new Adam({ useEma: true, emaOverwriteFrequency: 2, gradientAccumulationSteps: 2 }),
   }))

@@ -78,7 +78,7 @@ export class JaxTransformation {
     const { gpu } = options;
     if (optimizer.built)
       throw new Error(`The optimizer '${optimizer.name}' is built already; give the adapter a fresh one.`);
-    refuseNarrow(optimizer);
+    if (!gpu) refuseNarrow(optimizer);
     this.optimizer = optimizer;
     this.#device = gpu ? new DeviceSteps(optimizer, gpu) : null;
     // Optax calls these detached, as in chain().
