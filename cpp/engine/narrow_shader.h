@@ -1,6 +1,6 @@
 // How a shader reads and writes slots that are stored in fewer bits than float32 (kernels/storage.h). The
-// arithmetic is kernels/quantize.h's, on the text lane; here is where the bits of an element lie, and what
-// the threads of a block do together. What becomes of an element in between is program.h.
+// arithmetic is that of kernels/bfloat16.h and int8.h, on the text lane; here is where the bits of an element
+// lie, and what the threads of a block do together. What becomes of an element in between is program.h.
 //
 // A lane of four elements has words of its own. Where lanes are single elements, several threads have parts
 // of one word, and each changes its own in one operation, whatever the others do meanwhile.

@@ -213,7 +213,8 @@ class Optimizer {
 
   Stages storages(uint32_t row) const;
   float* stored(uint32_t row, size_t k, uint32_t from) const;
-  float seed() const { return float((updates() + 1) % (1 << 24)); }
+  // The number of the update, as far as a float has them all: after 2^24 it begins with 1 again.
+  float seed() const { return float(updates() % (1 << 24) + 1); }
   bool make(uint32_t first, uint32_t last);
   uint32_t room_of(uint32_t row) const;
   bool keep_room(uint32_t first, uint32_t last);

@@ -33,7 +33,7 @@ void Optimizer::read_slot(uint32_t row, size_t k, uint32_t from, uint32_t count)
 
 void Optimizer::write_slot(uint32_t row, size_t k, uint32_t from, uint32_t count) {
   const Stages s = storages(row);
-  narrow(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count, stored(row, k, from), 0);
+  narrow_to_nearest(scratch.maps, s.of_slot(k), s.is_signed(k), gradient_tile(), count, stored(row, k, from));
 }
 
 }  // namespace simdescent

@@ -90,7 +90,7 @@ struct Pipe {
          keep = 1,  // decoupled weight decay, times the learning rate; PyTorch's is in `keep`
          momentum = 0, complement = 1,    // of the moving average
          unscale = 1, steps = 1, l2 = 0,  // general only: loss scale, accumulation steps, L2 factor
-         seed = 0);                       // the number of the update, by which slots are rounded; 0 is none
+         seed = 0);                       // the number of the update, by which slots are rounded
 };
 
 // The same scalars in all lanes of another lane type.

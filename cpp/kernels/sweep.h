@@ -76,7 +76,7 @@ struct Scratch {
   // A piece of a row whose slots are stored in fewer bits, and these as float32.
   Row wide;
   alignas(16) float slots[max_slots][narrow_size];
-  DynamicMaps maps;  // zeroed by the host, or anything
+  DynamicMaps maps;  // zeroed by the host; they stay from step to step
   // Of a step that is monitored: the weights of a piece before it, what is told of its gradient before
   // clipping, and of pieces level by level.
   alignas(16) float before[piece_size];

@@ -68,7 +68,7 @@ inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch
       return r + 1;
     }
     bool done = false;
-    if (s.storage == Storage::bfloat16) {
+    if (s.storage == Storage::bfloat16 && !s.wide) {
       with_rule(
           rule, [&]<Rule R>() __attribute__((always_inline)) {
             if constexpr (fused<R>) update_halves<R>(*r, scratch), done = true;

@@ -155,6 +155,78 @@ TEST(NarrowRows, StepAsFloat32BetweenLoadingAndStoring) {
   }
 }
 
+// Round the borders of vectors, blocks and pieces; and where the numbers of updates are more than a float can
+// tell apart. Slots are rounded by chance there, too, in the loops that rules have of their own (Adam's) and
+// in those that they share (AMSGrad's).
+TEST_P(Narrow, StepsAtEverySize_AndWhateverTheNumberOfTheStep) {
+  const std::vector<uint32_t> extents{0, 1, 7, 8, 9, 255, 256, 257, 1023, 1025, 2047, 2049, 4095, 4096, 4097};
+  for (const uint32_t rule : {0u, 1u}) {
+    for (const Place place : {Place::resident, Place::parts, Place::elsewhere, Place::foreign,
+                              Place::foreign_weights, Place::foreign_gradient}) {
+      Random random(77 + rule);
+      std::vector<Floats> initial;
+      for (const uint32_t n : extents) initial.push_back(random.units(n));
+      Options narrow_options;
+      narrow_options.storage = GetParam();
+      Driver driver(rule, narrow_options, initial, place), wide(rule, {}, initial, place);
+      for (Driver* d : {&driver, &wide}) {
+        d->optimizer.set_rate(0, 0.01);
+        d->optimizer.count_from((1u << 24) - 2);
+      }
+      for (const float step : {0x1p24f - 1, 0x1p24f, 1.f, 2.f}) {
+        Gradients gradients;
+        for (uint32_t row = 0; row < extents.size(); row++) {
+          for (uint32_t k = 0; k < slots(rule).size(); k++) {
+            const Floats now = driver.slot(row, k);
+            std::copy(now.begin(), now.end(), wide.optimizer.row(row).slot[k]);
+          }
+          gradients.push_back(random.units(extents[row]));
+        }
+        driver.step(gradients), wide.step(gradients);
+        for (uint32_t row = 0; row < extents.size(); row++) {
+          for (uint32_t k = 0; k < slots(rule).size(); k++) {
+            const Floats expected = stored(GetParam(), slots(rule)[k], wide.slot(row, k), step);
+            std::copy(expected.begin(), expected.end(), wide.optimizer.row(row).slot[k]);
+          }
+        }
+        ASSERT_TRUE(same(state_of(driver), state_of(wide)))
+            << rule_name(rule) << ", place " << int(place) << ", step " << step;
+      }
+    }
+  }
+}
+
+// Which slots these are is said by the row: a host of the kernels may choose.
+TEST_P(Narrow, ASlotThatIsFloat32AllTheSameIsNotRounded) {
+  constexpr uint32_t rule = 0, n = 300;
+  static Scratch scratch;
+  Random random(3);
+  float coef[max_coefs];
+  coefficients(rule, default_hypers(rule), {0.01, 3}, first_scalars(rule), coef);
+  Pipe<float> pipe;
+  pipe.seed = 3;
+  const Floats g = random.units(n);
+  Floats w = random.units(n), velocity(n, 0.5f), momentum(stored_floats(GetParam(), n));
+  Floats wide_w = w, wide_velocity = velocity, wide_momentum(n);
+  const auto run = [&](Stages s, Floats& weights, Floats& first, Floats& second) {
+    const Row row{weights.data(), g.data(), {first.data(), second.data(), nullptr},
+                  nullptr,        nullptr,  &pipe,
+                  coef,           n,        s.word(),
+                  nullptr,        0,        0};
+    step(rule, &row, 1, scratch);
+  };
+  run({.storage = GetParam(), .wide = 2}, w, momentum, velocity);
+  run({}, wide_w, wide_momentum, wide_velocity);
+  Floats got(n);
+  widen(scratch.maps, GetParam(), true, momentum.data(), n, got.data());
+  const Floats expected = stored(GetParam(), slots(rule)[0], wide_momentum, 3);
+  for (uint32_t i = 0; i < n; i++) {
+    ASSERT_TRUE(same(w[i], wide_w[i])) << i;
+    ASSERT_TRUE(same(velocity[i], wide_velocity[i])) << i;
+    ASSERT_TRUE(same(got[i], expected[i])) << i;
+  }
+}
+
 TEST_P(Narrow, TakesTheMemoryThatItSays) {
   Options o;
   o.storage = GetParam();

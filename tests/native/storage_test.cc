@@ -2,6 +2,7 @@
 // rounding to bfloat16 against what its bits say, and that vectors do what single elements do.
 #include <algorithm>
 #include <cmath>
+#include <optional>
 #include <vector>
 
 #include "floats.h"
@@ -33,10 +34,16 @@ DynamicMaps& maps() {
 
 struct Packed {
   std::vector<float> words;
-  explicit Packed(Storage storage, bool is_signed, const Floats& from, float step = 1)
+  // At a step; or, without one, to the nearest.
+  explicit Packed(Storage storage, bool is_signed, const Floats& from, std::optional<float> step = 1.f)
       : words(stored_floats(storage, uint32_t(from.size()))) {
     Floats used = from;
-    narrow(maps(), storage, is_signed, used.data(), uint32_t(from.size()), words.data(), step);
+    const uint32_t n = uint32_t(from.size());
+    if (step) {
+      narrow(maps(), storage, is_signed, used.data(), n, words.data(), *step);
+    } else {
+      narrow_to_nearest(maps(), storage, is_signed, used.data(), n, words.data());
+    }
   }
   const uint8_t* codes(uint32_t block) const {
     return reinterpret_cast<const uint8_t*>(words.data() + block * block_floats + 1);
@@ -159,7 +166,7 @@ TEST(Bfloat16, WritesToTheNearestEven) {
   for (const uint32_t v : {0x3f808000u, 0x3f818000u, 0x3f808001u, 0x3f807fffu, 0x7f7fffffu})
     x.push_back(std::bit_cast<float>(v));
   const Floats got =
-      Packed(Storage::bfloat16, true, x, 0).unpacked(Storage::bfloat16, true, uint32_t(x.size()));
+      Packed(Storage::bfloat16, true, x, std::nullopt).unpacked(Storage::bfloat16, true, uint32_t(x.size()));
   for (size_t i = 0; i < x.size(); i++) {
     const uint32_t bits = std::bit_cast<uint32_t>(x[i]);
     if (std::isnan(x[i])) {
@@ -208,7 +215,7 @@ TEST(Bfloat16, ANaNStaysOne_AndWhatIsExactStaysAsItIs) {
   }
   for (const size_t copies : {1u, 9u}) {
     for (const float x : signaling) {
-      const Floats got = Packed(Storage::bfloat16, true, Floats(copies, x), 0)
+      const Floats got = Packed(Storage::bfloat16, true, Floats(copies, x), std::nullopt)
                              .unpacked(Storage::bfloat16, true, uint32_t(copies));
       for (const float y : got) ASSERT_TRUE(std::isnan(y)) << shown(x) << ": " << shown(y);
     }
@@ -236,12 +243,12 @@ TEST(Bfloat16, ASlowMomentDoesNotStandStill) {
   std::vector<double> exact(n);
   for (uint32_t i = 0; i < n; i++) exact[i] = v[i] = 1.5f + random.unit() / 2, target[i] = 4 + random.unit();
   Floats nearest = v;
-  const auto move = [&](Floats& x, float step) {
+  const auto move = [&](Floats& x, std::optional<float> step) {
     for (uint32_t i = 0; i < n; i++) x[i] += (target[i] - x[i]) * 0.001f;
     x = Packed(Storage::bfloat16, false, x, step).unpacked(Storage::bfloat16, false, n);
   };
   for (int t = 1; t <= 1000; t++) {
-    move(v, float(t)), move(nearest, 0);
+    move(v, float(t)), move(nearest, std::nullopt);
     for (uint32_t i = 0; i < n; i++) exact[i] += (target[i] - exact[i]) * 0.001;
   }
   double error = 0, square = 0, standing = 0;

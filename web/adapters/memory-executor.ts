@@ -91,7 +91,11 @@ export class MemoryExecutor implements Executor {
     this.#scratch = this.#allocate(scratchBytes + 16);
     this.#room = this.#rule.whole ? this.#allocate(this.native.room() * 4 + 4) : 0;
     const begun = this.#block && this.#scratch && (this.#room || !this.#rule.whole);
-    if (begun && targets.every((target) => this.#allocateState(target))) return;
+    if (begun && targets.every((target) => this.#allocateState(target))) {
+      // It keeps the maps of int8, and would take what others have left of such maps in the host's heap for them.
+      this.#view(Math.ceil(this.#scratch / 16) * 16, scratchBytes / 4).fill(0);
+      return;
+    }
     this.delete();
     throw new RangeError(
       `No memory for the optimizer state of ${targets.length} variables in the host's heap.`,

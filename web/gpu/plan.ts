@@ -10,13 +10,13 @@ import type { Context, Range } from './context.js';
 import { type Control, none, type Span } from './control.js';
 import type { ShaderKind } from './programs.js';
 
-/** Elements (in lanes) of one workgroup: cpp/engine/shader.cc. */
+/** Elements (in lanes) of one workgroup: cpp/engine/shader_frame.h. */
 const chunk = 1024;
 
 /** Slices begin at multiples of so many elements: where blocks of int8 begin at a multiple of 256 bytes, as bindings must. */
 const sliceUnit = 64 * stored.size;
 
-/** What a step that is monitored sums of a row: cpp/engine/shader.cc. */
+/** What a step that is monitored sums of a row: cpp/engine/shader_frame.h. */
 export const toldTerms = told.nonfinite - told.gradient + 1;
 
 /** cpp/kernels/stage.h: the moving average. */
