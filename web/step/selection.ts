@@ -3,7 +3,7 @@
 // and looks only at what can have changed in between.
 
 import { describe } from '../basics/errors.js';
-import { isFloats, plainFloats } from '../basics/floats.js';
+import { copyOfFloats, isFloats, plainFloats } from '../basics/floats.js';
 import type { Core } from '../engine/core.js';
 import { Aliases } from './aliases.js';
 import type { Executor, Selection } from './executor.js';
@@ -161,7 +161,7 @@ function areSame(list: readonly unknown[], others: readonly unknown[]): boolean 
 
 /** A copy of a gradient as it is now, for a call that must wait: arrays may be refilled meanwhile. */
 export function heldGradient<G extends GradientLike>(g: G): G {
-  if (isFloats(g)) return new Float32Array(g) as unknown as G;
+  if (isFloats(g)) return copyOfFloats(g) as unknown as G;
   if (!(g instanceof SparseGradient)) return g;
   const { indices, values, clip } = g;
   return new SparseGradient({

@@ -3,7 +3,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
-import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
+import { floatsFrom, isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
 import { core } from '../engine/core.js';
 import type { Residence } from './elsewhere.js';
@@ -48,7 +48,7 @@ function checkShape(shape: unknown, size: number): readonly number[] {
 
 /** An array of numbers (typed as float32, or plain, which is read once); null for anything else, also a number. */
 function readValues(values: unknown): Float32Array | null {
-  if (isFloats(values)) return plainFloats(values);
+  if (isFloats(values)) return values.length > 0 ? plainFloats(values) : floatsFrom(values);
   return Array.isArray(values) ? floatsFrom(values) : null;
 }
 
@@ -96,6 +96,8 @@ export class Variable {
       throw new TypeError(
         `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}.`,
       );
+    if (isFloats(values) && isDetached(values))
+      throw new Error('Variable: values has been detached: its buffer was transferred or has grown away.');
     refuseUnknown('Variable', options, known);
     checkText('name', options.name);
     checkText('path', options.path);
