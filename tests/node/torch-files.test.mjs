@@ -466,6 +466,10 @@ test('a group without a gradient is passed over, as in torch, and by Keras’ fo
   assert.notEqual(variables[1].value[0], 1);
   const indices = Object.keys(headerOf(saveTorch(optimizer, variables))).filter((name) => /step$/.test(name));
   assert.deepEqual(indices, ['state.1.step']);
+  const two = variables.map(({ value }) => value.slice());
+  optimizer.apply([undefined, Float32Array.of(0.5)]);
+  assertSameBits(variables[0].value, two[0]);
+  assert.notEqual(variables[1].value[0], two[1][0]);
   const keras = new MultiOptimizer(new OptimizerMap(new Adam(), { c: new SGD() }));
   const others = ['c', 'd'].map((path) => new Variable([1], { path }));
   keras.build(others);
