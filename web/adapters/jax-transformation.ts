@@ -17,7 +17,7 @@ import { executorOf, innermost } from './roster.js';
 /** What `jaxOptimizer` takes beside the optimizer. */
 export interface JaxOptions {
   /** For `step`: what `initWebGPU({ device: getWebGPUDevice() })` gave. */
-  gpu?: Gpu;
+  gpu?: Gpu | undefined;
 }
 
 interface ArrayFacts {

@@ -24,9 +24,9 @@ import { type States, stateOf, statesOf, type TorchState, what } from './torch-s
 /** What `openTorch` cannot read from the file, or shall not. */
 export interface TorchOptions {
   /** The class in torch, `'AdamW'`, where the groups do not tell it: before torch 2.7, or without a state. */
-  name?: string;
+  name?: string | undefined;
   /** Instead of the groups' own. */
-  maximize?: boolean;
+  maximize?: boolean | undefined;
 }
 
 /** An optimizer here, and what it shall step. */
