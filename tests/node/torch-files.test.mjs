@@ -447,7 +447,12 @@ test('values that no option of torch has are refused, and never taken for a defa
   assertRefused(
     open(adamwGroup, { name: 'Adam' }),
     RangeError,
-    /'Adam', and a group has decoupled_weight_decay true/,
+    /'Adam', and a group has decoupled_weight_decay true, with which it is an AdamW/,
+  );
+  assertRefused(
+    open({ ...adamwGroup, decoupled_weight_decay: false }, { name: 'AdamW' }),
+    RangeError,
+    /'AdamW', and a group has decoupled_weight_decay false, with which it is an Adam in/,
   );
 });
 
