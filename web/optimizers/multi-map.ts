@@ -78,7 +78,10 @@ export class OptimizerMap {
     return matching[0]?.[1].optimizer ?? this.#default;
   }
 
-  /** Adds a key; build a MultiOptimizer afterwards. @throws TypeError; RangeError for a key that is there, or no regular expression */
+  /**
+   * Adds a key; build a MultiOptimizer afterwards.
+   * @throws TypeError; RangeError for a key that is there, or no regular expression
+   */
   set(key: string, optimizer: Optimizer): this {
     if (typeof key !== 'string')
       throw new TypeError(`OptimizerMap: a key is a string, got ${describe(key)}.`);
