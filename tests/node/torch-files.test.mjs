@@ -904,6 +904,9 @@ test('what torch would not go on with is not saved', () => {
   assertRefused(save(new Adam({ compat: 'torch' }), []), RangeError, /takes the 1 built variables/);
   assertRefused(() => saveTorch({}, variables), TypeError, /takes an optimizer, got an Object/);
   assertRefused(() => saveTorch(new Adam({ compat: 'torch' }), variables), Error, /not built/);
+  const none = new MultiOptimizer(new OptimizerMap(new Adam({ compat: 'torch' })));
+  none.build([]);
+  assertRefused(() => saveTorch(none, []), RangeError, /MultiOptimizer has no variables/);
 });
 
 test('groups are data: checked, fixed once built, and in the config', () => {

@@ -8,7 +8,7 @@ import { partsOf } from './parts.js';
 import { type SerializedOptimizer, serializeOptimizer } from './serialized.js';
 
 /** @throws TypeError for what is no optimizer, or one that wraps others */
-export function checkInner(label: string, value: unknown): asserts value is Optimizer {
+function checkInner(label: string, value: unknown): asserts value is Optimizer {
   if (!(value instanceof Optimizer))
     throw new TypeError(`${label} must be an optimizer, such as new Adam(), got ${describe(value)}.`);
   if (!partsOf(value).wraps) return;
