@@ -904,6 +904,12 @@ test('what torch would not go on with is not saved', () => {
   assertRefused(save(new Adam({ compat: 'torch' }), []), RangeError, /takes the 1 built variables/);
   assertRefused(() => saveTorch({}, variables), TypeError, /takes an optimizer, got an Object/);
   assertRefused(() => saveTorch(new Adam({ compat: 'torch' }), variables), Error, /not built/);
+  const mixed = new MultiOptimizer(
+    new OptimizerMap(new Adam({ compat: 'torch' }), { a: new SGD({ compat: 'torch' }) }),
+  );
+  const two = ['a', 'b'].map((path) => new Variable(1, { path }));
+  mixed.build(two);
+  assertRefused(() => saveTorch(mixed, two), RangeError, /has SGD and Adam; .* one class for all groups/);
   const none = new MultiOptimizer(new OptimizerMap(new Adam({ compat: 'torch' })));
   none.build([]);
   assertRefused(() => saveTorch(none, []), RangeError, /MultiOptimizer has no variables/);
