@@ -48,7 +48,10 @@ function checkShape(shape: unknown, size: number): readonly number[] {
 
 /** An array of numbers (typed as float32, or plain, which is read once); null for anything else, also a number. */
 function readValues(values: unknown): Float32Array | null {
-  if (isFloats(values)) return values.length > 0 ? plainFloats(values) : floatsFrom(values);
+  if (isFloats(values)) {
+    const floats = plainFloats(values);
+    return floats.length > 0 ? floats : floatsFrom(floats); // one of no elements may be detached
+  }
   return Array.isArray(values) ? floatsFrom(values) : null;
 }
 
