@@ -219,22 +219,22 @@ test('what is detached is said to be where its size would count', () => {
   assertRefused(
     () => new SparseGradient({ indices, values: [1] }),
     Error,
-    /SparseGradient: indices have been detached/,
+    /SparseGradient: the array of indices has been detached/,
   );
   assertRefused(
     () => new SparseGradient({ indices: [0], values }),
     Error,
-    /SparseGradient: values have been detached/,
+    /SparseGradient: the array of values has been detached/,
   );
   assertRefused(
     () => optimizer.apply([sparse[0]]),
     Error,
-    /SparseGradient for 'w': indices have been detached/,
+    /SparseGradient for 'w': the array of indices has been detached/,
   );
   assertRefused(
     () => optimizer.apply([sparse[1]]),
     Error,
-    /SparseGradient for 'w': values have been detached/,
+    /SparseGradient for 'w': the array of values has been detached/,
   );
   assert.equal(optimizer.iterations, 0);
 });

@@ -30,8 +30,8 @@ test('bytes that were given away are said to be', async () => {
   const bytes = Uint8Array.from(adam);
   structuredClone(bytes, { transfer: [bytes.buffer] });
   for (const given of [bytes, bytes.buffer])
-    await refused(given, Error, /^openKeras: the bytes have been detached/);
-  assert.throws(() => openTorch(bytes, []), /^Error: openTorch: the bytes have been detached/);
+    await refused(given, Error, /^openKeras: the array of bytes has been detached/);
+  assert.throws(() => openTorch(bytes, []), /^Error: openTorch: the array of bytes has been detached/);
 });
 
 /** The same file with other datasets. */

@@ -2,7 +2,7 @@
 // compresses stays as small as the wasm file itself, which base64 would not, as it shifts equal bytes apart. They are
 // decoded when they are needed.
 
-import { describe } from './errors.js';
+import { describe, detached } from './errors.js';
 
 interface Native {
   Uint8Array: { fromHex?(text: string): Uint8Array };
@@ -30,7 +30,7 @@ export function bytesOf(what: string, value: unknown): Uint8Array {
     if (value instanceof ArrayBuffer) return new Uint8Array(value);
     if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   } catch {
-    throw new Error(`${what}: the bytes have been detached: their buffer was transferred or has grown away.`);
+    throw detached(`${what}: the array of bytes`);
   }
   throw new TypeError(`${what} takes a Uint8Array or ArrayBuffer, got ${describe(value)}.`);
 }

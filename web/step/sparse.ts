@@ -1,6 +1,6 @@
 // SparseGradient: rows of a gradient whose other rows are zero, as an embedding gives them. Duplicates are
 // summed and the result is treated as the dense gradient it stands for; nothing dense is ever made.
-import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
+import { describe, detached, markOurs, refuseUnknown } from '../basics/errors.js';
 import { floatsFrom, isDetached, isFloats, isInts, plainFloats, plainInts } from '../basics/floats.js';
 
 /** What a SparseGradient is made of. */
@@ -80,7 +80,7 @@ const rowWidth = ({ shape, size }: Shaped) => (shape[0] ? size / shape[0] : 0);
 function checkAttached(what: string, arrays: Readonly<Record<string, unknown>>): void {
   for (const [name, array] of Object.entries(arrays))
     if ((isInts(array) || isFloats(array)) && isDetached(array))
-      throw new Error(`${what}: ${name} have been detached: their buffer was transferred or has grown away.`);
+      throw detached(`${what}: the array of ${name}`);
 }
 
 /** @throws RangeError if indices or values do not fit the variable; Error if they are detached. */

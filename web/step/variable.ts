@@ -2,7 +2,7 @@
 // The public face; the memory is home.ts. It knows nothing of optimizers; one variable may serve several of them.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
+import { describe, detached, markOurs, refuseUnknown } from '../basics/errors.js';
 import { floatsFrom, isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
 import { core } from '../engine/core.js';
@@ -99,8 +99,7 @@ export class Variable {
       throw new TypeError(
         `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}.`,
       );
-    if (isFloats(values) && isDetached(values))
-      throw new Error('Variable: values has been detached: its buffer was transferred or has grown away.');
+    if (isFloats(values) && isDetached(values)) throw detached('Variable: values');
     refuseUnknown('Variable', options, known);
     checkText('name', options.name);
     checkText('path', options.path);
