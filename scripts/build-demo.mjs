@@ -16,7 +16,7 @@ export async function buildDemo({ address } = {}) {
 
 export function checkAddress(address) {
   if (address === undefined) return;
-  if (!/^https?:/.test(address) || !address.endsWith('/') || !URL.canParse(address))
+  if (!/^https?:\/\//.test(address) || !address.endsWith('/') || !URL.canParse(address))
     throw new Problem(`--address must be an http(s) address that ends with a slash, got ${address}`);
 }
 

@@ -13,7 +13,7 @@ import {
 } from '../../dist/index.js';
 import { randomFloats } from '../node/helpers.mjs';
 import { openGpu } from './adapter.mjs';
-import { assertNear } from './helpers.mjs';
+import { assertNear, assertReport } from './helpers.mjs';
 
 let gpu;
 before(async () => {
@@ -26,7 +26,9 @@ const paths = ['a/kernel', 'a/bias', 'b/kernel', 'b/bias'];
 const sizes = [600, 5, 400, 3];
 const make = () =>
   new MultiOptimizer(
-    new OptimizerMap(new Adam({ globalClipnorm: 1, useEma: true }), { 'a/.*': new SGD({ momentum: 0.9 }) }),
+    new OptimizerMap(new Adam({ globalClipnorm: 1, useEma: true, monitor: true }), {
+      'a/.*': new SGD({ momentum: 0.9, monitor: true }),
+    }),
   );
 const variablesOf = () => paths.map((path, k) => new Variable(randomFloats(sizes[k], k), { path }));
 const gradients = (seed) => sizes.map((size, k) => randomFloats(size, 10 * seed + k));
@@ -44,6 +46,7 @@ test('there and back: the large ones of every optimizer, and the numbers of the 
     for (const each of one.optimizers) assert.throws(() => each.apply([]), /has not settled/);
     await waiting;
     other.apply(gradients(call), theirs);
+    assertReport(await one.readReport(), other.report, `call ${call}`);
   }
   assert.equal(one.iterations, 4);
   const bytes = await one.readState();

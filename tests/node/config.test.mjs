@@ -9,12 +9,14 @@ import {
   constraints,
   init,
   LossScaleOptimizer,
+  MultiOptimizer,
+  OptimizerMap,
   optimizers,
   schedules,
   Variable,
 } from '../../dist/index.js';
 import { loadFolder } from './conformance/load.mjs';
-import { assertSameBits, randomFloats, root } from './helpers.mjs';
+import { assertRefused, assertSameBits, randomFloats, root } from './helpers.mjs';
 
 before(() => init());
 
@@ -168,6 +170,38 @@ test('a LossScaleOptimizer has exactly four keys, with its inner optimizer seria
   assert.deepEqual(Object.keys(config), ['name', 'inner_optimizer', 'initial_scale', 'dynamic_growth_steps']);
   assert.equal(config.inner_optimizer.class_name, 'Adamax');
   assert.equal(text(LossScaleOptimizer.fromConfig(config).getConfig()), text(config));
+});
+
+test('classes of the user’s that extend one round others come back as themselves', () => {
+  class Scaled extends LossScaleOptimizer {}
+  class Several extends MultiOptimizer {}
+  class ByPath extends OptimizerMap {}
+  for (const [Class, made] of [
+    [Scaled, new Scaled(new Adam(), { initialScale: 8 })],
+    [Several, new Several(new OptimizerMap(new Adam(), { a: new Adamax() }), { lossScaleFactor: 2 })],
+    [ByPath, new ByPath(new Adam(), { a: new Adamax() })],
+  ]) {
+    const again = Class.fromConfig(made.getConfig());
+    assert.equal(again.constructor, Class);
+    assert.equal(text(again.getConfig()), text(made.getConfig()));
+  }
+  const saved = optimizers.serialize(new Scaled(new Adam()));
+  assert.equal(optimizers.deserialize(saved, { Scaled }).constructor, Scaled);
+});
+
+test('what is within others is given in one spelling', () => {
+  const map = { default_optimizer: 'Adam' };
+  for (const [Class, config, option] of [
+    [LossScaleOptimizer, { inner_optimizer: 'Adam', innerOptimizer: 'SGD' }, 'innerOptimizer'],
+    [MultiOptimizer, { optimizer_map: { config: map }, optimizerMap: { config: map } }, 'optimizerMap'],
+    [OptimizerMap, { ...map, defaultOptimizer: 'SGD' }, 'defaultOptimizer'],
+    [OptimizerMap, { ...map, optimizerMap: {}, optimizer_map: {} }, 'optimizerMap'],
+  ])
+    assertRefused(
+      () => Class.fromConfig(config),
+      TypeError,
+      new RegExp(`${Class.name}.fromConfig: '${option}' is given in two spellings`),
+    );
 });
 
 test('AdamMultilr keeps its patterns, and a schedule among them', () => {

@@ -11,6 +11,7 @@ import {
   init,
   LossScaleOptimizer,
   Muon,
+  SparseGradient,
   Variable,
 } from '../../dist/index.js';
 import { memoryOptimizer } from '../../dist/memory.js';
@@ -188,6 +189,54 @@ describe('an array of no elements is stepped whatever becomes of its buffer', ()
       optimizer.dispose();
       expected.dispose();
     });
+});
+
+test('detached gradients of no elements are divided and copied as others are', () => {
+  const gone = new Float32Array(0);
+  detach(gone);
+  const inner = new Adam();
+  const optimizer = new LossScaleOptimizer(inner);
+  const [w, empty] = [new Variable([1, 2], { path: 'w' }), new Variable(0, { path: 'empty' })];
+  optimizer.build([w, empty]);
+  inner.lossScaleFactor = 2; // gradients are copied, divided by the scale
+  optimizer.apply([Float32Array.of(3, 4), gone]);
+  assert.equal(optimizer.iterations, 1);
+  const [values] = inner.statelessApply(inner.getWeights(), [Float32Array.of(3, 4), gone], [w.value, gone]);
+  assert.equal(values[1].length, 0);
+  empty.assign(gone);
+  assertRefused(() => w.assign(gone), RangeError, /'w' has 2 elements, assign got 0/);
+});
+
+test('what is detached is said to be where its size would count', () => {
+  const [values, indices] = [Float32Array.of(1), Int32Array.of(0)];
+  const w = new Variable([1, 2], { path: 'w' });
+  const optimizer = new Adam();
+  optimizer.build([w]);
+  const sparse = [new SparseGradient({ indices, values: [1] }), new SparseGradient({ indices: [0], values })];
+  detach(values);
+  detach(indices);
+  assertRefused(() => new Variable(values), Error, /^Variable: values has been detached/);
+  assertRefused(
+    () => new SparseGradient({ indices, values: [1] }),
+    Error,
+    /SparseGradient: the array of indices has been detached/,
+  );
+  assertRefused(
+    () => new SparseGradient({ indices: [0], values }),
+    Error,
+    /SparseGradient: the array of values has been detached/,
+  );
+  assertRefused(
+    () => optimizer.apply([sparse[0]]),
+    Error,
+    /SparseGradient for 'w': the array of indices has been detached/,
+  );
+  assertRefused(
+    () => optimizer.apply([sparse[1]]),
+    Error,
+    /SparseGradient for 'w': the array of values has been detached/,
+  );
+  assert.equal(optimizer.iterations, 0);
 });
 
 test('what became of a buffer is said, and what takes no part does not matter', () => {

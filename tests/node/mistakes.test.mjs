@@ -367,8 +367,7 @@ test("what was given stays the caller's: changing it afterwards changes nothing 
 });
 
 test('an array that was detached before build is refused; one of no elements is not', () => {
-  const gone = floats(1, 2);
-  structuredClone(gone.buffer, { transfer: [gone.buffer] });
+  const gone = detached(floats(1, 2));
   assertRefused(() => new Adam().build([floats(1), gone]), Error, /variables\[1\]/, /detached/);
   new Adam().build([floats(1), floats()]);
 });
@@ -427,9 +426,14 @@ test('schedules and constraints that have no method say so when they are given',
       assertRefused(() => schedule.at(step), TypeError, /\.at takes a number/);
 });
 
+function detached(array) {
+  structuredClone(array.buffer, { transfer: [array.buffer] });
+  return array;
+}
+
 /** Errors of the language or of the bindings, which say nothing to a user. */
 const unclear =
-  /is not a function|not iterable|Cannot read|Cannot convert|Cannot destructure|is not defined|Binding|Cannot pass|stack size|Invalid typed array|reading '/;
+  /is not a function|not iterable|Cannot read|Cannot convert|Cannot perform|Cannot destructure|is not defined|Binding|Cannot pass|stack size|Invalid typed array|reading '/;
 
 test('whatever is given to whatever method: words, not accidents', () => {
   const odd = () => [
@@ -453,6 +457,8 @@ test('whatever is given to whatever method: words, not accidents', () => {
     [[]],
     [{}],
     floats(1),
+    detached(floats(1)),
+    [detached(floats(1, 2)), detached(floats())],
   ];
   const make = () => {
     const variables = [new Variable([1, 2], { name: 'a' }), floats(3, 4)];

@@ -281,6 +281,32 @@ test('round other optimizers: the report is that of all of them', () => {
   assert.ok(Math.abs(updateNorm - sqrt(order.reduce((a, b) => a + b))) < 1e-6 * updateNorm);
 });
 
+test('the report of several optimizers is that of those that took part, whatever each has counted', () => {
+  const [a, b] = [0, 1].map(
+    () => new SGD({ compat: 'torch', learningRate: 1, monitor: { perVariable: true } }),
+  );
+  const optimizer = new MultiOptimizer(new OptimizerMap(b, { a }));
+  const variables = ['a', 'b'].map((path) => new Variable(2, { path }));
+  const g = Float32Array.of(3, 4);
+  const told = () => {
+    const { iteration, size, gradientNorm } = optimizer.report;
+    return [iteration, size, gradientNorm];
+  };
+  optimizer.apply([g, g], variables);
+  assert.deepEqual(told(), [1, 4, fround(sqrt(50))]);
+  optimizer.apply([g, null]); // PyTorch passes over a group without a gradient
+  assert.deepEqual(told(), [2, 2, 5]);
+  optimizer.apply([g, g]);
+  assert.deepEqual(told(), [3, 4, fround(sqrt(50))]);
+  assert.deepEqual([a.report.iteration, b.report.iteration], [3, 2]);
+  const before = optimizer.report;
+  optimizer.statelessApply(optimizer.getWeights(), [null, g], [g, g]);
+  assert.deepEqual(optimizer.report, before);
+  b.monitor = null;
+  optimizer.apply([g, g]);
+  assert.equal(optimizer.report, null); // one has told of another update since, and one of none
+});
+
 test('gradients that are not finite are counted, and with skipNonFinite change nothing', async () => {
   for (const [bad, stateDtype] of [
     [Number.NaN, 'float32'],

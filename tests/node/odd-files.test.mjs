@@ -5,10 +5,12 @@ import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
 import { strToU8, unzipSync, zipSync } from 'fflate';
-import { init, Variable } from '../../dist/index.js';
+import { init } from '../../dist/index.js';
 import { openKeras, saveKeras } from '../../dist/keras.js';
+import { openTorch } from '../../dist/torch.js';
 import { assertSameSnapshot, root, snapshot } from './helpers.mjs';
 import { contentsOf, makeHdf5, pack, unpack, withConfig } from './keras-archive.mjs';
+import { opened } from './keras-cluster.mjs';
 
 before(() => init());
 
@@ -17,18 +19,20 @@ const adam = read('adam.keras');
 const scaled = read('loss-scale-multi.keras');
 const several = read('multi-optimizer.keras');
 
-async function opened(bytes) {
-  const { optimizer, variables: found, build } = await openKeras(bytes);
-  const variables = found.map(({ path, shape, value }) => new Variable(value, { path, shape }));
-  build(variables);
-  return { optimizer, variables };
-}
 const refused = (bytes, Type, pattern) =>
   assert.rejects(openKeras(bytes), (error) => {
     assert.equal(error.constructor, Type, error.stack);
     assert.match(error.message, pattern);
     return true;
   });
+
+test('bytes that were given away are said to be', async () => {
+  const bytes = Uint8Array.from(adam);
+  structuredClone(bytes, { transfer: [bytes.buffer] });
+  for (const given of [bytes, bytes.buffer])
+    await refused(given, Error, /^openKeras: the array of bytes has been detached/);
+  assert.throws(() => openTorch(bytes, []), /^Error: openTorch: the array of bytes has been detached/);
+});
 
 /** The same file with other datasets. */
 function remade(bytes, change) {

@@ -79,7 +79,12 @@ for (const Class of classes)
         const error = thrown(() => {
           later[option] = value;
         });
-        if (option === 'learningRate' && value === undefined) continue; // a rate there must be
+        if (option === 'learningRate' && value === undefined) {
+          // A rate there must be: whoever sets none has made a mistake.
+          assert.match(error.message, /learningRate must be a number, .*, got undefined/);
+          assert.equal(later.learningRate, before);
+          continue;
+        }
         assert.equal(error?.constructor, refused?.constructor, `${what}: ${error ?? refused}`);
         if (refused) {
           assert.ok(refused instanceof TypeError || refused instanceof RangeError, `${what}: ${refused}`);

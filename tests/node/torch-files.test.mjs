@@ -447,7 +447,12 @@ test('values that no option of torch has are refused, and never taken for a defa
   assertRefused(
     open(adamwGroup, { name: 'Adam' }),
     RangeError,
-    /'Adam', and a group has decoupled_weight_decay true/,
+    /'Adam', and a group has decoupled_weight_decay true, with which it is an AdamW/,
+  );
+  assertRefused(
+    open({ ...adamwGroup, decoupled_weight_decay: false }, { name: 'AdamW' }),
+    RangeError,
+    /'AdamW', and a group has decoupled_weight_decay false, with which it is an Adam in/,
   );
 });
 
@@ -466,6 +471,10 @@ test('a group without a gradient is passed over, as in torch, and by Keras’ fo
   assert.notEqual(variables[1].value[0], 1);
   const indices = Object.keys(headerOf(saveTorch(optimizer, variables))).filter((name) => /step$/.test(name));
   assert.deepEqual(indices, ['state.1.step']);
+  const two = variables.map(({ value }) => value.slice());
+  optimizer.apply([undefined, Float32Array.of(0.5)]);
+  assertSameBits(variables[0].value, two[0]);
+  assert.notEqual(variables[1].value[0], two[1][0]);
   const keras = new MultiOptimizer(new OptimizerMap(new Adam(), { c: new SGD() }));
   const others = ['c', 'd'].map((path) => new Variable([1], { path }));
   keras.build(others);
@@ -895,6 +904,15 @@ test('what torch would not go on with is not saved', () => {
   assertRefused(save(new Adam({ compat: 'torch' }), []), RangeError, /takes the 1 built variables/);
   assertRefused(() => saveTorch({}, variables), TypeError, /takes an optimizer, got an Object/);
   assertRefused(() => saveTorch(new Adam({ compat: 'torch' }), variables), Error, /not built/);
+  const mixed = new MultiOptimizer(
+    new OptimizerMap(new Adam({ compat: 'torch' }), { a: new SGD({ compat: 'torch' }) }),
+  );
+  const two = ['a', 'b'].map((path) => new Variable(1, { path }));
+  mixed.build(two);
+  assertRefused(() => saveTorch(mixed, two), RangeError, /has SGD and Adam; .* one class for all groups/);
+  const none = new MultiOptimizer(new OptimizerMap(new Adam({ compat: 'torch' })));
+  none.build([]);
+  assertRefused(() => saveTorch(none, []), RangeError, /MultiOptimizer has no variables/);
 });
 
 test('groups are data: checked, fixed once built, and in the config', () => {

@@ -27,8 +27,11 @@ import {
   Variable,
   type VariableGroup,
 } from '../../dist/index.js';
-import type { Files } from '../../dist/keras.js';
-import { registerOptimizer } from '../../dist/tfjs.js';
+import { jaxOptimizer } from '../../dist/jax.js';
+import { type Files, openKeras } from '../../dist/keras.js';
+import { registerOptimizer, tfOptimizer } from '../../dist/tfjs.js';
+import { openTorch } from '../../dist/torch.js';
+import { initWebGPU, type WebGPU } from '../../dist/webgpu.js';
 
 const norm: constraints.MaxNorm = new constraints.MaxNorm({ maxValue: 2 });
 const each: constraints.Constraint[] = [norm, new constraints.NonNeg(), new constraints.UnitNorm()];
@@ -128,5 +131,17 @@ export function perhaps(
   optimizer.excludeFromWeightDecay({ varNames: name ? [name] : undefined });
   // @ts-expect-error: what a group cannot do without
   optimizer.groups = [{ paths: undefined }];
+  new constraints.UnitNorm({ axis: rate });
   return [variable, init({ threads: rate })];
+}
+
+/** The same of what the other entry points take. */
+export async function elsewhere(bytes: Uint8Array, optional?: boolean, name?: string, gpu?: WebGPU) {
+  const optimizer = openTorch(bytes, [], { name, maximize: optional });
+  tfOptimizer(optimizer, { gpu, tf: undefined });
+  jaxOptimizer(optimizer, { gpu });
+  gpu?.wrap({ size: 4, usage: 0, mapState: 'unmapped' }, { offset: undefined, path: name });
+  const [onProgress, order]: [undefined, string[] | undefined] = [undefined, name ? [name] : undefined];
+  await openKeras(bytes, { order, onProgress, maxBytes: undefined, customObjects: undefined });
+  return initWebGPU({ device: undefined, gpu: undefined, optional, powerPreference: undefined });
 }

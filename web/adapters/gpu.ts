@@ -5,7 +5,7 @@ import type { Variable, VariableOptions } from '../step/variable.js';
 
 interface Wrapped extends VariableOptions {
   /** Where the values start, in bytes. */
-  offset?: number;
+  offset?: number | undefined;
 }
 
 /** What `initWebGPU` gives, as far as adapters ask for it. */

@@ -17,7 +17,7 @@ import { executorOf, innermost } from './roster.js';
 /** What `jaxOptimizer` takes beside the optimizer. */
 export interface JaxOptions {
   /** For `step`: what `initWebGPU({ device: getWebGPUDevice() })` gave. */
-  gpu?: Gpu;
+  gpu?: Gpu | undefined;
 }
 
 interface ArrayFacts {
@@ -38,7 +38,8 @@ function refuseNarrow(optimizer: Optimizer): void {
   const { dtype } = partsOf(innermost(optimizer)).options.values.stateDtype;
   if (dtype !== 'float32')
     throw new RangeError(
-      `The optimizer '${optimizer.name}' has stateDtype '${dtype}', and the state of init and update is arrays of jax-js, which are float32; leave it at 'float32'.`,
+      `The optimizer '${optimizer.name}' has stateDtype '${dtype}', and the state of init and update is arrays of jax-js, which are ` +
+        "float32; leave it at 'float32', or give the option gpu and call step().",
     );
 }
 

@@ -24,9 +24,9 @@ import { readWeights, SavedWeights } from './tfjs-weights.js';
 /** What `tfOptimizer` takes beside the optimizer. */
 export interface TfOptimizerOptions {
   /** The tfjs namespace, where it is not found by itself; then models can be loaded as after `registerOptimizer`. */
-  tf?: TfNamespace;
+  tf?: TfNamespace | undefined;
   /** For tfjs' webgpu backend: what `initWebGPU({ device: tf.backend().device })` gave. */
-  gpu?: Gpu;
+  gpu?: Gpu | undefined;
 }
 
 export interface NamedGradient {

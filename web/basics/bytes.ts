@@ -2,7 +2,7 @@
 // compresses stays as small as the wasm file itself, which base64 would not, as it shifts equal bytes apart. They are
 // decoded when they are needed.
 
-import { describe } from './errors.js';
+import { describe, detached } from './errors.js';
 
 interface Native {
   Uint8Array: { fromHex?(text: string): Uint8Array };
@@ -24,9 +24,13 @@ function digit(hex: string, at: number): number {
   return code > 57 ? code - 87 : code - 48;
 }
 
-/** @throws TypeError that begins with `what` for anything but bytes */
+/** @throws TypeError that begins with `what` for anything but bytes, Error for those that were given away */
 export function bytesOf(what: string, value: unknown): Uint8Array {
-  if (value instanceof ArrayBuffer) return new Uint8Array(value);
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  try {
+    if (value instanceof ArrayBuffer) return new Uint8Array(value);
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  } catch {
+    throw detached(`${what}: the array of bytes`);
+  }
   throw new TypeError(`${what} takes a Uint8Array or ArrayBuffer, got ${describe(value)}.`);
 }

@@ -30,6 +30,10 @@ export function markOurs(...classes: readonly { readonly prototype: object }[]):
   for (const { prototype } of classes) Object.defineProperty(prototype, mark, { value: thisCopy });
 }
 
+/** Of an array, by its name: that its buffer is not its own any more. */
+export const detached = (what: string): Error =>
+  new Error(`${what} has been detached: its buffer was transferred, has shrunk or has grown away.`);
+
 export function oneOf(names: readonly string[]): string {
   const quoted = names.map((name) => `'${name}'`);
   return quoted.length > 1

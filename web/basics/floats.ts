@@ -27,16 +27,20 @@ export const plainFloats = (value: Float32Array): Float32Array =>
 export const plainInts = (value: Int32Array): Int32Array =>
   Object.getPrototypeOf(value) === Int32Array.prototype ? value : plainView(Int32Array, value);
 
+/** A copy. One of no elements may be detached, and of such a one there is no copy. */
+export const copyOfFloats = (values: Float32Array): Float32Array<ArrayBuffer> =>
+  lengthOf.call(values) ? new Float32Array(values) : new Float32Array(0);
+
 /** A copy of a list, each element read once; null for no list, or if one is no number: a string, or a hole. */
 export function floatsFrom(values: unknown): Float32Array<ArrayBuffer> | null {
-  if (isFloats(values)) return new Float32Array(values);
-  return isList(values) ? copyOf(values) : null;
+  if (isFloats(values)) return copyOfFloats(values);
+  return isList(values) ? copyOfList(values) : null;
 }
 
 const isList = (value: unknown): value is ArrayLike<unknown> =>
   Array.isArray(value) || (ArrayBuffer.isView(value) && !(value instanceof DataView));
 
-function copyOf(values: ArrayLike<unknown>): Float32Array<ArrayBuffer> | null {
+function copyOfList(values: ArrayLike<unknown>): Float32Array<ArrayBuffer> | null {
   const copy = new Float32Array(values.length);
   for (let i = 0; i < copy.length; i++) {
     const x = values[i];
@@ -47,7 +51,7 @@ function copyOf(values: ArrayLike<unknown>): Float32Array<ArrayBuffer> | null {
 }
 
 /** Whether the buffer was transferred away. An array of no elements may have a buffer of no bytes. */
-export function isDetached(array: Float32Array): boolean {
+export function isDetached(array: Typed): boolean {
   if (lengthOf.call(array) > 0) return false;
   try {
     return !new Uint8Array(bufferOf.call(array));

@@ -213,7 +213,7 @@ export class UnitNorm extends NormConstraint {
   static override readonly name: string = 'UnitNorm';
   readonly axis: Axis;
   /** @throws TypeError for unknown, doubled or wrong arguments. */
-  constructor(config: NormArguments = {}) {
+  constructor(config: Spelled<NormArguments> = {}) {
     super();
     ({ axis: this.axis } = readArguments('UnitNorm', { axis: 0 as Axis }, config));
   }

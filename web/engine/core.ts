@@ -48,7 +48,7 @@ export interface EngineOptimizer {
   place(row: number, weights: number, accumulates: boolean): boolean;
   /** Every so many updates are told of, 0: none. */
   monitor(every: number): void;
-  /** Whether the step between `begin` and `end` is. */
+  /** Whether the step that has begun, or the last one, is. */
   monitoring(): boolean;
   /** Address of what the last one was like: see `report` in facts.ts. */
   report(): number;

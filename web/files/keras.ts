@@ -39,20 +39,20 @@ import { savedWeights, type Weight } from './weights.js';
 /** How a file of Keras is read, and written. */
 export interface KerasOptions {
   /** Classes that are not built in, optimizers, schedules or constraints, by name. */
-  customObjects?: Record<string, unknown>;
+  customObjects?: Record<string, unknown> | undefined;
   /**
    * The trained weights in the order of `model.trainable_variables`, for models whose order the file does not tell
    * (subclassed ones, layers of your own with several parts): paths, with or without the model's name before them, or
    * datasets of the HDF5 file. What is not in it is not trained.
    */
-  order?: readonly string[];
+  order?: readonly string[] | undefined;
   /** Called while the file is read, or written, with the bytes done and all of them; the page stays awake meanwhile. */
-  onProgress?: (done: number, total: number) => void;
+  onProgress?: ((done: number, total: number) => void) | undefined;
   /**
    * The most that the file may unpack to, in bytes. Default: 256 MiB, or eight times its own length if that is more.
    * What is not compressed, as Keras leaves it, does not count.
    */
-  maxBytes?: number;
+  maxBytes?: number | undefined;
 }
 
 /** A trainable weight of the model. */

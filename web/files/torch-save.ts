@@ -40,6 +40,8 @@ export function saveTorch(optimizer: Optimizer, variables: readonly Parameter[])
     throw new TypeError(`${at} takes an optimizer, got ${describe(optimizer)}.`);
   const { targets } = partsOf(optimizer).lifetime.require();
   const parts = partsIn(optimizer).map((part) => ({ ...part, kind: kindOf(at, part.optimizer) }));
+  if (parts.length === 0)
+    throw new RangeError(`${at}: the MultiOptimizer has no variables, and torch has no optimizer of none.`);
   const [{ kind }] = parts;
   const other = parts.find((part) => !isOneClass(part.kind, kind));
   if (other)

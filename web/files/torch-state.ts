@@ -1,5 +1,5 @@
 // The state of torch's parameters, as it stands in the file and as it goes into an optimizer here. Which optimizer that is,
-// and what the groups say, is torch-open.ts.
+// and what the groups say, is torch-groups.ts.
 import { ruleFacts } from '../engine/facts.js';
 import type { Build } from '../optimizers/build.js';
 import type { Optimizer } from '../optimizers/optimizer.js';

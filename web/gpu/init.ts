@@ -7,13 +7,13 @@ import { type DeviceLike, WebGPU } from './webgpu.js';
 /** Which device `initWebGPU` takes. */
 export interface WebGPUOptions {
   /** A GPUDevice that you have already, such as your ML library's. It is never destroyed. Default: one of our own. */
-  device?: DeviceLike;
+  device?: DeviceLike | undefined;
   /** Where adapters come from. Default `navigator.gpu`; in Node, npm `webgpu`'s `create([])`. */
-  gpu?: object;
+  gpu?: object | undefined;
   /** Resolve to null where there is no adapter, instead of throwing. */
-  optional?: boolean;
+  optional?: boolean | undefined;
   /** Passed on to `requestAdapter`. Default: the browser's. */
-  powerPreference?: 'low-power' | 'high-performance';
+  powerPreference?: 'low-power' | 'high-performance' | undefined;
 }
 
 /** Held for good: npm webgpu ends the process when its entry point is collected while a device is in use. */

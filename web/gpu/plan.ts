@@ -212,7 +212,7 @@ export class Plan {
 }
 
 /** Whether a shader can read a gradient where it is: no weights, alone in its block, aligned, in fours if need be. */
-export function readsInPlace(context: Context, { block, target }: Member, from: Range): boolean {
+function readsInPlace(context: Context, { block, target }: Member, from: Range): boolean {
   const storage = 128;
   return (
     block.members.length === 1 &&

@@ -4,7 +4,7 @@ import { kernels } from './kernels.js';
 import { mapWords, shaderText } from './shader-text.js';
 
 /** cpp/engine/shader.h */
-export const Shader = {
+const Shader = {
   step: 0,
   average: 1,
   squares: 2,

@@ -9,7 +9,7 @@ import { type Context, type Range, usage } from './context.js';
 import type { Region } from './pages.js';
 
 /** Structural: a buffer of any WebGPU implementation. */
-export function isBuffer(value: unknown): value is DeviceBuffer {
+function isBuffer(value: unknown): value is DeviceBuffer {
   const buffer = value as Partial<DeviceBuffer> | null;
   return (
     typeof buffer === 'object' &&

@@ -30,7 +30,7 @@ export interface DeviceLike {
 /** What `wrap` takes beside the buffer. */
 export interface WrapOptions extends VariableOptions {
   /** Byte where the values start: a multiple of the device's minStorageBufferOffsetAlignment (256). Default 0. */
-  offset?: number;
+  offset?: number | undefined;
 }
 
 /** From so many elements on `offload` moves a variable, unless told otherwise or calibrated. */

@@ -24,7 +24,8 @@ export function applyPairs(
   optimizer: Applies & { readonly rawIterations: number },
   pairs: Iterable<readonly [GradientLike, Parameter]>,
 ): number | Promise<number> {
-  if (typeof (pairs as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] !== 'function')
+  const isList = typeof (pairs as Partial<Iterable<unknown>> | null)?.[Symbol.iterator] === 'function';
+  if (!isList || ArrayBuffer.isView(pairs))
     throw new TypeError(`applyGradients takes a list of [gradient, variable] pairs, got ${describe(pairs)}.`);
   const list = [...pairs];
   if (list.length === 0)

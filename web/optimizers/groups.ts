@@ -1,6 +1,6 @@
 // Parameter groups, as PyTorch has them: variables whose learning rate is a multiple of the optimizer's, that have a weight
-// decay of their own, or that it leaves alone. Groups are data, by path, so that they are in the config and in what is saved. Everything else is
-// the same for all variables: two optimizers are there for the rest.
+// decay of their own, or that it leaves alone. Groups are data, by path, so that they are in the config and in what is
+// saved. Everything else is the same for all variables: a MultiOptimizer is there for the rest.
 import { describe, isRecord } from '../basics/errors.js';
 import { readSpelled, type Spelled } from '../basics/spelling.js';
 

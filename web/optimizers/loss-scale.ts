@@ -2,7 +2,7 @@
 // It decides whether and with which scale the inner optimizer steps; everything else is the inner one's.
 
 import { describe } from '../basics/errors.js';
-import { isFloats } from '../basics/floats.js';
+import { copyOfFloats, isFloats } from '../basics/floats.js';
 import type { Spelled } from '../basics/spelling.js';
 import type { LearningRate } from '../schedules/rate.js';
 import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
@@ -111,7 +111,7 @@ class Scaling implements Holder {
 
   /** Copies of gradients, divided by the scale. */
   divided(grads: readonly GradientLike[]): GradientLike[] {
-    const divide = (values: Float32Array) => new Float32Array(values).map((x) => x / this.scale);
+    const divide = (values: Float32Array) => copyOfFloats(values).map((x) => x / this.scale);
     return grads.map((g) => {
       if (!g) return g;
       if (isFloats(g)) return divide(g);

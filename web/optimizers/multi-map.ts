@@ -8,7 +8,7 @@ import { partsOf } from './parts.js';
 import { type SerializedOptimizer, serializeOptimizer } from './serialized.js';
 
 /** @throws TypeError for what is no optimizer, or one that wraps others */
-export function checkInner(label: string, value: unknown): asserts value is Optimizer {
+function checkInner(label: string, value: unknown): asserts value is Optimizer {
   if (!(value instanceof Optimizer))
     throw new TypeError(`${label} must be an optimizer, such as new Adam(), got ${describe(value)}.`);
   if (!partsOf(value).wraps) return;
@@ -78,7 +78,10 @@ export class OptimizerMap {
     return matching[0]?.[1].optimizer ?? this.#default;
   }
 
-  /** Adds a key; build a MultiOptimizer afterwards. @throws TypeError; RangeError for a key that is there, or no regular expression */
+  /**
+   * Adds a key; build a MultiOptimizer afterwards.
+   * @throws TypeError; RangeError for a key that is there, or no regular expression
+   */
   set(key: string, optimizer: Optimizer): this {
     if (typeof key !== 'string')
       throw new TypeError(`OptimizerMap: a key is a string, got ${describe(key)}.`);

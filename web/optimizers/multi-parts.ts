@@ -41,6 +41,12 @@ export class Part {
   }
 }
 
+/** An update that was told of by all optimizers that took part in it: its number, and what it was to each of them. */
+export interface Joint {
+  readonly iteration: number;
+  readonly updates: readonly { readonly part: Part; readonly update: number }[];
+}
+
 /** Where a variable is. */
 export interface Share {
   readonly part: Part;
@@ -54,6 +60,8 @@ export class Several implements Built {
   /** By row. */
   readonly shares: readonly Share[];
   readonly rowOf: ReadonlyMap<unknown, number>;
+  /** The last one. */
+  joint: Joint | null = null;
   readonly #core: Core;
   readonly #aliases: ReadonlyMap<Part, Aliases>;
 

@@ -9,8 +9,8 @@ import { checkAlive, heldCall, isDisposed } from '../step/selection.js';
 import type { GradientLike } from '../step/target.js';
 import { BaseRun, type Variables } from './base-run.js';
 import type { MultiBuild } from './multi-build.js';
-import type { Part, Several } from './multi-parts.js';
-import type { Account } from './report.js';
+import type { Joint, Part, Several } from './multi-parts.js';
+import { type Account, lastTold } from './report.js';
 
 /** A share of a call, validated. */
 interface Call {
@@ -90,13 +90,20 @@ export class MultiRun extends BaseRun<MultiBuild> {
     for (const { run, variables } of several.parts) run.finalize(variables);
   }
 
-  /** That of all optimizers, if each has told of the same update. */
+  /** That of all optimizers that took part in an update, if each has told of it. */
   account(): Account | null {
-    return joined((this.build.executor?.parts ?? []).map(({ run }) => run.account()));
+    const joint = this.build.executor?.joint;
+    if (!joint) return null;
+    return joined(
+      joint,
+      joint.updates.map(({ part }) => part.run.account()),
+    );
   }
 
   async readAccount(): Promise<Account | null> {
-    return joined(await Promise.all((this.build.executor?.parts ?? []).map(({ run }) => run.readAccount())));
+    const joint = this.build.executor?.joint;
+    if (!joint) return null;
+    return joined(joint, await Promise.all(joint.updates.map(({ part }) => part.run.readAccount())));
   }
 
   #rowOf(several: Several, variable: unknown): number {
@@ -148,7 +155,7 @@ export class MultiRun extends BaseRun<MultiBuild> {
     const asked = variables ? parts.filter(({ given }) => given.length > 0) : parts;
     const active = asked.filter(
       ({ grads, parts: { options } }) =>
-        options.values.compat !== 'torch' || grads.some((gradient) => gradient !== null),
+        options.values.compat !== 'torch' || grads.some((gradient) => (gradient ?? null) !== null),
     );
     return active.length > 0 ? active : asked;
   }
@@ -165,13 +172,13 @@ export class MultiRun extends BaseRun<MultiBuild> {
   /** Only a constraint of the user's own can throw: then all of it is taken back. */
   #finish(several: Several, calls: readonly Call[], encoder?: object): void {
     if (!calls.some(({ part }) => part.executor.canThrow)) {
-      this.#step(calls, encoder);
+      this.#step(several, calls, encoder);
       return;
     }
     several.pending.within('apply', () => {
       const undo = calls.map(({ part }) => part.parts.state.snapshot(part.executor));
       try {
-        this.#step(calls, encoder);
+        this.#step(several, calls, encoder);
       } catch (error) {
         discard(calls);
         for (const each of undo) each();
@@ -180,18 +187,22 @@ export class MultiRun extends BaseRun<MultiBuild> {
     });
   }
 
-  #step(calls: readonly Call[], encoder?: object): void {
+  #step(several: Several, calls: readonly Call[], encoder?: object): void {
     for (const { part, selection } of calls) part.run.step(selection);
     for (const { part } of calls) part.run.commit(encoder);
     this.build.iterations++;
+    if (!calls.every(({ part }) => part.executor.native.monitoring())) return;
+    const { core, iterations: iteration } = this.build;
+    const updates = calls.map(({ part }) => ({ part, update: lastTold(core, part.executor) }));
+    several.joint = { iteration, updates };
   }
 }
 
-/** That of one update, told of by several optimizers. */
-function joined(all: readonly (Account | null)[]): Account | null {
-  const [first] = all;
-  if (!first || !all.every((one) => one?.iteration === first.iteration)) return null;
-  return { ...first, told: all.flatMap((one) => one?.told ?? []) };
+/** The accounts of an update as one; null if one of the optimizers has told of another one since. */
+function joined({ iteration, updates }: Joint, accounts: readonly (Account | null)[]): Account | null {
+  const [first] = accounts;
+  if (!first || !updates.every(({ update }, k) => accounts[k]?.iteration === update)) return null;
+  return { ...first, iteration, told: accounts.flatMap((one) => one?.told ?? []) };
 }
 
 function discard(calls: readonly Call[]): void {

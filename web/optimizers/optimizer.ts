@@ -34,8 +34,8 @@ import { refuseUnknownProperties } from './unknown.js';
 /**
  * What all optimizers have in common, as keras.optimizers.Optimizer. Every option is a live property, in
  * camelCase and in Keras' spelling: what is set counts from the next step on, and is checked as in the
- * constructor. An option that decides what building makes is fixed once built; setting it to another value
- * then throws an Error.
+ * constructor; `undefined` is the default there and here, but for `learningRate`, to which it cannot be set. An
+ * option that decides what building makes is fixed once built; setting it to another value then throws an Error.
  */
 export abstract class Optimizer {
   static {

@@ -1,5 +1,7 @@
-// keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form.
+// keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form; and with that the
+// public classes of those that are round others, whose configs have serialized optimizers within.
 import { awaited, describe, isRecord, refuseMisspelt, suggestion } from '../basics/errors.js';
+import { snakeCase } from '../basics/spelling.js';
 import { Adadelta } from './adadelta.js';
 import { Adafactor } from './adafactor.js';
 import { Adagrad } from './adagrad.js';
@@ -9,9 +11,9 @@ import { Adamax } from './adamax.js';
 import { Ftrl } from './ftrl.js';
 import { Lamb } from './lamb.js';
 import { Lion } from './lion.js';
-import { LossScaleOptimizer as LossScale, type LossScaleOptions } from './loss-scale.js';
-import { MultiOptimizer as Multi, type MultiOptimizerOptions } from './multi.js';
-import { type OptimizerChoice, OptimizerMap as OptimizersByPath } from './multi-map.js';
+import { LossScaleOptimizer as LossScale } from './loss-scale.js';
+import { MultiOptimizer as Multi } from './multi.js';
+import { OptimizerMap as OptimizersByPath } from './multi-map.js';
 import { Muon } from './muon.js';
 import { Nadam, RAdam } from './nadam.js';
 import { modernLossScale, modernName, optimizerWithin } from './older-configs.js';
@@ -32,6 +34,21 @@ export type { SerializedOptimizer } from './serialized.js';
 // What wraps other optimizers: `fromConfig` is here, because only here the inner classes are known. It is not set on the
 // classes where the rest of them is: bundlers would have to keep them.
 
+type Config = Record<string, unknown>;
+/** The class, or a subclass of the user's, which is made as ours is. */
+type Maker<T> = new (...args: readonly unknown[]) => T;
+
+/** One option of a config, in either spelling, and the others. @throws TypeError for what is no config */
+function taken(className: string, config: unknown, name: string): [value: unknown, others: Config] {
+  if (!isRecord(config))
+    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
+  const key = snakeCase(name);
+  if (config[name] !== undefined && config[key] !== undefined)
+    throw new TypeError(`${className}.fromConfig: '${name}' is given in two spellings; use one.`);
+  const { [name]: camel, [key]: snake, ...others } = config;
+  return [camel ?? snake, others];
+}
+
 /**
  * Dynamic loss scaling, as keras.optimizers.LossScaleOptimizer: a step whose gradients are all finite divides them
  * by the scale and goes to the inner optimizer; any other is skipped and halves the scale. Scale the loss with
@@ -51,16 +68,10 @@ export class LossScaleOptimizer extends LossScale {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    return lossScaleFrom(config, customObjects) as T;
+    const modern = isRecord(config) ? modernLossScale(config) : config;
+    const [inner, options] = taken('LossScaleOptimizer', modern, 'innerOptimizer');
+    return new (this as unknown as Maker<T>)(get(inner as SerializedOptimizer, customObjects), options);
   }
-}
-
-function lossScaleFrom(config: unknown, customObjects: Record<string, unknown>): LossScaleOptimizer {
-  if (!isRecord(config))
-    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
-  const { inner_optimizer, innerOptimizer, ...options } = modernLossScale(config);
-  const inner = get((inner_optimizer ?? innerOptimizer) as SerializedOptimizer, customObjects);
-  return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
 }
 
 /**
@@ -79,29 +90,33 @@ export class OptimizerMap extends OptimizersByPath {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): OptimizerMap {
-    return mapFrom(config, customObjects);
+    return mapFrom(config, customObjects, this);
   }
 }
 
-function mapFrom(config: unknown, customObjects: Record<string, unknown>): OptimizerMap {
-  const known = isRecord(config) ? config : {};
-  const { default_optimizer, defaultOptimizer, optimizer_map, optimizerMap, ...rest } = known;
-  const given = default_optimizer ?? defaultOptimizer;
-  const patterns = optimizer_map ?? optimizerMap ?? {};
+function mapFrom(
+  config: unknown,
+  customObjects: Record<string, unknown>,
+  Class: typeof OptimizerMap,
+): OptimizerMap {
+  const [given, others] = taken('OptimizerMap', isRecord(config) ? config : {}, 'defaultOptimizer');
+  const [map, rest] = taken('OptimizerMap', others, 'optimizerMap');
+  const patterns = map ?? {};
   if (!given || !isRecord(patterns) || Object.keys(rest).length)
     throw new TypeError(
       `OptimizerMap.fromConfig takes { default_optimizer, optimizer_map }, got ${isRecord(config) ? `{ ${Object.keys(config).join(', ')} }` : describe(config)}.${awaited(config)}`,
     );
   const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
   const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
-  return new OptimizerMap(read(given), Object.fromEntries(entries));
+  return new Class(read(given), Object.fromEntries(entries));
 }
 
 /**
  * Several optimizers for the variables of one model, as keras.optimizers.MultiOptimizer: an OptimizerMap, or a function
  * of yours that is called with each variable at `build`, says which one steps it. Its state is that of the optimizers,
  * one after the other, and a counter of calls. A step is that of all optimizers or of none: one whose variables all
- * have no gradient is refused, as by the optimizer itself, or with `compat: 'torch'` left out. Weight decay exclusions count besides the optimizers' own.
+ * have no gradient is refused, as by the optimizer itself, or with `compat: 'torch'` left out. Weight decay exclusions
+ * count besides the optimizers' own.
  */
 export class MultiOptimizer extends Multi {
   static override readonly name: string = 'MultiOptimizer';
@@ -115,23 +130,19 @@ export class MultiOptimizer extends Multi {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    return multiFrom(config, customObjects) as T;
+    const [map, options] = taken('MultiOptimizer', config, 'optimizerMap');
+    return new (this as unknown as Maker<T>)(choiceFrom(map, customObjects), options);
   }
 }
 
-function multiFrom(config: unknown, customObjects: Record<string, unknown>): MultiOptimizer {
-  if (!isRecord(config))
-    throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
-  const { optimizer_map, optimizerMap, ...options } = config;
-  const given = (optimizer_map ?? optimizerMap) as OptimizerChoice | Partial<SerializedOptimizer> | null;
-  const { class_name: kind } = isRecord(given) ? given : {};
+/** What a config of MultiOptimizer has for an OptimizerMap; anything else is the constructor's to refuse. */
+function choiceFrom(given: unknown, customObjects: Record<string, unknown>): unknown {
+  const { class_name: kind, config } = isRecord(given) ? given : {};
   if (kind === 'function' || kind === '__lambda__')
     throw new TypeError(
       'MultiOptimizer.fromConfig: optimizer_map is a function of Python, which cannot be read here; make it an OptimizerMap there.',
     );
-  const isMap = typeof given === 'object' && !(given instanceof OptimizersByPath) && given?.config;
-  const map = isMap ? mapFrom(isMap, customObjects) : (given as OptimizerChoice);
-  return new MultiOptimizer(map, options as MultiOptimizerOptions);
+  return config ? mapFrom(config, customObjects, OptimizerMap) : given;
 }
 
 const classes: readonly OptimizerClass[] = [

@@ -65,6 +65,10 @@ export interface Account {
   readonly told: readonly Told[];
 }
 
+/** The number of the last update that was monitored; 0 if there was none. */
+export const lastTold = (core: Core, { native }: Executor): number =>
+  new Uint32Array(core.memory.buffer)[(native.report() >>> 2) + reportAt.update];
+
 /** Of the last update that was monitored; null if there was none. */
 export function accountOf(core: Core, { native, targets }: Executor): Account | null {
   const words = new Uint32Array(core.memory.buffer);

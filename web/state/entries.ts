@@ -120,7 +120,7 @@ export function scalarEntry(
   };
 }
 
-export function arrayEntry(
+function arrayEntry(
   key: string,
   path: string,
   shape: readonly number[],

@@ -124,11 +124,13 @@ export class State {
     const isHere = (t: Target) => !executor.elsewhere?.has(t.row) && !isDisposed(t) && !isGone(t);
     const targets = executor.targets.filter(isHere);
     const state = entries.map(keep);
+    const { joint } = executor;
     const reports = (executor.executors ?? [executor as Executor]).map(keepReport);
     const values = targets.map((t) => executor.values(t).slice());
     return () => {
       for (const restore of state) restore(); // as it was, without a check: that cannot fail
       for (const restore of reports) restore();
+      if (joint !== undefined) executor.joint = joint;
       targets.forEach((t, k) => {
         executor.values(t).set(values[k]);
       });

@@ -16,6 +16,8 @@ export interface Built {
   readonly pending: Pick<Pending, 'check' | 'during' | 'within' | 'afterwards'>;
   /** Those within, if there are several. */
   readonly executors?: readonly Executor[];
+  /** Which of their reports belong together, if there are several. */
+  joint?: object | null;
   /** A live view of the values of a built variable. */
   values(target: Target): Float32Array;
 }

@@ -1,6 +1,6 @@
 // What an optimizer is built with: Variables and plain Float32Arrays, checked and given rows.
 
-import { describe } from '../basics/errors.js';
+import { describe, detached } from '../basics/errors.js';
 import { isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import type { Core } from '../engine/core.js';
 import { homeOf } from './home.js';
@@ -42,10 +42,7 @@ export function targetsFor(parameters: readonly Parameter[], core: Core): Target
     const array = parameter instanceof Variable ? null : plainFloats(parameter);
     if (variable && homeOf(variable).isDisposed)
       throw new Error(`build: the variable '${variable.path}' has been disposed.`);
-    if (array && isDetached(parameter as Float32Array))
-      throw new Error(
-        `build: variables[${row}] has been detached: its buffer was transferred or has grown away.`,
-      );
+    if (array && isDetached(parameter as Float32Array)) throw detached(`build: variables[${row}]`);
     if (array && core.owns(array))
       throw new RangeError(
         `build: variables[${row}] is a view of the engine's memory, as Variable.value gives it; pass the Variable itself.`,

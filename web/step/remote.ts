@@ -15,7 +15,7 @@ export interface DeviceRange {
   /** The whole. */
   readonly buffer: DeviceBuffer;
   /** In bytes, a multiple of 4. Default 0. */
-  readonly offset?: number;
+  readonly offset?: number | undefined;
 }
 
 /** An array that cannot be read without waiting. */

@@ -2,8 +2,8 @@
 // its lists are kept from call to call: most loops come with the same arrays again, and then a step makes no garbage
 // and looks only at what can have changed in between.
 
-import { describe } from '../basics/errors.js';
-import { isFloats, plainFloats } from '../basics/floats.js';
+import { describe, detached } from '../basics/errors.js';
+import { copyOfFloats, isFloats, plainFloats } from '../basics/floats.js';
 import type { Core } from '../engine/core.js';
 import { Aliases } from './aliases.js';
 import type { Executor, Selection } from './executor.js';
@@ -161,7 +161,7 @@ function areSame(list: readonly unknown[], others: readonly unknown[]): boolean 
 
 /** A copy of a gradient as it is now, for a call that must wait: arrays may be refilled meanwhile. */
 export function heldGradient<G extends GradientLike>(g: G): G {
-  if (isFloats(g)) return new Float32Array(g) as unknown as G;
+  if (isFloats(g)) return copyOfFloats(g) as unknown as G;
   if (!(g instanceof SparseGradient)) return g;
   const { indices, values, clip } = g;
   return new SparseGradient({
@@ -201,10 +201,9 @@ export function checkAlive(target: Target): void {
     throw new Error(
       `The variable '${path}' has been disposed, and its state with it; apply(grads, variables) goes on with the others.`,
     );
-  if (isGone(target))
-    throw new Error(
-      array?.length
-        ? `The array '${path}' has ${array.length} elements now, and was built with ${size}: its buffer was resized.`
-        : `The array '${path}' has been detached: its buffer was transferred, has shrunk or has grown away.`,
-    );
+  if (!isGone(target)) return;
+  if (!array?.length) throw detached(`The array '${path}'`);
+  throw new Error(
+    `The array '${path}' has ${array.length} elements now, and was built with ${size}: its buffer was resized.`,
+  );
 }

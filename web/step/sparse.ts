@@ -1,7 +1,7 @@
 // SparseGradient: rows of a gradient whose other rows are zero, as an embedding gives them. Duplicates are
 // summed and the result is treated as the dense gradient it stands for; nothing dense is ever made.
-import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
-import { floatsFrom, isFloats, isInts, plainFloats, plainInts } from '../basics/floats.js';
+import { describe, detached, markOurs, refuseUnknown } from '../basics/errors.js';
+import { floatsFrom, isDetached, isFloats, isInts, plainFloats, plainInts } from '../basics/floats.js';
 
 /** What a SparseGradient is made of. */
 export interface SparseGradientOptions {
@@ -30,10 +30,14 @@ export class SparseGradient {
   /** What clipnorm and clipvalue clip: sums of duplicates, or rows as given. */
   readonly clip: 'sum' | 'rows';
 
-  /** @throws TypeError for the wrong kinds; RangeError for an index that is no row number. Sizes are checked by apply. */
+  /**
+   * @throws TypeError for the wrong kinds; RangeError for an index that is no row number; Error for a detached array.
+   *   Sizes are checked by apply.
+   */
   constructor(options: SparseGradientOptions) {
     refuseUnknown('SparseGradient', options, ['indices', 'values', 'clip']);
     const { indices, values, clip = 'sum' } = options;
+    checkAttached('SparseGradient', { indices, values });
     const rows = isInts(indices) ? plainInts(indices) : Array.isArray(indices) ? [...indices] : null;
     if (!rows)
       throw new TypeError(
@@ -72,9 +76,17 @@ interface Shaped {
 
 const rowWidth = ({ shape, size }: Shaped) => (shape[0] ? size / shape[0] : 0);
 
-/** @throws RangeError if indices or values do not fit the variable. */
+/** Of what is detached nobody knows how much it was, not even that it was none. @throws Error */
+function checkAttached(what: string, arrays: Readonly<Record<string, unknown>>): void {
+  for (const [name, array] of Object.entries(arrays))
+    if ((isInts(array) || isFloats(array)) && isDetached(array))
+      throw detached(`${what}: the array of ${name}`);
+}
+
+/** @throws RangeError if indices or values do not fit the variable; Error if they are detached. */
 export function checkRows({ indices, values }: SparseGradient, target: Shaped): void {
   const { path, shape } = target;
+  checkAttached(`SparseGradient for '${path}'`, { indices, values });
   const width = rowWidth(target);
   if (values.length !== indices.length * width)
     throw new RangeError(

@@ -2,8 +2,8 @@
 // The public face; the memory is home.ts. It knows nothing of optimizers; one variable may serve several of them.
 /// <reference lib="esnext.disposable" preserve="true" />
 
-import { describe, markOurs, refuseUnknown } from '../basics/errors.js';
-import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
+import { describe, detached, markOurs, refuseUnknown } from '../basics/errors.js';
+import { floatsFrom, isDetached, isFloats, plainFloats } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
 import { core } from '../engine/core.js';
 import type { Residence } from './elsewhere.js';
@@ -48,7 +48,10 @@ function checkShape(shape: unknown, size: number): readonly number[] {
 
 /** An array of numbers (typed as float32, or plain, which is read once); null for anything else, also a number. */
 function readValues(values: unknown): Float32Array | null {
-  if (isFloats(values)) return plainFloats(values);
+  if (isFloats(values)) {
+    const floats = plainFloats(values);
+    return floats.length > 0 ? floats : floatsFrom(floats); // one of no elements may be detached
+  }
   return Array.isArray(values) ? floatsFrom(values) : null;
 }
 
@@ -96,6 +99,7 @@ export class Variable {
       throw new TypeError(
         `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}.`,
       );
+    if (isFloats(values) && isDetached(values)) throw detached('Variable: values');
     refuseUnknown('Variable', options, known);
     checkText('name', options.name);
     checkText('path', options.path);
