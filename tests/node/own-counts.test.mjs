@@ -2,12 +2,23 @@
 // a step must give is what an optimizer for each variable gives that is called when there is a gradient, bit for bit.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, AdamW, init, MultiOptimizer, Nadam, OptimizerMap, SGD, Variable } from '../../dist/index.js';
+import {
+  Adam,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  MultiOptimizer,
+  Nadam,
+  OptimizerMap,
+  SGD,
+  Variable,
+} from '../../dist/index.js';
 import { openTorch, saveTorch } from '../../dist/torch.js';
 import { every } from './every.mjs';
 import {
   assertSameBits,
   assertSameSnapshot,
+  generator,
   randomFloats,
   snapshot,
   valuesOf,
@@ -156,6 +167,68 @@ test('within a MultiOptimizer each optimizer counts for its own', () => {
   ])
     train(one, its, 6);
   assertSameSnapshot(snapshot(again, copies), snapshot(optimizer, variables));
+});
+
+test('drawn sequences: state that is read, carried elsewhere and taken back leaves every count as it is', () => {
+  const carried = {
+    bytes: (to, from) => to.loadState(from.serializeState()),
+    weights: (to, from) => to.setWeights(from.getWeights()),
+  };
+  for (let seed = 0; seed < 120; seed++) {
+    const next = generator(seed);
+    const one = (...list) => list[Math.floor(next() * list.length)];
+    const kinds = [one(...ofTorch), one(...ofTorch)];
+    const options = { gradientAccumulationSteps: one(null, 2, 3) };
+    const [several, scaled] = [one(false, true), one(false, true)];
+    let broken = false;
+    const constraint = (values) => {
+      if (broken) throw new Error('broken');
+      return values;
+    };
+    const create = () => {
+      const [first, second] = kinds.map(({ Class, options: own }) => new Class({ ...own, ...options }));
+      const inner = several ? new MultiOptimizer(new OptimizerMap(first, { 'v[13]': second })) : first;
+      return scaled ? new LossScaleOptimizer(inner, { initialScale: 4 }) : inner;
+    };
+    const built = (values) => {
+      const variables = values.map((value, k) => new Variable(value, { path: `v${k}`, constraint }));
+      const optimizer = create();
+      optimizer.build(variables);
+      return { optimizer, variables };
+    };
+    const lengths = [3, 5, 2, 4];
+    const values = lengths.map((n, k) => randomFloats(n, k));
+    const reference = built(values);
+    let { optimizer, variables } = built(values);
+    for (let t = 0; t < 8; t++) {
+      const grads = lengths.map((n, k) => (next() < 0.3 ? null : randomFloats(n, 10 * t + k)));
+      if (grads.every((g) => g === null)) continue;
+      const what = one('bytes', 'weights', 'stateless', 'broken', 'nothing');
+      const earlier = snapshot(optimizer, variables);
+      if (what === 'stateless')
+        optimizer.statelessApply(
+          optimizer.getWeights(),
+          grads,
+          variables.map(({ value }) => value),
+        );
+      if (what === 'broken') {
+        broken = true;
+        assert.throws(() => optimizer.apply(grads), /broken/);
+        broken = false;
+      }
+      if (carried[what]) {
+        const from = { optimizer, variables };
+        ({ optimizer, variables } = built(variables.map(({ value }) => value.slice())));
+        carried[what](optimizer, from.optimizer);
+        from.optimizer.dispose();
+      }
+      assertSameSnapshot(snapshot(optimizer, variables), { ...earlier, report: null });
+      for (const each of [reference.optimizer, optimizer]) each.apply(grads);
+      assertSameSnapshot(snapshot(optimizer, variables), snapshot(reference.optimizer, reference.variables));
+    }
+    reference.optimizer.dispose();
+    optimizer.dispose();
+  }
 });
 
 test('a missing gradient is no mistake in PyTorch: nothing is said of it', () => {

@@ -168,8 +168,12 @@ export class Build implements Building {
   }
 
   #builtEntries(name: string, executor: Executor): StateEntry[] {
-    const counts = this.#options.values.compat === 'torch' ? ownCounts(name, executor) : [];
-    return [...slotEntries(name, executor), ...ruleScalars(name, executor), ...counts];
+    const { compat, gradientAccumulationSteps } = this.#options.values;
+    const entries = [...slotEntries(name, executor), ...ruleScalars(name, executor)];
+    if (compat !== 'torch') return entries;
+    // Updates are calls by these, which the engine is told of with the next step: too late for counts that are read before.
+    executor.native.accumulationSteps = gradientAccumulationSteps ?? 0;
+    return [...entries, ...ownCounts(name, executor)];
   }
 
   /** The count in Keras' type: so far out nothing depends on it but when the next accumulation, or overwrite, is due. */
