@@ -169,6 +169,22 @@ test('within a MultiOptimizer each optimizer counts for its own', () => {
   assertSameSnapshot(snapshot(again, copies), snapshot(optimizer, variables));
 });
 
+test('within a MultiOptimizer an optimizer none of whose gradients are there is passed over: undefined is none, too', () => {
+  const [nulls, undefineds] = [null, undefined].map((none) => {
+    const [optimizer, variables] = [
+      new MultiOptimizer(new OptimizerMap(new Adam({ compat: 'torch' }), { v2: make() })),
+      sizes.map((_, k) => variable(k)),
+    ];
+    for (const t of steps)
+      optimizer.apply(
+        gradientsAt(t).map((g) => g ?? none),
+        variables,
+      );
+    return snapshot(optimizer, variables);
+  });
+  assertSameSnapshot(undefineds, nulls);
+});
+
 test('drawn sequences: state that is read, carried elsewhere and taken back leaves every count as it is', () => {
   const carried = {
     bytes: (to, from) => to.loadState(from.serializeState()),

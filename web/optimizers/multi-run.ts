@@ -148,7 +148,7 @@ export class MultiRun extends BaseRun<MultiBuild> {
     const asked = variables ? parts.filter(({ given }) => given.length > 0) : parts;
     const active = asked.filter(
       ({ grads, parts: { options } }) =>
-        options.values.compat !== 'torch' || grads.some((gradient) => gradient !== null),
+        options.values.compat !== 'torch' || grads.some((gradient) => gradient),
     );
     return active.length > 0 ? active : asked;
   }

@@ -51,16 +51,20 @@ export class LossScaleOptimizer extends LossScale {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    return lossScaleFrom(config, customObjects) as T;
+    return lossScaleFrom(this as unknown as typeof LossScaleOptimizer, config, customObjects) as T;
   }
 }
 
-function lossScaleFrom(config: unknown, customObjects: Record<string, unknown>): LossScaleOptimizer {
+function lossScaleFrom(
+  Class: typeof LossScaleOptimizer,
+  config: unknown,
+  customObjects: Record<string, unknown>,
+): LossScaleOptimizer {
   if (!isRecord(config))
     throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
   const { inner_optimizer, innerOptimizer, ...options } = modernLossScale(config);
   const inner = get((inner_optimizer ?? innerOptimizer) as SerializedOptimizer, customObjects);
-  return new LossScaleOptimizer(inner as Optimizer, options as LossScaleOptions);
+  return new Class(inner as Optimizer, options as LossScaleOptions);
 }
 
 /**
@@ -75,15 +79,22 @@ export class OptimizerMap extends OptimizersByPath {
    * From Keras' JSON or from our own `getConfig`. `customObjects`: your own classes, by name.
    * @throws TypeError for what is no such config
    */
-  static fromConfig(
+  static fromConfig<T>(
+    this: new (
+      defaultOptimizer: never,
+    ) => T,
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
-  ): OptimizerMap {
-    return mapFrom(config, customObjects);
+  ): T {
+    return mapFrom(this as unknown as typeof OptimizerMap, config, customObjects) as T;
   }
 }
 
-function mapFrom(config: unknown, customObjects: Record<string, unknown>): OptimizerMap {
+function mapFrom(
+  Class: typeof OptimizerMap,
+  config: unknown,
+  customObjects: Record<string, unknown>,
+): OptimizerMap {
   const known = isRecord(config) ? config : {};
   const { default_optimizer, defaultOptimizer, optimizer_map, optimizerMap, ...rest } = known;
   const given = default_optimizer ?? defaultOptimizer;
@@ -94,7 +105,7 @@ function mapFrom(config: unknown, customObjects: Record<string, unknown>): Optim
     );
   const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
   const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
-  return new OptimizerMap(read(given), Object.fromEntries(entries));
+  return new Class(read(given), Object.fromEntries(entries));
 }
 
 /**
@@ -115,11 +126,15 @@ export class MultiOptimizer extends Multi {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    return multiFrom(config, customObjects) as T;
+    return multiFrom(this as unknown as typeof MultiOptimizer, config, customObjects) as T;
   }
 }
 
-function multiFrom(config: unknown, customObjects: Record<string, unknown>): MultiOptimizer {
+function multiFrom(
+  Class: typeof MultiOptimizer,
+  config: unknown,
+  customObjects: Record<string, unknown>,
+): MultiOptimizer {
   if (!isRecord(config))
     throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
   const { optimizer_map, optimizerMap, ...options } = config;
@@ -130,8 +145,20 @@ function multiFrom(config: unknown, customObjects: Record<string, unknown>): Mul
       'MultiOptimizer.fromConfig: optimizer_map is a function of Python, which cannot be read here; make it an OptimizerMap there.',
     );
   const isMap = typeof given === 'object' && !(given instanceof OptimizersByPath) && given?.config;
-  const map = isMap ? mapFrom(isMap, customObjects) : (given as OptimizerChoice);
-  return new MultiOptimizer(map, options as MultiOptimizerOptions);
+  const map = isMap
+    ? mapClass(kind, customObjects).fromConfig(isMap, customObjects)
+    : (given as OptimizerChoice);
+  return new Class(map, options as MultiOptimizerOptions);
+}
+
+/** @throws RangeError for a class of the user's that `customObjects` does not have */
+function mapClass(name: string | undefined, customObjects: Record<string, unknown>): typeof OptimizerMap {
+  if (name === undefined || name === OptimizerMap.className) return OptimizerMap;
+  const own = customObjects[name] ?? customObjects[name.split('>').pop() as string];
+  if (typeof own === 'function' && own.prototype instanceof OptimizerMap) return own as typeof OptimizerMap;
+  throw new RangeError(
+    `Unknown class '${name}' of an optimizer_map. Known: OptimizerMap; pass your own classes as customObjects.`,
+  );
 }
 
 const classes: readonly OptimizerClass[] = [
