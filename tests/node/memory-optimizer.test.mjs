@@ -308,3 +308,30 @@ test('a gradient that overlaps weights counts as it is before the step', () => {
     assertSameBits(floats.slice(a / 4, a / 4 + 2 * size), both());
   }
 });
+
+test('the report of the last update stays while variables come, and where a call that brings some is refused', () => {
+  for (const { Class, options } of every)
+    for (const monitor of [{ every: 2 }, { every: 2, perVariable: true }]) {
+      const host = library();
+      const ours = memoryOptimizer(new Class({ ...options, monitor }), host);
+      const { optimizer } = ours;
+      const places = [[9], [4, 5], [300]].map((shape, k) => {
+        const size = sizeOf(shape);
+        const [weights, gradient] = [0, 1].map(() => host.allocate(4 * size));
+        host.floats(weights, size).set(randomFloats(size, k));
+        host.floats(gradient, size).set(randomFloats(size, 10 + k));
+        return { name: `v${k}`, shape, weights, gradient };
+      });
+      for (let t = 0; t < 2; t++) ours.apply(places.slice(0, 2));
+      const { report } = optimizer;
+      assert.equal(report.iteration, 2);
+      const brings = [{ ...places[0], gradient: 2 }, places[1], places[2]];
+      assertRefused(() => ours.apply(brings), RangeError, /gradient of 'v0'/);
+      assert.deepEqual(optimizer.report, report);
+      ours.apply(places);
+      assert.deepEqual(optimizer.report, report);
+      ours.apply(places);
+      assert.deepEqual([optimizer.report.iteration, optimizer.report.size], [4, 329]);
+      ours.dispose();
+    }
+});

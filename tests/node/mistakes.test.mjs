@@ -14,7 +14,10 @@ import {
   constraints,
   init,
   LossScaleOptimizer,
+  MultiOptimizer,
+  OptimizerMap,
   optimizers,
+  SGD,
   SparseGradient,
   schedules,
   Variable,
@@ -218,6 +221,41 @@ test('a subclass is saved by its own name, and read back by customObjects', () =
     assert.equal(optimizers.deserialize(wrapped, { Kind }).innerOptimizer.constructor, Kind);
   }
   assertRefused(() => optimizers.serialize(new (class extends Adam {})()), Error, /name/);
+});
+
+test('a subclass of what wraps others is made again as itself, and its map, too', () => {
+  class Mine extends LossScaleOptimizer {}
+  class Parts extends MultiOptimizer {}
+  class ByPath extends OptimizerMap {
+    static className = 'Company>ByPath';
+  }
+  const own = { Mine, Parts, ByPath };
+  const one = new Mine(new Parts(new ByPath(new Adam(), { 'a.*': new SGD({ momentum: 0.5 }) })), {
+    initialScale: 8,
+  });
+  const saved = JSON.parse(JSON.stringify(optimizers.serialize(one)));
+  for (const again of [
+    optimizers.deserialize(saved, own),
+    optimizers.get(saved, own),
+    Mine.fromConfig(saved.config, own),
+  ]) {
+    const { innerOptimizer: inner } = again;
+    const { optimizerMap: map } = inner;
+    assert.deepEqual([again, inner, map].map(Object.getPrototypeOf), [
+      Mine.prototype,
+      Parts.prototype,
+      ByPath.prototype,
+    ]);
+    assert.deepEqual([again.initialScale, map.get('ab').momentum, map.size], [8, 0.5, 1]);
+    assert.deepEqual(JSON.parse(JSON.stringify(optimizers.serialize(again))), saved);
+  }
+  assert.equal(ByPath.fromConfig(one.innerOptimizer.optimizerMap.getConfig()).constructor, ByPath);
+  for (const name of Object.keys(own)) {
+    const { [name]: _, ...rest } = own;
+    assertRefused(() => optimizers.deserialize(saved, rest), RangeError, new RegExp(name), /customObjects/);
+  }
+  const nameless = new MultiOptimizer(new (class extends OptimizerMap {})(new Adam()));
+  assertRefused(() => nameless.getConfig(), Error, /name/);
 });
 
 test('serialized forms with a key misspelt are refused', () => {

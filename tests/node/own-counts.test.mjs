@@ -2,12 +2,24 @@
 // a step must give is what an optimizer for each variable gives that is called when there is a gradient, bit for bit.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, AdamW, init, MultiOptimizer, Nadam, OptimizerMap, SGD, Variable } from '../../dist/index.js';
+import {
+  Adagrad,
+  Adam,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  MultiOptimizer,
+  Nadam,
+  OptimizerMap,
+  SGD,
+  Variable,
+} from '../../dist/index.js';
 import { openTorch, saveTorch } from '../../dist/torch.js';
 import { every } from './every.mjs';
 import {
   assertSameBits,
   assertSameSnapshot,
+  generator,
   randomFloats,
   snapshot,
   valuesOf,
@@ -158,31 +170,129 @@ test('within a MultiOptimizer each optimizer counts for its own', () => {
   assertSameSnapshot(snapshot(again, copies), snapshot(optimizer, variables));
 });
 
+test('within a MultiOptimizer an optimizer none of whose gradients are there is passed over: undefined is none, too', () => {
+  const [nulls, undefineds] = [null, undefined].map((none) => {
+    const [optimizer, variables] = [
+      new MultiOptimizer(new OptimizerMap(new Adam({ compat: 'torch' }), { v2: make() })),
+      sizes.map((_, k) => variable(k)),
+    ];
+    for (const t of steps)
+      optimizer.apply(
+        gradientsAt(t).map((g) => g ?? none),
+        variables,
+      );
+    return snapshot(optimizer, variables);
+  });
+  assertSameSnapshot(undefineds, nulls);
+});
+
+test('drawn sequences: state that is read, carried elsewhere and taken back leaves every count as it is', () => {
+  const carried = {
+    bytes: (to, from) => to.loadState(from.serializeState()),
+    weights: (to, from) => to.setWeights(from.getWeights()),
+  };
+  for (let seed = 0; seed < 120; seed++) {
+    const next = generator(seed);
+    const one = (...list) => list[Math.floor(next() * list.length)];
+    const kinds = [one(...ofTorch), one(...ofTorch)];
+    const options = { gradientAccumulationSteps: one(null, 2, 3) };
+    const [several, scaled] = [one(false, true), one(false, true)];
+    let broken = false;
+    const constraint = (values) => {
+      if (broken) throw new Error('broken');
+      return values;
+    };
+    const create = () => {
+      const [first, second] = kinds.map(({ Class, options: own }) => new Class({ ...own, ...options }));
+      const inner = several ? new MultiOptimizer(new OptimizerMap(first, { 'v[13]': second })) : first;
+      return scaled ? new LossScaleOptimizer(inner, { initialScale: 4 }) : inner;
+    };
+    const built = (values) => {
+      const variables = values.map((value, k) => new Variable(value, { path: `v${k}`, constraint }));
+      const optimizer = create();
+      optimizer.build(variables);
+      return { optimizer, variables };
+    };
+    const lengths = [3, 5, 2, 4];
+    const values = lengths.map((n, k) => randomFloats(n, k));
+    const reference = built(values);
+    let { optimizer, variables } = built(values);
+    for (let t = 0; t < 8; t++) {
+      const grads = lengths.map((n, k) => (next() < 0.3 ? null : randomFloats(n, 10 * t + k)));
+      if (grads.every((g) => g === null)) continue;
+      const what = one('bytes', 'weights', 'stateless', 'broken', 'nothing');
+      const earlier = snapshot(optimizer, variables);
+      if (what === 'stateless')
+        optimizer.statelessApply(
+          optimizer.getWeights(),
+          grads,
+          variables.map(({ value }) => value),
+        );
+      if (what === 'broken') {
+        broken = true;
+        assert.throws(() => optimizer.apply(grads), /broken/);
+        broken = false;
+      }
+      if (carried[what]) {
+        const from = { optimizer, variables };
+        ({ optimizer, variables } = built(variables.map(({ value }) => value.slice())));
+        carried[what](optimizer, from.optimizer);
+        from.optimizer.dispose();
+      }
+      assertSameSnapshot(snapshot(optimizer, variables), { ...earlier, report: null });
+      for (const each of [reference.optimizer, optimizer]) each.apply(grads);
+      assertSameSnapshot(snapshot(optimizer, variables), snapshot(reference.optimizer, reference.variables));
+    }
+    reference.optimizer.dispose();
+    optimizer.dispose();
+  }
+});
+
 test('a missing gradient is no mistake in PyTorch: nothing is said of it', () => {
   const warn = (compat) =>
     warningsOf(() => new SGD({ compat }).apply([null, new Float32Array(5)], [variable(2), variable(0)]));
   assert.deepEqual(warn('torch'), []);
 });
 
-test('saveTorch and openTorch keep the step of each parameter, and what has none has no state', () => {
-  for (const Class of [Adam, AdamW, Nadam, SGD]) {
+test('saveTorch and openTorch keep the step of each parameter, and what has none has no state, but in Adagrad', () => {
+  for (const { name, Class, options: own } of ofTorch) {
     const options = {
-      compat: 'torch',
+      ...own,
       learningRate: 0.01,
-      ...(Class === SGD && { momentum: 0.9, dampening: 0.5 }),
+      ...(Class === SGD && { momentum: 0.9, dampening: own.nesterov ? 0 : 0.5 }),
+      ...(Class === Adagrad && { initialAccumulatorValue: 0.5 }),
     };
     const variables = sizes.map((_, k) => variable(k));
     const optimizer = new Class(options);
     train(optimizer, variables, 0, 2); // the last has had no gradient yet
-    const copies = copiesOf(variables);
-    const again = openTorch(saveTorch(optimizer, variables), copies);
+    const saved = saveTorch(optimizer, variables);
+    const isThere = Buffer.from(saved).includes('"state.2.'); // torch's Adagrad makes its state beforehand
+    assert.equal(isThere, Class === Adagrad, name);
+    const [copies, others] = [copiesOf(variables), copiesOf(variables)];
+    const again = openTorch(saved, copies);
+    if (Class !== SGD) assert.deepEqual(again.getWeights(), optimizer.getWeights(), name); // it counts nothing there
+    const without = isThere ? Buffer.from(withoutState(saved, 2)) : saved; // as files of before have it
+    const late = openTorch(without, others);
     for (const [one, its] of [
       [optimizer, variables],
       [again, copies],
+      [late, others],
     ])
       train(one, its, 2);
-    copies.forEach(({ value }, k) => {
-      assertSameBits(value, variables[k].value, `${Class.name}, variable ${k}`);
-    });
+    for (const its of [copies, others])
+      its.forEach(({ value }, k) => {
+        assertSameBits(value, variables[k].value, `${name}, variable ${k}`);
+      });
   }
 });
+
+/** A file of safetensors whose last tensors, those of this parameter, are cut off. */
+function withoutState(bytes, index) {
+  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
+  const header = JSON.parse(Buffer.from(bytes.subarray(8, 8 + length)));
+  const gone = Object.keys(header).filter((name) => name.startsWith(`state.${index}.`));
+  const end = Math.min(...gone.map((name) => header[name].data_offsets[0]));
+  for (const name of gone) delete header[name];
+  const text = Buffer.from(JSON.stringify(header).padEnd(length));
+  return Buffer.concat([bytes.subarray(0, 8), text, bytes.subarray(8 + length, 8 + length + end)]);
+}

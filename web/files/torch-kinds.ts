@@ -27,6 +27,8 @@ export interface TorchKind {
   readonly counts: boolean;
   /** Whether weight decay is AdamW's: then the class here has no `decoupledWeightDecay`. */
   readonly isDecoupled?: boolean;
+  /** Whether torch makes the state with the optimizer: each parameter has one before its first gradient, and needs it. */
+  readonly isEarly?: boolean;
   /** Without a state, such groups may be another's. */
   readonly needsState?: boolean;
 }
@@ -143,6 +145,7 @@ export const torchKinds: readonly TorchKind[] = [
     }),
     slots: { accumulator: 'sum' },
     counts: true,
+    isEarly: true,
   },
   {
     name: 'Adadelta',

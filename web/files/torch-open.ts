@@ -42,7 +42,7 @@ interface Part {
  *
  * Groups that differ in their rates and weight decays become the option `groups`. If they differ in anything else, such as
  * `betas`, what comes is a MultiOptimizer, whose `optimizers` are those of the groups, in their order. Each
- * parameter goes on with its own count of steps; one without a state, which never had a gradient, starts at zero.
+ * parameter goes on with its own count of steps; one without a state, which never had a gradient, begins anew.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
  *   optimizer, groups of different ones, a state that lacks a tensor (where torch raises a KeyError),
@@ -86,7 +86,7 @@ export function openTorch(
   try {
     optimizer.build(variables);
     partsOf(optimizer).build.iterations = Math.max(...parts.map(({ state }) => state.most));
-    for (const part of parts) part.state.load(part.optimizer, part.variables); // each with its own count
+    for (const part of parts) part.state.load(part.optimizer); // each with its own count
   } catch (error) {
     optimizer.dispose();
     throw error;

@@ -29,7 +29,7 @@ import { accepted, howOf, isAdam, isOneClass, type TorchKind, torchKinds } from 
  * The groups are those of the option `groups`, as openTorch makes them, or one; variables that were excluded from weight
  * decay otherwise are a group of their own after it. A MultiOptimizer has those of its optimizers, in their order, which
  * must be of one class (Adam and AdamW are one since torch 2.7). Parameters are numbered group by group.
- * A variable that never had a gradient has no state in the file, as in torch.
+ * A variable that never had a gradient has no state in the file, as in torch, but for Adagrad's.
  * @param variables the built ones, in their order
  * @throws TypeError, RangeError for another optimizer, or variables that are not its own; Error if it is not built, or
  *   its rate is no number
@@ -163,7 +163,7 @@ function tensorsOf(
   const tensors: Parameters<typeof write>[0][number][] = [];
   for (const [k, { path, row }] of targets.entries()) {
     const step = native.updatesOf(row);
-    if (step === 0) continue;
+    if (step === 0 && !kind.isEarly) continue;
     const add = (name: string, shape: readonly number[], value: number | Float32Array) =>
       tensors.push({ path: `state.${numbers.get(path)}.${name}`, shape, dtype: 'float32', value });
     if (kind.counts) add('step', [], step);

@@ -6,8 +6,6 @@ import type { Optimizer } from '../optimizers/optimizer.js';
 import { type Parts, partsOf } from '../optimizers/parts.js';
 import { checkSlot } from '../state/entries.js';
 import type { SafeTensors } from '../state/safetensors.js';
-import type { Parameter } from '../step/parameters.js';
-import { Variable } from '../step/variable.js';
 import { layoutOf, type StateSlot } from './layout.js';
 import { decode } from './numbers.js';
 import type { TorchKind } from './torch-kinds.js';
@@ -24,8 +22,8 @@ export interface TorchState {
   readonly shapes: readonly { path: string; shape: readonly number[] | null }[];
   /** The most steps that one of them has made. */
   readonly most: number;
-  /** Into the optimizer, built with these variables; without a state it begins anew. */
-  load(optimizer: Optimizer, variables: readonly Parameter[]): void;
+  /** Into the optimizer, which is built; what has no state begins anew. */
+  load(optimizer: Optimizer): void;
 }
 
 /**
@@ -54,7 +52,7 @@ export function stateOf(
   return {
     shapes: shapesOf(file, indices, states, names),
     most,
-    load(optimizer, variables) {
+    load(optimizer) {
       if (states.size === 0) return;
       const first = firstScalars(optimizer);
       const numberOf = (role: string) => {
@@ -62,11 +60,12 @@ export function stateOf(
         if (role === 'learning_rate') return optimizer.learningRate;
         return scalars.get(role)?.[steps.indexOf(most)] ?? (first.get(role) as number);
       };
+      const fresh = optimizer.variables;
       optimizer.setWeights(
-        layout.map(({ variable, role }) =>
+        layout.map(({ variable, role }, k) =>
           variable === null
             ? numberOf(role)
-            : slotOf(role, names, states.get(indices[variable]), file, variables[variable]),
+            : (slotOf(role, names, states.get(indices[variable]), file) ?? fresh[k].value),
         ),
       );
       countApart(optimizer, steps, scalars, first);
@@ -152,16 +151,15 @@ function numbers(name: string, file: SafeTensors): Float32Array | Float64Array {
   return values;
 }
 
+/** null without a state. */
 function slotOf(
   role: string,
   names: ReadonlyMap<string, string>,
   state: ReadonlyMap<string, string> | undefined,
   file: SafeTensors,
-  variable: Parameter,
-): Float32Array {
+): Float32Array | null {
   const tensor = state?.get(names.get(role) as string);
-  if (tensor === undefined)
-    return new Float32Array(variable instanceof Variable ? variable.size : variable.length);
+  if (tensor === undefined) return null;
   const values = numbers(tensor, file);
   checkSlot(`${what}: '${tensor}'`, role, values);
   return values instanceof Float32Array ? values : Float32Array.from(values);

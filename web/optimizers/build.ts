@@ -24,9 +24,12 @@ import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
 import { groupOf } from './groups.js';
 import type { Building, Made } from './parts.js';
+import { type Account, accountOf } from './report.js';
 
 export class Build implements Building {
   readonly core: Core;
+  /** What the executors before this one have told of: where an adapter's variables come and go, it is replaced. */
+  earlier: Account | null = null;
   readonly #options: Configuration;
   #made: Made | null = null;
   #excluded = new Exclusion();
@@ -105,6 +108,7 @@ export class Build implements Building {
       made.executor.delete();
       throw error;
     }
+    if (this.executor) this.earlier = accountOf(this.core, this.executor, this.earlier);
     this.executor?.delete();
     this.#made = made;
     this.#options.bind(true);
@@ -140,7 +144,7 @@ export class Build implements Building {
   /** Back to what it was before. */
   undo(): void {
     this.executor?.delete();
-    this.#made = null;
+    this.#made = this.earlier = null;
     this.#options.bind(false);
   }
 
@@ -168,8 +172,12 @@ export class Build implements Building {
   }
 
   #builtEntries(name: string, executor: Executor): StateEntry[] {
-    const counts = this.#options.values.compat === 'torch' ? ownCounts(name, executor) : [];
-    return [...slotEntries(name, executor), ...ruleScalars(name, executor), ...counts];
+    const { compat, gradientAccumulationSteps } = this.#options.values;
+    const entries = [...slotEntries(name, executor), ...ruleScalars(name, executor)];
+    if (compat !== 'torch') return entries;
+    // Updates are calls by these, which the engine is told of with the next step: too late for counts that are read before.
+    executor.native.accumulationSteps = gradientAccumulationSteps ?? 0;
+    return [...entries, ...ownCounts(name, executor)];
   }
 
   /** The count in Keras' type: so far out nothing depends on it but when the next accumulation, or overwrite, is due. */

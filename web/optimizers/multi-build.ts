@@ -145,6 +145,8 @@ export class MultiBuild implements Building {
     const write = (x: number) => {
       this.iterations = x;
     };
+    // All list their variables' own counts, or none does: the length of a list of weights tells which it is.
+    const apart = () => this.executor?.executors.some(({ native }) => native.apart()) ?? false;
     return [
       scalarEntry(`${name}/iteration`, 'int32', read, write),
       scalarEntry(
@@ -158,7 +160,7 @@ export class MultiBuild implements Building {
           .state.entries()
           .map((entry) => {
             const path = entry.isScoped ? entry.path.slice(optimizer.name.length + 1) : entry.path;
-            return { ...entry, key: `${k}/${entry.key}`, path };
+            return { ...entry, ...(entry.apart && { apart }), key: `${k}/${entry.key}`, path };
           }),
       ),
     ];

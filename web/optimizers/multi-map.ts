@@ -5,7 +5,7 @@ import { pattern } from '../basics/pattern.js';
 import type { Parameter } from '../step/parameters.js';
 import { Optimizer } from './optimizer.js';
 import { partsOf } from './parts.js';
-import { type SerializedOptimizer, serializeOptimizer } from './serialized.js';
+import { nameOf, type SerializedOptimizer, serializedForm, serializeOptimizer } from './serialized.js';
 
 /** @throws TypeError for what is no optimizer, or one that wraps others */
 function checkInner(label: string, value: unknown): asserts value is Optimizer {
@@ -140,10 +140,8 @@ export function chosen(choice: OptimizerChoice, variable: Parameter, path: strin
   return optimizer;
 }
 
-/** As it stands in the config of a MultiOptimizer. @throws Error as `getConfig` */
-export const serializeMap = (map: OptimizerMap): SerializedOptimizer => ({
-  module: 'keras.optimizers',
-  class_name: OptimizerMap.className,
-  config: map.getConfig(),
-  registered_name: null,
-});
+/** As it stands in the config of a MultiOptimizer. @throws Error as `getConfig`, and for a class without a name */
+export function serializeMap(map: OptimizerMap): SerializedOptimizer {
+  const type = map.constructor as typeof OptimizerMap;
+  return serializedForm(type, nameOf(type) === OptimizerMap.className, map.getConfig());
+}

@@ -86,11 +86,14 @@ export class OptimizerMap extends OptimizersByPath {
    * From Keras' JSON or from our own `getConfig`. `customObjects`: your own classes, by name.
    * @throws TypeError for what is no such config
    */
-  static fromConfig(
+  static fromConfig<T>(
+    this: new (
+      defaultOptimizer: never,
+    ) => T,
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
-  ): OptimizerMap {
-    return mapFrom(config, customObjects, this);
+  ): T {
+    return mapFrom(config, customObjects, this as unknown as typeof OptimizerMap) as T;
   }
 }
 
@@ -142,7 +145,19 @@ function choiceFrom(given: unknown, customObjects: Record<string, unknown>): unk
     throw new TypeError(
       'MultiOptimizer.fromConfig: optimizer_map is a function of Python, which cannot be read here; make it an OptimizerMap there.',
     );
-  return config ? mapFrom(config, customObjects, OptimizerMap) : given;
+  return config
+    ? mapClass(kind, customObjects).fromConfig(config as Record<string, unknown>, customObjects)
+    : given;
+}
+
+/** @throws RangeError for a class of the user's that `customObjects` does not have */
+function mapClass(name: unknown, customObjects: Record<string, unknown>): typeof OptimizerMap {
+  if (name === undefined || name === OptimizerMap.className) return OptimizerMap;
+  const own = customObjects[String(name)] ?? customObjects[String(name).split('>').pop() as string];
+  if (typeof own === 'function' && own.prototype instanceof OptimizerMap) return own as typeof OptimizerMap;
+  throw new RangeError(
+    `Unknown class '${name}' of an optimizer_map. Known: OptimizerMap; pass your own classes as customObjects.`,
+  );
 }
 
 const classes: readonly OptimizerClass[] = [

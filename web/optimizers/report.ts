@@ -69,14 +69,19 @@ export interface Account {
 export const lastTold = (core: Core, { native }: Executor): number =>
   new Uint32Array(core.memory.buffer)[(native.report() >>> 2) + reportAt.update];
 
-/** Of the last update that was monitored; null if there was none. */
-export function accountOf(core: Core, { native, targets }: Executor): Account | null {
+/** Of the last update that was monitored, `earlier` if this executor has made none; null if nothing is told of it. */
+export function accountOf(
+  core: Core,
+  { native, targets }: Executor,
+  earlier: Account | null,
+): Account | null {
   const words = new Uint32Array(core.memory.buffer);
   const floats = new Float32Array(core.memory.buffer);
   const head = native.report() >>> 2;
   const iteration = words[head + reportAt.update];
   const count = words[head + reportAt.count];
-  if (iteration === 0 || count === 0) return null;
+  if (iteration === 0) return earlier;
+  if (count === 0) return null;
   const first = words[head + reportAt.rows] >>> 2;
   const told = Array.from({ length: count }, (_, k): Told => {
     const at = first + k * toldAt.words;
@@ -100,8 +105,12 @@ export function accountOf(core: Core, { native, targets }: Executor): Account | 
 }
 
 /** The same, once a GPU has told its part; null if that was left behind there. */
-export async function fullAccountOf(core: Core, executor: Executor): Promise<Account | null> {
-  const account = accountOf(core, executor);
+export async function fullAccountOf(
+  core: Core,
+  executor: Executor,
+  earlier: Account | null,
+): Promise<Account | null> {
+  const account = accountOf(core, executor, earlier);
   if (!account?.told.some(({ away }) => away)) return account;
   const found = await executor.elsewhere?.told();
   if (!found) return null;

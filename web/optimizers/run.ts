@@ -91,13 +91,13 @@ export class Run extends BaseRun<Build> {
   }
 
   account(): Account | null {
-    const { executor, core } = this.build;
-    return executor && accountOf(core, executor);
+    const { executor, core, earlier } = this.build;
+    return executor && accountOf(core, executor, earlier);
   }
 
   async readAccount(): Promise<Account | null> {
-    const { executor, core } = this.build;
-    return executor && fullAccountOf(core, executor);
+    const { executor, core, earlier } = this.build;
+    return executor && fullAccountOf(core, executor, earlier);
   }
 
   #targetOf(variable: Parameter): Target {

@@ -18,30 +18,43 @@ export interface SerializedOptimizer {
   };
 }
 
-export interface OptimizerClass {
+interface Named {
   readonly name: string;
   readonly className: string;
+}
+
+export interface OptimizerClass extends Named {
   fromConfig(config: Record<string, unknown>, customObjects?: Record<string, unknown>): Optimizer;
 }
 
 /** A subclass is not its base: it goes by its own name, unless it says by `className` that it is one. */
-export const nameOf = (type: OptimizerClass): string =>
+export const nameOf = (type: Named): string =>
   Object.hasOwn(type, 'className') ? type.className : type.name;
 
-export function serializeOptimizer(optimizer: Optimizer): SerializedOptimizer {
-  const type = optimizer.constructor as unknown as OptimizerClass;
+/** Of an instance of this class. @throws Error for a class without a name */
+export function serializedForm(
+  type: Named,
+  isOurs: boolean,
+  config: Record<string, unknown>,
+): SerializedOptimizer {
   const name = nameOf(type);
   if (!name)
     throw new Error(
       'An optimizer of a class without a name cannot be saved: give the class a name, or a static className.',
     );
-  const isOurs = isBuiltIn(optimizer);
-  const exclusion = partsOf(optimizer).build.exclusion;
   return {
     module: isOurs ? 'keras.optimizers' : null,
     class_name: name,
-    config: optimizer.getConfig(),
+    config,
     registered_name: isOurs ? null : name,
+  };
+}
+
+export function serializeOptimizer(optimizer: Optimizer): SerializedOptimizer {
+  const type = optimizer.constructor as unknown as OptimizerClass;
+  const exclusion = partsOf(optimizer).build.exclusion;
+  return {
+    ...serializedForm(type, isBuiltIn(optimizer), optimizer.getConfig()),
     ...(exclusion && { simdescent: { exclude_from_weight_decay: exclusion } }),
   };
 }
