@@ -15,7 +15,7 @@ const allowed = [
   /^dist\/(simdescent|kernels)\.wasm$/,
 ];
 /** Bytes of the core entry, compressed. Raise it when something is worth its size, and say so in the commit. */
-const coreCeiling = 75_000;
+const coreCeiling = 76_000;
 const required = ['README.md', 'LICENSE', 'package.json', 'dist/index.js', 'dist/index.d.ts'];
 
 export async function checkPackage() {
