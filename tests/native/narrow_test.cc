@@ -156,11 +156,12 @@ TEST(NarrowRows, StepAsFloat32BetweenLoadingAndStoring) {
 }
 
 // Round the borders of vectors, blocks and pieces; and where the numbers of updates are more than a float can
-// tell apart. Slots are rounded by chance there, too, in the loops that rules have of their own (Adam's) and
-// in those that they share (AMSGrad's).
+// tell apart. Slots are rounded by chance there, too, in the loop that some rules have of their own (Adam's)
+// and in the pieces of the others (RMSprop's).
 TEST_P(Narrow, StepsAtEverySize_AndWhateverTheNumberOfTheStep) {
   const std::vector<uint32_t> extents{0, 1, 7, 8, 9, 255, 256, 257, 1023, 1025, 2047, 2049, 4095, 4096, 4097};
-  for (const uint32_t rule : {0u, 1u}) {
+  for (const uint32_t rule : {0u, 9u}) {
+    ASSERT_EQ(rule_name(rule), rule == 0 ? "adam" : "rmsprop");
     for (const Place place : {Place::resident, Place::parts, Place::elsewhere, Place::foreign,
                               Place::foreign_weights, Place::foreign_gradient}) {
       Random random(77 + rule);
