@@ -162,12 +162,19 @@ function groupsHere(groups: readonly TorchGroup[], { rate, decay }: Common, path
     at += group.params.length;
     return {
       paths: paths.slice(at - group.params.length, at),
-      rateFactor: rate === 0 ? 1 : (group.lr as number) / rate,
+      rateFactor: rate === 0 ? 1 : factorOf(group.lr as number, rate),
       decays: group.weight_decay !== 0 || decay === 0,
       ...(group.weight_decay !== 0 &&
         group.weight_decay !== decay && { weightDecay: group.weight_decay as number }),
     };
   });
+}
+
+/** With which the rate is torch's in float32, too: ten times 0.01 is a neighbour of 0.1 there. */
+function factorOf(lr: number, rate: number): number {
+  const { fround } = Math;
+  const factor = lr / rate;
+  return fround(fround(rate) * factor) === fround(lr) ? factor : fround(lr) / fround(rate);
 }
 
 /** @throws RangeError for groups that are of no optimizer, or of different ones */
