@@ -228,8 +228,8 @@ void Optimizer::arrange() {
     stages.average = state.averages;
     const bool untold = whole_ && !state.here && !r.w;  // a GPU's shaders for such a rule sum nothing
     if ((e.partial && state.here) || untold) stages.monitored = stages.clips = false;
-    // Elsewhere a norm may not be known here.
-    if (stages.monitored && !state.here && (clipnorm > 0 || global_clipnorm > 0)) stages.clips = true;
+    // On a GPU a norm may not be known here.
+    if (stages.monitored && !state.here && !r.w && (clipnorm > 0 || global_clipnorm > 0)) stages.clips = true;
     r.g = e.g;
     r.coef = state.apart ? state.coef : group.coef;
     r.pipe = &group.pipe;

@@ -128,8 +128,9 @@ template <bool is_signed>
 // n elements, which are used up.
 inline void narrow_block(DynamicMaps& maps, bool is_signed, float* from, uint32_t n, float* block) {
   const float scale = largest_magnitude(from, n);
-  *block = scale + (scale - scale);
-  if (!(scale - scale == 0)) return;  // the block is NaN, whatever its codes
+  const bool is_finite = scale - scale == 0;
+  *block = is_finite ? scale : __builtin_nanf("");  // one NaN on every machine
+  if (!is_finite) return;                           // the block is NaN, whatever its codes
   const float unit = unit_of(f32x1(scale)).v, inverse = inverse_of(f32x1(scale * unit)).v;
   if (unit != 1) {
     for (uint32_t i = 0; i < n; i++) from[i] *= unit;

@@ -208,6 +208,32 @@ test('sparse rows: as the dense gradient that they stand for', () => {
   );
 });
 
+test('zeros where a norm clips: in a memory of others as in the engine', () => {
+  const host = library();
+  for (const [k, clip] of [
+    { clipnorm: 0.5 },
+    { globalClipnorm: 1 },
+    { clipnorm: 0.5, clipvalue: 0.3 },
+  ].entries())
+    for (const options of [{}, { lossScaleFactor: 1024 }, { gradientAccumulationSteps: 2 }]) {
+      const values = randomFloats(300, k);
+      const gradient = values.map((x, i) => (i % 3 === 0 ? x : [0, 1e-42, -1e-45][i % 3]));
+      const [own, inner] = [1, 2].map(() => new Adam({ ...clip, ...options, monitor: true }));
+      const variable = new Variable(values, { path: 'w' });
+      const [weights, address] = [host.allocate(1200), host.allocate(1200)];
+      host.floats(weights, 300).set(values);
+      host.floats(address, 300).set(gradient);
+      const theirs = memoryOptimizer(inner, host);
+      for (let t = 0; t < 2; t++) {
+        own.apply([gradient], [variable]);
+        theirs.apply([{ name: 'w', shape: [300], weights, gradient: address }]);
+        assert.deepEqual(inner.report, own.report);
+      }
+      assert.ok(own.report.zeros >= 100);
+      for (const one of [own, theirs, variable]) one.dispose();
+    }
+});
+
 test("memory of others, and threads: the engine's bits", async () => {
   const host = library(new WebAssembly.Memory({ initial: 10 }));
   for (const options of [

@@ -286,6 +286,25 @@ test('saveTorch and openTorch keep the step of each parameter, and what has none
   }
 });
 
+test('groups of different rates come back with these rates, to the bit in float32', () => {
+  const rates = [1, 2, 3, 5, 7, 9].flatMap((m) => [-1, -2, -3, -4].map((e) => Number(`${m}e${e}`)));
+  const variables = [variable(0), variable(1)];
+  const again = variables.map(({ path }, k) => new Variable(sizes[k], { path }));
+  for (const first of rates)
+    for (const second of rates.slice(0, 8)) {
+      const of = (learningRate) => new Adam({ compat: 'torch', learningRate });
+      const optimizer = new MultiOptimizer(new OptimizerMap(of(second), { v0: of(first) }));
+      optimizer.build(variables);
+      const saved = saveTorch(optimizer, variables);
+      const opened = openTorch(saved, again, { name: 'Adam' });
+      const [one, other] = [0, 1].map((k) =>
+        Math.fround((opened.groups?.[k].rateFactor ?? 1) * opened.learningRate),
+      );
+      assert.deepEqual([one, other], [Math.fround(first), Math.fround(second)], `${first}, ${second}`);
+      for (const each of [optimizer, opened]) each.dispose();
+    }
+});
+
 /** A file of safetensors whose last tensors, those of this parameter, are cut off. */
 function withoutState(bytes, index) {
   const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));

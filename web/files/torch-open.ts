@@ -131,7 +131,7 @@ function groupsHere(groups: readonly TorchGroup[], { rate, decay }: Common, path
     at += group.params.length;
     return {
       paths: paths.slice(at - group.params.length, at),
-      rateFactor: rate === 0 ? 1 : (group.lr as number) / rate,
+      rateFactor: rate === 0 ? 1 : factorOf(group.lr as number, rate),
       decays: group.weight_decay !== 0 || decay === 0,
       ...(group.weight_decay !== 0 &&
         group.weight_decay !== decay && { weightDecay: group.weight_decay as number }),
@@ -139,6 +139,12 @@ function groupsHere(groups: readonly TorchGroup[], { rate, decay }: Common, path
   });
 }
 
+/** With which the rate is torch's in float32, too: ten times 0.01 is a neighbour of 0.1 there. */
+function factorOf(lr: number, rate: number): number {
+  const { fround } = Math;
+  const factor = lr / rate;
+  return fround(fround(rate) * factor) === fround(lr) ? factor : fround(lr) / fround(rate);
+}
 /** What all groups of one optimizer have in common. */
 function configOf(kind: TorchKind, group: TorchGroup, options: TorchOptions): Record<string, unknown> {
   const maximize = options.maximize ?? Boolean(group.maximize);

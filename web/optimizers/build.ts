@@ -108,8 +108,11 @@ export class Build implements Building {
       made.executor.delete();
       throw error;
     }
-    if (this.executor) this.earlier = accountOf(this.core, this.executor, this.earlier);
-    this.executor?.delete();
+    if (this.executor) {
+      const last = accountOf(this.core, this.executor, this.earlier);
+      this.earlier = last?.told.some(({ away }) => away) ? null : last; // a GPU's sums go with the executor
+      this.executor.delete();
+    }
     this.#made = made;
     this.#options.bind(true);
   }
