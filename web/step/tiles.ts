@@ -32,7 +32,6 @@ export class Tiles {
     this.#calls = calls;
   }
 
-  /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
   /** Floats of a tile: a rule that reads whole variables has tiles as long as the longest. */
   get #size(): number {
     return this.#readsWhole ? this.#native.tile() : tileSize;
@@ -56,6 +55,7 @@ export class Tiles {
     return this.#gradient;
   }
 
+  /** Calls `f` for each tile of a variable; an array's values are in the weights tile meanwhile. */
   each(target: Target, f: (from: number, size: number) => void): void {
     const inBlocks = target.stateDtype === 'int8'; // sums follow from tile to tile
     if (!inBlocks && (this.#bySums || this.#native.monitoring())) this.#half(target, 0, target.size, f);
