@@ -17,7 +17,10 @@ export function watchPage(): void {
       if (message.type() === 'error' || message.type() === 'warning') problems.push(message.text());
     });
     page.on('pageerror', (error) => problems.push(error.message));
-    page.on('requestfailed', (request) => problems.push(`failed: ${request.url()}`));
+    page.on('requestfailed', (request) => {
+      const why = request.failure()?.errorText; // aborted: the test has left the page meanwhile
+      if (why !== 'net::ERR_ABORTED') problems.push(`failed: ${request.url()}, ${why}`);
+    });
     await page.emulateMedia({ reducedMotion: 'reduce' });
   });
 }
