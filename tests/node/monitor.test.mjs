@@ -210,11 +210,7 @@ test('sparse rows: as the dense gradient that they stand for', () => {
 
 test('zeros where a norm clips: in a memory of others as in the engine', () => {
   const host = library();
-  for (const [k, clip] of [
-    { clipnorm: 0.5 },
-    { globalClipnorm: 1 },
-    { clipnorm: 0.5, clipvalue: 0.3 },
-  ].entries())
+  for (const [k, clip] of [{ clipnorm: 0.5 }, { globalClipnorm: 1 }].entries())
     for (const options of [{}, { lossScaleFactor: 1024 }, { gradientAccumulationSteps: 2 }]) {
       const values = randomFloats(300, k);
       const gradient = values.map((x, i) => (i % 3 === 0 ? x : [0, 1e-42, -1e-45][i % 3]));
