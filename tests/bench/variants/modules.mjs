@@ -65,7 +65,7 @@ function coefficients(rule, t) {
 function writeRows(at, addresses, count, size) {
   const { memory } = host();
   new Float32Array(memory.buffer, pipeAt, pipe.length).set(pipe);
-  const rows = new Uint32Array(memory.buffer, at, count * rowWords);
+  const rows = new Uint32Array(memory.buffer, at, count * rowWords).fill(0);
   for (let k = 0; k < count; k++) {
     const [w, g, m, v] = addresses.map((address) => address + k * size * 4);
     rows.set([w, g, m, v, 0, 0, 0, pipeAt, coefAt, size], k * rowWords);
