@@ -1,23 +1,19 @@
 // What an update on the GPU was like: the figures of the engine's report within the tolerance, with nothing that is waited
 // for until they are read; and steps that are left out because of a gradient that is not finite.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Adafactor, Adam, AdamW, LossScaleOptimizer, Muon, Variable } from '../../dist/index.js';
 import { every } from '../node/every.mjs';
 import { assertSameBits, randomFloats } from '../node/helpers.mjs';
-import { openGpu } from './adapter.mjs';
+import { shareGpu } from './adapter.mjs';
 import { assertReport, bufferWith, counting, gradientsOf, pair } from './helpers.mjs';
 
 const sizes = [5, 4096, 70_001];
 
 describe('monitor on the GPU', () => {
   let gpu;
-  before(async () => {
-    gpu = await openGpu();
-  });
-  after(async () => {
-    await gpu.sync();
-    gpu.dispose();
+  shareGpu((opened) => {
+    gpu = opened;
   });
 
   const monitor = { perVariable: true };

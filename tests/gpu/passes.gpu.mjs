@@ -1,10 +1,10 @@
 // A rule in two passes on the GPU (Lamb), beside the engine: the sums between them are made and used there, with every
 // option, for some of the variables, in slices, in both places at once, and in the caller's encoder.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Adam, Lamb, LossScaleOptimizer, SparseGradient, Variable } from '../../dist/index.js';
 import { randomFloats } from '../node/helpers.mjs';
-import { openGpu } from './adapter.mjs';
+import { openGpu, shareGpu } from './adapter.mjs';
 import { assertNear, bufferWith, counting, deviceSaying, gradientsOf, pair } from './helpers.mjs';
 
 const sizes = [1, 66, 5000, 2 ** 18 + 5];
@@ -20,12 +20,8 @@ const lamb = (options) => new Lamb({ learningRate: 0.01, ...options });
 
 describe('Lamb on the GPU', () => {
   let gpu;
-  before(async () => {
-    gpu = await openGpu();
-  });
-  after(async () => {
-    await gpu.sync();
-    gpu.dispose();
+  shareGpu((opened) => {
+    gpu = opened;
   });
 
   for (const options of mixes) {

@@ -1,9 +1,9 @@
 // Every update rule on the GPU, beside the engine: variables that are built there, that move there in the middle of a
 // training and come back, and state that begins with a hyperparameter or with the weights.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { every } from '../node/every.mjs';
-import { openGpu } from './adapter.mjs';
+import { shareGpu } from './adapter.mjs';
 import { assertNear, gradientsOf, pair } from './helpers.mjs';
 
 const shapes = [[1], [6, 11], [100, 50], [3, 20, 10]];
@@ -19,12 +19,8 @@ const mixes = [
 
 describe('the rules on the GPU', () => {
   let gpu;
-  before(async () => {
-    gpu = await openGpu();
-  });
-  after(async () => {
-    await gpu.sync();
-    gpu.dispose();
+  shareGpu((opened) => {
+    gpu = opened;
   });
 
   /** State and variables, wherever they are now, of both. */

@@ -8,7 +8,7 @@
 // measured here, too). So more than half of the way from there to all must agree, except where sums in another order or
 // powers change the last bit of every element. int8 has no chance, and all but a code at a border is the engine's.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import {
   Adagrad,
   Adam,
@@ -24,7 +24,7 @@ import {
 } from '../../dist/index.js';
 import { every } from '../node/every.mjs';
 import { assertSameBits, randomFloats } from '../node/helpers.mjs';
-import { openGpu } from './adapter.mjs';
+import { openGpu, shareGpu } from './adapter.mjs';
 import { TOLERANCE } from './case.mjs';
 import { assertNear, assertReport, bufferWith, deviceSaying, gradientsOf, pair } from './helpers.mjs';
 
@@ -143,12 +143,8 @@ const elementwise = every.filter(({ Class }) => !whole.includes(Class.name));
 
 describe('state in fewer bits on the GPU', () => {
   let gpu;
-  before(async () => {
-    gpu = await openGpu();
-  });
-  after(async () => {
-    await gpu.sync();
-    gpu.dispose();
+  shareGpu((opened) => {
+    gpu = opened;
   });
 
   for (const [k, { name, Class, options }] of elementwise.entries())

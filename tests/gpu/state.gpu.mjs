@@ -1,10 +1,10 @@
 // Moving between engine and GPU: bit for bit, in the middle of a training, as a whole or not at all; and state read
 // and set where it lives.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Adam, AdamW, constraints, LossScaleOptimizer, Variable } from '../../dist/index.js';
 import { assertRefused, assertSameBits, randomFloats } from '../node/helpers.mjs';
-import { openGpu } from './adapter.mjs';
+import { shareGpu } from './adapter.mjs';
 import { assertNear, gradientsOf, pair } from './helpers.mjs';
 
 const sizes = [3, 1000, 2 ** 18 + 1];
@@ -22,12 +22,8 @@ const disposeAll = (...all) => {
 
 describe('between the engine and the GPU', () => {
   let gpu;
-  before(async () => {
-    gpu = await openGpu();
-  });
-  after(async () => {
-    await gpu.sync();
-    gpu.dispose();
+  shareGpu((opened) => {
+    gpu = opened;
   });
 
   test('offload and onload move values and state bit for bit, in the middle of an accumulation', async () => {

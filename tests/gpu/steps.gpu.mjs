@@ -1,20 +1,16 @@
 // Steps on the GPU through the public API: gradients from everywhere, options, sparse rows, many small tensors,
 // recording into the caller's encoder, and decisions that wait for the GPU.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Adam, Adamax, LossScaleOptimizer, SparseGradient, Variable } from '../../dist/index.js';
 import { assertRefused, randomFloats } from '../node/helpers.mjs';
-import { openGpu } from './adapter.mjs';
+import { shareGpu } from './adapter.mjs';
 import { assertNear, bufferWith, counting, gradientsOf, pair, usage } from './helpers.mjs';
 
 describe('steps on the GPU', () => {
   let gpu;
-  before(async () => {
-    gpu = await openGpu();
-  });
-  after(async () => {
-    await gpu.sync();
-    gpu.dispose();
+  shareGpu((opened) => {
+    gpu = opened;
   });
 
   test('gradients as arrays, buffers, parts of buffers and the variables’ own', async () => {

@@ -1,10 +1,10 @@
 // Adafactor and Muon on the GPU: matrices of all proportions round a tile of a product, several of them in one step,
 // every kind of gradient, state that moves, and what a device cannot hold.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
+import { describe, test } from 'node:test';
 import { Adafactor, Muon, SparseGradient, Variable } from '../../dist/index.js';
 import { assertRefused, assertSameBits, randomFloats } from '../node/helpers.mjs';
-import { openGpu } from './adapter.mjs';
+import { openGpu, shareGpu } from './adapter.mjs';
 import { assertNear, bufferWith, counting, deviceSaying, gradientsOf, pair } from './helpers.mjs';
 
 const sizeOf = (shape) => shape.reduce((a, b) => a * b, 1);
@@ -46,12 +46,8 @@ const shapes = [[64, 64], [65, 130], [130, 65], [1, 300], [300, 1], [7], [], [3,
 
 describe('rules that read whole variables, on the GPU', () => {
   let gpu;
-  before(async () => {
-    gpu = await openGpu();
-  });
-  after(async () => {
-    await gpu.sync();
-    gpu.dispose();
+  shareGpu((opened) => {
+    gpu = opened;
   });
 
   for (const [name, make] of Object.entries(makers)) {

@@ -93,25 +93,17 @@ export class OptimizerMap extends OptimizersByPath {
     config: Record<string, unknown>,
     customObjects: Record<string, unknown> = {},
   ): T {
-    return mapFrom(config, customObjects, this as unknown as typeof OptimizerMap) as T;
+    const [given, others] = taken('OptimizerMap', isRecord(config) ? config : {}, 'defaultOptimizer');
+    const [map, rest] = taken('OptimizerMap', others, 'optimizerMap');
+    const patterns = map ?? {};
+    if (!given || !isRecord(patterns) || Object.keys(rest).length)
+      throw new TypeError(
+        `OptimizerMap.fromConfig takes { default_optimizer, optimizer_map }, got ${isRecord(config) ? `{ ${Object.keys(config).join(', ')} }` : describe(config)}.${awaited(config)}`,
+      );
+    const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
+    const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
+    return new (this as unknown as Maker<T>)(read(given), Object.fromEntries(entries));
   }
-}
-
-function mapFrom(
-  config: unknown,
-  customObjects: Record<string, unknown>,
-  Class: typeof OptimizerMap,
-): OptimizerMap {
-  const [given, others] = taken('OptimizerMap', isRecord(config) ? config : {}, 'defaultOptimizer');
-  const [map, rest] = taken('OptimizerMap', others, 'optimizerMap');
-  const patterns = map ?? {};
-  if (!given || !isRecord(patterns) || Object.keys(rest).length)
-    throw new TypeError(
-      `OptimizerMap.fromConfig takes { default_optimizer, optimizer_map }, got ${isRecord(config) ? `{ ${Object.keys(config).join(', ')} }` : describe(config)}.${awaited(config)}`,
-    );
-  const read = (inner: unknown) => get(inner as SerializedOptimizer, customObjects) as Optimizer;
-  const entries = Object.entries(patterns).map(([key, inner]) => [key, read(inner)]);
-  return new Class(read(given), Object.fromEntries(entries));
 }
 
 /**

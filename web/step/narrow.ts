@@ -123,7 +123,7 @@ export function narrowSlot(
   row: number,
   k: number,
   size: number,
-  place: Place = {},
+  place: Place,
 ): NarrowSlot | null {
   const dtype = storedAs(native, row, k);
   return dtype && new NarrowSlot(core, native, row, k, size, dtype, place);
