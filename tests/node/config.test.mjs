@@ -200,7 +200,7 @@ test('what is within others is given in one spelling', () => {
     assertRefused(
       () => Class.fromConfig(config),
       TypeError,
-      new RegExp(`${Class.name}.fromConfig: '${option}' is given in two spellings`),
+      new RegExp(`${Class.name}.fromConfig: '${option}' and .* are two spellings of one option`),
     );
 });
 

@@ -151,7 +151,7 @@ test('iterations can be set, before build as well, and bad counts are refused', 
 });
 
 test('updateStep updates one variable by the bare rule, with the given rate', () => {
-  const options = { clipnorm: 0.001, weightDecay: 0.5, useEma: true };
+  const options = { clipnorm: 0.001, weightDecay: 0.5, useEma: true, maximize: true, lossScaleFactor: 8 };
   const [expected] = valuesAfter(
     (o, v) => o.apply([grads()[0], null], v),
     () => new Adam({ learningRate: 0.25 }),

@@ -96,6 +96,12 @@ export class Exclusion {
     };
   }
 
+  /** What is asked for before anything is built. @throws Error if something is; TypeError, RangeError as the constructor */
+  static before(built: object | null, which: Excluded): Exclusion {
+    if (built) throw new Error(`${what} must be called before build, and before the first apply.`);
+    return new Exclusion(which);
+  }
+
   /** What `save` gave. @throws TypeError, RangeError that name what is wrong with it */
   static from(saved: SavedExclusion): Exclusion {
     const { var_names: varNames = [], var_paths } = saved;

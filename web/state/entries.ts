@@ -2,7 +2,7 @@
 // through it: `variables`, weights, stores, files.
 
 import { describe } from '../basics/errors.js';
-import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
+import { floatsFrom, isFloats, plainFloats, sizeOf } from '../basics/floats.js';
 import { core } from '../engine/core.js';
 import { neverNegative, ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Elsewhere } from '../step/elsewhere.js';
@@ -358,7 +358,7 @@ export function checkValue(
   }
   const read = numbers(value);
   if (!read) throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   if (read.length !== size)
     throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${read.length}.`);
   if (slot) checkSlot(`${what}: '${path}'`, slot, read);
