@@ -51,13 +51,15 @@ test('step does not clear the gradients, and one that was never touched counts a
 });
 
 test('apply([]) does nothing at all', () => {
-  const v = [new Variable([1])];
-  const optimizer = new Adam();
-  optimizer.apply([Float32Array.of(1)], v);
-  const before = snapshot(optimizer, v);
-  optimizer.apply([]);
-  optimizer.apply([], []);
-  assertSameSnapshot(snapshot(optimizer, v), before);
+  for (const options of [{}, { skipNonFinite: true }]) {
+    const v = [new Variable([1])];
+    const optimizer = new Adam(options);
+    optimizer.apply([Float32Array.of(1)], v);
+    const before = snapshot(optimizer, v);
+    optimizer.apply([]);
+    optimizer.apply([], []);
+    assertSameSnapshot(snapshot(optimizer, v), before);
+  }
 });
 
 test('a subset of the variables may be stepped, in any order', () => {

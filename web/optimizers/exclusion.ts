@@ -1,5 +1,5 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
-// in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
+// in whose name a pattern is found. What decay does is the engine's.
 import { describe, isRecord } from '../basics/errors.js';
 import { pattern } from '../basics/pattern.js';
 import { readSpelled, type Spelled } from '../basics/spelling.js';

@@ -1,5 +1,5 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
-// and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
+// and, for arrays of the JavaScript heap, tiles. What is valid is selection.ts, and what the options mean configuration.ts.
 
 import { sizeOf } from '../basics/floats.js';
 import { isUsersOwn, project } from '../constraints/constraints.js';
