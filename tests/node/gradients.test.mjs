@@ -21,12 +21,6 @@ test('a missing gradient is warned of once, and leaves variable, slots and decay
   for (const { value } of slots) assertSameBits(value, Float32Array.of(0));
 });
 
-test('as in PyTorch, with its formulas, nothing is said of a missing gradient', () => {
-  const optimizer = new Adam({ compat: 'torch' });
-  const apply = () => optimizer.apply([Float32Array.of(1), null], [new Variable([1]), new Variable([2])]);
-  assert.deepEqual(warningsOf(apply), []);
-});
-
 test('a zero gradient is not a missing one: it decays the slots and moves by momentum', () => {
   const v = [new Variable([1])];
   const optimizer = new Adam({ learningRate: 0.1 });
