@@ -35,6 +35,7 @@ test('scaleLoss multiplies by the factor that gradients are divided by', () => {
   assert.equal(new Adam({ lossScaleFactor: 8 }).scaleLoss(3), 24);
   const wrapper = new LossScaleOptimizer(new Adam({ lossScaleFactor: 8 }), { initialScale: 16 });
   assert.equal(wrapper.scaleLoss(3), 48);
+  assert.equal(wrapper.innerOptimizer.lossScaleFactor, null); // as in Keras
   wrapper.apply([Float32Array.of(Number.POSITIVE_INFINITY)], [Float32Array.of(1)]);
   assert.equal(wrapper.scaleLoss(3), 24);
 });

@@ -40,6 +40,8 @@ const options = {
       gradientAccumulationSteps: 3,
       lossScaleFactor: 3,
     }),
+  'averages are asked for overwriting and not kept': () =>
+    new Adam({ emaOverwriteFrequency: 1, gradientAccumulationSteps: 2 }),
   'AdamW by the global norm': () => new AdamW({ globalClipnorm: 1, lossScaleFactor: 8 }),
   Adamax: () => new Adamax({ clipvalue: 0.2 }),
   'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),

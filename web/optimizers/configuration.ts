@@ -192,7 +192,7 @@ export class Configuration {
     for (const value of this.hypers.values()) native.setHyper(k++, value);
     native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.values);
-    if (this.ratesStay) tellRates(native, this.ratesAt(native.iterations));
+    if (this.ratesStay) tellRates(native, this.ratesAt(0)); // as at any other
     this.#stale = false;
   }
 
