@@ -805,7 +805,9 @@ describe('functions and arrays of the user', () => {
     const one = make();
     one.excludeFromWeightDecay({ varList: [variables[3]] });
     one.optimizers[1].excludeFromWeightDecay({ varNames: ['bias'] });
-    const other = optimizers.deserialize(JSON.parse(JSON.stringify(optimizers.serialize(one))));
+    const saved = JSON.parse(JSON.stringify(optimizers.serialize(one)));
+    const other = optimizers.deserialize(saved);
+    assert.deepEqual(optimizers.serialize(other), saved);
     one.apply(gradients(1), variables);
     other.apply(gradients(1), others);
     assertSameLists(others.map(valuesOf), variables.map(valuesOf));
