@@ -714,17 +714,12 @@ describe('lifetimes', () => {
   });
 
   test('the count can be set, before and after building, and is that of all', () => {
+    const byFunction = () => {
+      const map = mapOf();
+      return new MultiOptimizer((variable) => map.get(variable.path));
+    };
     for (const isBuilt of [true, false])
-      for (const make of [
-        multi,
-        () =>
-          new MultiOptimizer(
-            (
-              (map) => (v) =>
-                map.get(v.path)
-            )(mapOf()),
-          ),
-      ]) {
+      for (const make of [multi, byFunction]) {
         const [variables, one] = [resident(), make()];
         if (isBuilt) one.build(variables);
         one.iterations = 6;
@@ -738,6 +733,19 @@ describe('lifetimes', () => {
         assertRefused(() => Object.assign(one, { iterations: -1 }), RangeError, /iterations must be/);
         end(one, variables);
       }
+  });
+
+  test('a count beyond that of Keras goes on, and is saved as the largest that Keras has', () => {
+    const most = 2 ** 31 - 1;
+    const [variables, one] = [resident(), multi()];
+    one.build(variables);
+    one.iterations = most;
+    one.apply(gradients(1));
+    assert.equal(one.iterations, most + 1);
+    assert.equal(one.variables[0].value, most);
+    one.loadState(one.serializeState());
+    assert.equal(one.iterations, most);
+    end(one, variables);
   });
 });
 

@@ -138,7 +138,7 @@ export class MultiBuild implements Building {
   }
 
   entries(name: string): StateEntry[] {
-    const read = () => Math.min(this.iterations, 2 ** 31 - 1);
+    const read = () => this.iterations;
     const write = (x: number) => {
       this.iterations = x;
     };

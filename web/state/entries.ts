@@ -325,8 +325,7 @@ function numbers(value: unknown): ArrayLike<number> | null {
  */
 export function assignAll(what: string, all: readonly StateEntry[], values: readonly unknown[]): void {
   if (!Array.isArray(values)) throw new TypeError(`${what} takes a list of values, got ${describe(values)}.`);
-  const common = all.filter(({ apart }) => !apart);
-  const entries = [all, listed(all), common].find(({ length }) => length === values.length) ?? common;
+  const entries = values.length === all.length ? all : all.filter(({ apart }) => !apart);
   if (values.length !== entries.length)
     throw new RangeError(
       `${what}: the optimizer has ${entries.length} variables (${entries
