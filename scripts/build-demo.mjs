@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util';
 import { build } from './build.mjs';
 import { entry, Problem, root, say } from './setup/run.mjs';
 
-export async function buildDemo({ address } = {}) {
+async function buildDemo({ address } = {}) {
   checkAddress(address);
   await build();
   if (address) process.env.SIMDESCENT_ADDRESS = address; // vite.config.js

@@ -20,7 +20,7 @@ const tool = (path, args, options) =>
 export const docsPackages = () => npmPackages(docs);
 
 /** What VitePress reads that is not in the repository: docs/api/, and the site's own icon. */
-export async function writeApi() {
+async function writeApi() {
   await docsPackages();
   await tool('typedoc/bin/typedoc', ['--options', '.vitepress/typedoc.json']);
   const files = join(root, 'build', 'docs-public');

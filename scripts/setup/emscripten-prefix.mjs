@@ -28,7 +28,7 @@ const recipe = 1; // raise it when what is unpacked or patched changes: old fold
 const wantedBytes = 3e9;
 
 /** Where this recipe's toolchain lies; it is whole when `ready` is in it. */
-export const prefixFolder = () => join(cacheFolder(), `emscripten-${version}-${recipe}`);
+const prefixFolder = () => join(cacheFolder(), `emscripten-${version}-${recipe}`);
 export const prefixReady = (folder = prefixFolder()) => existsSync(join(folder, 'ready'));
 export const prefixHome = (folder = prefixFolder()) => join(folder, 'usr', 'share', 'emscripten');
 

@@ -9,7 +9,7 @@ import { gradientOf, weightsOf } from './variants/data.mjs';
 import { optimizerFor, variableOf, variablesOf } from './variants/library.mjs';
 import { kernelRows } from './variants/modules.mjs';
 
-export const smallCases = [
+const smallCases = [
   { count: 200, size: 1000 },
   { count: 1000, size: 64 },
 ];

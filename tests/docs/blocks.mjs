@@ -37,7 +37,7 @@ export const blocks = pages.flatMap(blocksOf);
 export const blocksThatRun = (where) => blocks.filter((block) => block.where === where);
 
 /** The module of a block, or, of a page of HTML, of its inline scripts. */
-export const scriptOf = ({ language, code }) =>
+const scriptOf = ({ language, code }) =>
   language === 'html'
     ? [...code.matchAll(/<script type="module">\n?([\s\S]*?)<\/script>/g)].map(([, text]) => text).join('\n')
     : code;

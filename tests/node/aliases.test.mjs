@@ -158,6 +158,11 @@ test('gradients that are views of what a step writes count as they were before i
       aliased += grads.some((g) => live.variables.some((v) => valuesOf(v).buffer === g.buffer)) ? 1 : 0;
       live.optimizer.apply(grads);
       copied.optimizer.apply(before);
+      const one = pick(random, live.variables, live.optimizer, size);
+      const alone = one.slice();
+      const at = Math.floor(random() * live.variables.length);
+      live.optimizer.updateStep(one, live.variables[at], 0.1);
+      copied.optimizer.updateStep(alone, copied.variables[at], 0.1);
       live.variables.forEach((variable, k) => {
         assertSameBits(
           valuesOf(variable),

@@ -152,6 +152,18 @@ for (const [what, wrap] of Object.entries(wraps)) {
   });
 }
 
+test('a build of a subclass that disposes the optimizer: the first call says so', () => {
+  class Fleeting extends Adam {
+    build(variables) {
+      super.build(variables);
+      this.dispose();
+    }
+  }
+  const variable = new Variable([1]);
+  assertRefused(() => new Fleeting().apply([Float32Array.of(1)], [variable]), Error, /has been disposed/);
+  assertSameBits(variable.value, [1]);
+});
+
 test('rates by pattern are the user’s functions as well', () => {
   let rate = () => 0.1;
   const variables = [new Variable([1], { name: 'bias' }), new Variable([1], { name: 'kernel' })];

@@ -137,10 +137,13 @@ test('a schedule of one’s own is read through customObjects', () => {
     }
   }
   const config = JSON.parse(text(new Adam({ learningRate: new Halving({ start: 4 }) }).getConfig()));
-  assert.equal(config.learning_rate.class_name, 'Halving');
+  const { module, class_name: name, registered_name: registered } = config.learning_rate;
+  assert.deepEqual([module, name, registered], [null, 'Halving', 'Halving']);
   assert.throws(() => Adam.fromConfig(config), /Halving/);
   Object.assign(config.learning_rate, { registered_name: 'mine>Halving' }); // as Keras registers it in a package
   assert.equal(Adam.fromConfig(config, { 'mine>Halving': Halving }).learningRate, 4);
+  const inPackage = { ...config, learning_rate: { ...config.learning_rate, class_name: 'mine>Halving' } };
+  assert.equal(Adam.fromConfig(inPackage, { Halving }).learningRate, 4);
   const optimizer = Adam.fromConfig(config, { Halving });
   const w = Float32Array.of(0);
   const rates = [0, 1, 2].map(() => {
@@ -200,7 +203,7 @@ test('what is within others is given in one spelling', () => {
     assertRefused(
       () => Class.fromConfig(config),
       TypeError,
-      new RegExp(`${Class.name}.fromConfig: '${option}' is given in two spellings`),
+      new RegExp(`${Class.name}.fromConfig: '${option}' and .* are two spellings of one option`),
     );
 });
 

@@ -9,9 +9,10 @@ before(() => init());
 
 test('a function of one’s own is applied after every update, to a copy, with the shape', () => {
   const seen = [];
+  let copy;
   const constraint = (values, shape) => {
     seen.push([...shape]);
-    values.fill(9);
+    copy = values.fill(9);
     return [1, 2, 3, 4];
   };
   const w = new Variable([5, 6, 7, 8], { shape: [2, 2], constraint });
@@ -21,7 +22,38 @@ test('a function of one’s own is applied after every update, to a copy, with t
     [2, 2],
     [2, 2],
   ]);
+  copy.fill(9); // also afterwards it is nobody's
   assertSameBits(w.value, Float32Array.of(1, 2, 3, 4));
+});
+
+test('axes of a norm: neighbours, in any order, from the front or from the end', () => {
+  const shape = [2, 3, 4];
+  const project = (axis) => {
+    const w = new Variable(randomFloats(24, 1), { shape, constraint: new constraints.UnitNorm({ axis }) });
+    new Adam({ learningRate: 0 }).apply([new Float32Array(24)], [w]);
+    return w.value.slice();
+  };
+  for (const same of [
+    [0, -3, [0]],
+    [2, -1],
+    [
+      [0, 1],
+      [1, 0],
+      [-3, -2],
+      [-2, 0],
+    ],
+    [
+      [0, 1, 2],
+      [-1, 0, 1],
+    ],
+  ]) {
+    const [expected, ...others] = same.map(project);
+    for (const [k, got] of others.entries()) assertSameBits(got, expected, `axis ${same[k + 1]}`);
+  }
+  const norms = [0, 1, 2, 3].map((k) => Math.hypot(...project([0, 1]).filter((_, i) => i % 4 === k)));
+  for (const norm of norms) assert.ok(Math.abs(norm - 1) < 1e-6, `${norm}`);
+  for (const axis of [3, -4, [0, 2], [1, 1], [0, 3]])
+    assertRefused(() => project(axis), RangeError, /UnitNorm: axis/, /neighbouring axes/, /\[2,3,4\]/);
 });
 
 test('a constraint that throws leaves everything as it was', () => {

@@ -45,7 +45,7 @@ test('the types of options are those that the constructors know, in both spellin
   for (const [name, Class] of Object.entries(simdescent)) {
     if (!(Class?.prototype instanceof simdescent.Optimizer) || isWrapper(Class)) continue;
     const { message } = thrown(() => new Class({ nonsense: 1 }));
-    const known = /Known options: (.*)\.$/.exec(message)[1].split(', ');
+    const known = /Known: (.*)\.$/.exec(message)[1].split(', ');
     const [maker] = checker.getSignaturesOfType(
       checker.getTypeOfSymbol(symbols.get(name)),
       SignatureKind.Construct,

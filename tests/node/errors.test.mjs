@@ -2,7 +2,15 @@
 // what came; and it must leave the optimizer and the variables as they were, bit for bit.
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { Adam, init, LossScaleOptimizer, SparseGradient, Variable } from '../../dist/index.js';
+import {
+  Adam,
+  init,
+  Lamb,
+  LossScaleOptimizer,
+  optimizers,
+  SparseGradient,
+  Variable,
+} from '../../dist/index.js';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
 
 before(() => init());
@@ -148,6 +156,32 @@ const refusals = {
     /3/,
     /2/,
   ],
+  'a sparse gradient for the bare rule': [
+    (o, v) => o.updateStep(sparse([0], [1, 2, 3]), v[0], 0.1),
+    TypeError,
+    /updateStep/,
+    /SparseGradient/,
+  ],
+  'a step by own gradients, which an array has none of': [(o) => o.step(), Error, /step\(\)/, /variable/],
+  'a build with no list': [(o) => o.build('dense/kernel'), TypeError, /build/, /"dense\/kernel"/],
+  'a state variable without a name': [
+    (o) => o.addVariable({ shape: [1], name: '' }),
+    TypeError,
+    /name/,
+    /""/,
+  ],
+  'a state variable of another type': [
+    (o) => o.addVariable({ shape: [1], dtype: 'int8' }),
+    RangeError,
+    /dtype/,
+    /"int8"/,
+  ],
+  'a state variable that starts as nobody knows what': [
+    (o) => o.addVariable({ shape: [1], initializer: 'random' }),
+    RangeError,
+    /initializer/,
+    /"random"/,
+  ],
   'an exclusion after build': [(o) => o.excludeFromWeightDecay({ varNames: ['kernel'] }), Error, /build/],
 };
 
@@ -172,6 +206,29 @@ describe('inside a LossScaleOptimizer, a call that is refused changes nothing:',
       assertSameSnapshot(snapshot(optimizer, variables), before);
     });
   }
+});
+
+test('updateStep of a rule that sums over the variable: an array of more than a tile is refused, a Variable taken', () => {
+  const size = 20_000;
+  const [array, variable] = [new Float32Array(size), new Variable(size, { name: 'long' })];
+  const optimizer = new Lamb();
+  optimizer.build([array, variable]);
+  const before = snapshot(optimizer, [array, variable]);
+  assertRefused(() => optimizer.updateStep(randomFloats(size, 1), array, 0.1), Error, /all 20000 elements/);
+  assertSameSnapshot(snapshot(optimizer, [array, variable]), before);
+  variable.gradient.set(randomFloats(size, 1));
+  optimizer.updateStep(variable.gradient, variable, 0.1);
+  assert.ok(variable.value.every((x, k) => Math.sign(x) === -Math.sign(variable.gradient[k])));
+});
+
+test('an exclusion by a variable that has no path yet is saved once it has one', () => {
+  const array = new Float32Array(2);
+  const optimizer = new Adam({ weightDecay: 0.1 });
+  optimizer.excludeFromWeightDecay({ varList: [array] });
+  assertRefused(() => optimizers.serialize(optimizer), Error, /excludeFromWeightDecay/, /build first/);
+  optimizer.build([array]);
+  const { exclude_from_weight_decay: saved } = optimizers.serialize(optimizer).simdescent;
+  assert.deepEqual(saved, { var_paths: ['variable'] });
 });
 
 test('an option that needs state of its own cannot be switched on after build', () => {

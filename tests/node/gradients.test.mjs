@@ -1,7 +1,16 @@
 // Gradients that are more than an array of numbers: missing, zero, scaled, not finite, sparse.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, Adamax, AdamW, init, LossScaleOptimizer, SparseGradient, Variable } from '../../dist/index.js';
+import {
+  Adam,
+  Adamax,
+  AdamW,
+  init,
+  LossScaleOptimizer,
+  SGD,
+  SparseGradient,
+  Variable,
+} from '../../dist/index.js';
 import { assertSameBits, randomFloats, warningsOf } from './helpers.mjs';
 import { assertSameValues, grads, valuesAfter } from './training.mjs';
 
@@ -35,6 +44,7 @@ test('scaleLoss multiplies by the factor that gradients are divided by', () => {
   assert.equal(new Adam({ lossScaleFactor: 8 }).scaleLoss(3), 24);
   const wrapper = new LossScaleOptimizer(new Adam({ lossScaleFactor: 8 }), { initialScale: 16 });
   assert.equal(wrapper.scaleLoss(3), 48);
+  assert.equal(wrapper.innerOptimizer.lossScaleFactor, null); // as in Keras
   wrapper.apply([Float32Array.of(Number.POSITIVE_INFINITY)], [Float32Array.of(1)]);
   assert.equal(wrapper.scaleLoss(3), 24);
 });
@@ -95,6 +105,13 @@ test('a sparse gradient is the dense one with zeros, and duplicates are summed',
     };
     assertSameBits(step(sparse), step(dense));
   }
+});
+
+test('duplicates are summed in the order in which they came', () => {
+  const w = new Variable([0, 0]);
+  const g = new SparseGradient({ indices: [1, 0, 1, 1], values: [1e8, 5, -1e8, 1] }); // backwards the sum were 0
+  new SGD({ learningRate: 1 }).apply([g], [w]);
+  assertSameBits(w.value, [-5, -1]);
 });
 
 test('indices that were refilled are looked at again, before anything changes', () => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
 import { Adam, init, Variable } from '../../dist/index.js';
-import { runModule, warningsOf } from './helpers.mjs';
+import { randomFloats, runModule, warningsOf } from './helpers.mjs';
 
 before(() => init());
 
@@ -88,4 +88,20 @@ test('warnings are bounded, and one that throws leaves everything as it was', ()
     'true 1',
     '101 simdescent: 100 different warnings were given; no more follow.',
   ]);
+});
+
+test('the report of more variables than a tile holds has the norms of one that is as long', () => {
+  const n = 16_390; // whose half is no multiple of eight; the sum of these has other bits when it is split there
+  const [values, gradients] = [randomFloats(n, 1), randomFloats(n, 10)];
+  const reportOf = (parts) => {
+    const optimizer = new Adam({ monitor: true });
+    const [w, g] = [values, gradients].map((x) =>
+      Array.from({ length: parts }, (_, k) => x.slice((k * n) / parts, ((k + 1) * n) / parts)),
+    );
+    optimizer.apply(g, w);
+    const { report } = optimizer;
+    optimizer.dispose();
+    return report;
+  };
+  assert.deepEqual(reportOf(n), reportOf(1));
 });

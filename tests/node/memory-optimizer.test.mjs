@@ -10,6 +10,7 @@ import {
   init,
   LossScaleOptimizer,
   Muon,
+  Nadam,
   ScheduleFreeAdamW,
   Variable,
 } from '../../dist/index.js';
@@ -39,6 +40,8 @@ const options = {
       gradientAccumulationSteps: 3,
       lossScaleFactor: 3,
     }),
+  'averages are asked for overwriting and not kept': () =>
+    new Adam({ emaOverwriteFrequency: 1, gradientAccumulationSteps: 2 }),
   'AdamW by the global norm': () => new AdamW({ globalClipnorm: 1, lossScaleFactor: 8 }),
   Adamax: () => new Adamax({ clipvalue: 0.2 }),
   'dynamic loss scaling': () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }),
@@ -173,28 +176,34 @@ test('a slot that begins as the weights does so where a variable comes in, and s
   ours.dispose();
 });
 
-test('arrays may move, and variables may come later', () => {
-  const host = library();
-  const ours = memoryOptimizer(new Adam(), host);
-  const [first, second] = [new Variable([1, 1], { path: 'first' }), new Variable([2], { path: 'second' })];
-  const expected = new Adam();
-  expected.build([first, second]);
-  const place = (name, values) => {
-    const [weights, gradient] = [0, 1].map(() => host.allocate(4 * values.length));
-    host.floats(weights, values.length).set(values);
-    host.floats(gradient, values.length).fill(0.5);
-    return { name, shape: [values.length], weights, gradient };
-  };
-  let a = place('first', [1, 1]);
-  const b = place('second', [2]);
-  ours.apply([a]);
-  expected.apply([Float32Array.of(0.5, 0.5), null]);
-  a = place('first', host.floats(a.weights, 2));
-  ours.apply([b, a]);
-  expected.apply([Float32Array.of(0.5, 0.5), Float32Array.of(0.5)]);
-  assertSameBits(host.floats(a.weights, 2), first.value);
-  assertSameBits(host.floats(b.weights, 1), second.value);
-});
+// With PyTorch's formulas what comes later counts its updates from 1; Nadam's running product goes with the count.
+for (const [what, make] of Object.entries({
+  Adam: () => new Adam(),
+  "Adam, compat: 'torch'": () => new Adam({ compat: 'torch' }),
+  "Nadam, compat: 'torch'": () => new Nadam({ compat: 'torch' }),
+}))
+  test(`arrays may move, and variables may come later: ${what}`, () => {
+    const host = library();
+    const ours = memoryOptimizer(make(), host);
+    const [first, second] = [new Variable([1, 1], { path: 'first' }), new Variable([2], { path: 'second' })];
+    const expected = make();
+    expected.build([first, second]);
+    const place = (name, values) => {
+      const [weights, gradient] = [0, 1].map(() => host.allocate(4 * values.length));
+      host.floats(weights, values.length).set(values);
+      host.floats(gradient, values.length).fill(0.5);
+      return { name, shape: [values.length], weights, gradient };
+    };
+    let a = place('first', [1, 1]);
+    const b = place('second', [2]);
+    ours.apply([a]);
+    expected.apply([Float32Array.of(0.5, 0.5), null]);
+    a = place('first', host.floats(a.weights, 2));
+    ours.apply([b, a]);
+    expected.apply([Float32Array.of(0.5, 0.5), Float32Array.of(0.5)]);
+    assertSameBits(host.floats(a.weights, 2), first.value);
+    assertSameBits(host.floats(b.weights, 1), second.value);
+  });
 
 test('what does not fit is refused, and nothing has changed', () => {
   const host = library();

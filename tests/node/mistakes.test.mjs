@@ -344,6 +344,17 @@ test('clips below zero, which Keras takes and does not use, are warned of', () =
   }
 });
 
+test('the boundaries of a schedule ascend; two may be the same, and as in Keras they are cut to whole steps', () => {
+  const at = (boundaries, step) =>
+    new schedules.PiecewiseConstantDecay({
+      boundaries,
+      values: Array.from({ length: boundaries.length + 1 }, (_, k) => k),
+    }).at(step);
+  assertRefused(() => at([2, 1], 0), RangeError, /boundaries must ascend/, /2,1/);
+  assert.deepEqual([at([1, 1], 1), at([1, 1], 2)], [0, 2]);
+  assert.deepEqual([at([-0.5], 0), at([2.7], 2), at([2.7], 3)], [0, 0, 1]);
+});
+
 test('constraints that cannot be met, or name no axis, are refused', () => {
   assertRefused(
     () => new constraints.MinMaxNorm({ minValue: 2, maxValue: 1 }),

@@ -714,17 +714,12 @@ describe('lifetimes', () => {
   });
 
   test('the count can be set, before and after building, and is that of all', () => {
+    const byFunction = () => {
+      const map = mapOf();
+      return new MultiOptimizer((variable) => map.get(variable.path));
+    };
     for (const isBuilt of [true, false])
-      for (const make of [
-        multi,
-        () =>
-          new MultiOptimizer(
-            (
-              (map) => (v) =>
-                map.get(v.path)
-            )(mapOf()),
-          ),
-      ]) {
+      for (const make of [multi, byFunction]) {
         const [variables, one] = [resident(), make()];
         if (isBuilt) one.build(variables);
         one.iterations = 6;
@@ -738,6 +733,19 @@ describe('lifetimes', () => {
         assertRefused(() => Object.assign(one, { iterations: -1 }), RangeError, /iterations must be/);
         end(one, variables);
       }
+  });
+
+  test('a count beyond that of Keras goes on, and is saved as the largest that Keras has', () => {
+    const most = 2 ** 31 - 1;
+    const [variables, one] = [resident(), multi()];
+    one.build(variables);
+    one.iterations = most;
+    one.apply(gradients(1));
+    assert.equal(one.iterations, most + 1);
+    assert.equal(one.variables[0].value, most);
+    one.loadState(one.serializeState());
+    assert.equal(one.iterations, most);
+    end(one, variables);
   });
 });
 
@@ -805,7 +813,9 @@ describe('functions and arrays of the user', () => {
     const one = make();
     one.excludeFromWeightDecay({ varList: [variables[3]] });
     one.optimizers[1].excludeFromWeightDecay({ varNames: ['bias'] });
-    const other = optimizers.deserialize(JSON.parse(JSON.stringify(optimizers.serialize(one))));
+    const saved = JSON.parse(JSON.stringify(optimizers.serialize(one)));
+    const other = optimizers.deserialize(saved);
+    assert.deepEqual(optimizers.serialize(other), saved);
     one.apply(gradients(1), variables);
     other.apply(gradients(1), others);
     assertSameLists(others.map(valuesOf), variables.map(valuesOf));

@@ -51,13 +51,15 @@ test('step does not clear the gradients, and one that was never touched counts a
 });
 
 test('apply([]) does nothing at all', () => {
-  const v = [new Variable([1])];
-  const optimizer = new Adam();
-  optimizer.apply([Float32Array.of(1)], v);
-  const before = snapshot(optimizer, v);
-  optimizer.apply([]);
-  optimizer.apply([], []);
-  assertSameSnapshot(snapshot(optimizer, v), before);
+  for (const options of [{}, { skipNonFinite: true }]) {
+    const v = [new Variable([1])];
+    const optimizer = new Adam(options);
+    optimizer.apply([Float32Array.of(1)], v);
+    const before = snapshot(optimizer, v);
+    optimizer.apply([]);
+    optimizer.apply([], []);
+    assertSameSnapshot(snapshot(optimizer, v), before);
+  }
 });
 
 test('a subset of the variables may be stepped, in any order', () => {
@@ -151,7 +153,7 @@ test('iterations can be set, before build as well, and bad counts are refused', 
 });
 
 test('updateStep updates one variable by the bare rule, with the given rate', () => {
-  const options = { clipnorm: 0.001, weightDecay: 0.5, useEma: true };
+  const options = { clipnorm: 0.001, weightDecay: 0.5, useEma: true, maximize: true, lossScaleFactor: 8 };
   const [expected] = valuesAfter(
     (o, v) => o.apply([grads()[0], null], v),
     () => new Adam({ learningRate: 0.25 }),
@@ -236,10 +238,48 @@ test('patterns choose the rate: the first entry that matches path or path:0', ()
     variables.map(() => Float32Array.of(1)),
     variables,
   );
+  assertMoved(variables, [0.5, 0.25, 0.125]);
+});
+
+function assertMoved(variables, rates) {
   const moved = variables.map((v) => -v.value[0]);
-  [0.5, 0.25, 0.125].forEach((rate, i) => {
+  rates.forEach((rate, i) => {
     assert.ok(Math.abs(moved[i] - rate) < 1e-4 * rate, `${variables[i].path} moved by ${moved[i]}`);
   });
+}
+
+test('a variable in a group has a multiple of the rate, in no group the one of its pattern', () => {
+  const patternLrs = [
+    { patterns: ['^emb/'], lr: 0.25 },
+    { patterns: ['kernel'], lr: 0.5 },
+  ];
+  const groups = [{ paths: ['dense/bias'], rateFactor: 8 }];
+  const variables = ['emb/table', 'dense/kernel', 'dense/bias', 'scale'].map(
+    (path) => new Variable([0], { path }),
+  );
+  new AdamMultilr({ learningRate: 0.125, patternLrs, groups }).apply(
+    variables.map(() => Float32Array.of(1)),
+    variables,
+  );
+  assertMoved(variables, [0.25, 0.5, 1, 0.125]);
+});
+
+test('the decay of AdamMultilr rounds after every operation, as TensorFlow does', () => {
+  const { fround } = Math;
+  const decay = 0.1; // where 1 + decay * t, rounded once, would be another number at t = 9, 13 and 18
+  const learningRate = (t) => 1 / fround(1 + fround(fround(decay) * t));
+  const [w, expected] = [new Variable(1), new Variable(1)];
+  const [one, other] = [new AdamMultilr({ learningRate: 1, decay }), new AdamMultilr({ learningRate })];
+  for (let t = 0; t < 20; t++) {
+    for (const [optimizer, variable] of [
+      [one, w],
+      [other, expected],
+    ]) {
+      variable.assign([0]); // so that the step is seen to its last bit
+      optimizer.apply([Float32Array.of(1)], [variable]);
+    }
+    assertSameBits(w.value, expected.value, `step ${t}`);
+  }
 });
 
 test('variables of one’s own can be added, and are assigned to', () => {

@@ -17,7 +17,7 @@ function optionsOf(Class) {
   try {
     new Class({ '?': 0 });
   } catch ({ message }) {
-    const names = message.match(/Known options: (.*)\./)[1].split(', ');
+    const names = message.match(/Known: (.*)\./)[1].split(', ');
     return names.filter((name) => !/^(name|jitCompile|mesh|isLegacyOptimizer|patternLrs)$/.test(name));
   }
 }

@@ -112,24 +112,45 @@ test('step() notices a variable that was disposed', () => {
   for (const each of [optimizer, variables[0]]) each.dispose();
 });
 
+test('another gradient in the same list is another gradient', () => {
+  const [w, expected] = [new Float32Array(8), new Float32Array(8)];
+  const [one, other] = [w, expected].map((array) => {
+    const optimizer = new Adam();
+    optimizer.build([array]);
+    return optimizer;
+  });
+  const list = [null];
+  for (const seed of [1, 1, 2, 3]) {
+    list[0] = randomFloats(8, seed);
+    one.apply(list);
+    other.apply([list[0]]);
+  }
+  assertSameBits(w, expected);
+});
+
 test('an array of the same list whose buffer was transferred is refused, and nothing has changed', () => {
+  const lost = {
+    "an array's gradient": [false, (_, gradients) => gradients[1], /The gradient of 'variable_1' must have/],
+    "a Variable's gradient": [true, (_, gradients) => gradients[1], /The gradient of 'variable_1' must have/],
+    'an array': [false, (parameters) => parameters[1], /'variable_1' has been detached/],
+  };
   for (const freeze of [false, true])
-    for (const size of [8, 5000]) {
-      const parameters = [new Float32Array(size), new Float32Array(size)];
-      const gradients = parameters.map(() => new Float32Array(size).fill(1));
-      const list = freeze ? Object.freeze([...gradients]) : gradients;
-      const optimizer = new Adam();
-      optimizer.build(parameters);
-      optimizer.apply(list);
-      optimizer.apply(list);
-      const expected = snapshot(optimizer, [parameters[0]]);
-      structuredClone(gradients[1].buffer, { transfer: [gradients[1].buffer] });
-      assert.throws(() => optimizer.apply(list), /The gradient of 'variable_1' must have \d+ elements/);
-      structuredClone(parameters[1].buffer, { transfer: [parameters[1].buffer] });
-      assert.throws(() => optimizer.apply(list), /'variable_1' has been detached/);
-      assertSameSnapshot({ ...snapshot(optimizer, [parameters[0]]) }, expected);
-      optimizer.dispose();
-    }
+    for (const size of [8, 5000])
+      for (const [what, [resident, which, message]] of Object.entries(lost)) {
+        const parameters = [0, 1].map(() => (resident ? new Variable(size) : new Float32Array(size)));
+        const gradients = parameters.map(() => new Float32Array(size).fill(1));
+        const list = freeze ? Object.freeze([...gradients]) : gradients;
+        const optimizer = new Adam();
+        optimizer.build(parameters);
+        optimizer.apply(list);
+        optimizer.apply(list);
+        const expected = snapshot(optimizer, [parameters[0]]);
+        const { buffer } = which(parameters, gradients);
+        structuredClone(buffer, { transfer: [buffer] });
+        assert.throws(() => optimizer.apply(list), message, what);
+        assertSameSnapshot(snapshot(optimizer, [parameters[0]]), expected);
+        for (const each of resident ? [optimizer, ...parameters] : [optimizer]) each.dispose();
+      }
 });
 
 test('a list of stale views is refused when the memory has grown', () => {

@@ -8,6 +8,30 @@ import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapsh
 
 before(() => init());
 
+test('state variables of your own go out and in with the others, also two of one name', () => {
+  const optimizer = new Adam();
+  optimizer.build([new Variable([1, 2])]);
+  const own = [5, 7].map((x) => {
+    const variable = optimizer.addVariable({ shape: [2], name: 'own' });
+    variable.assign([x, -x]);
+    return variable;
+  });
+  const [bytes, weights] = [optimizer.serializeState(), optimizer.getWeights()];
+  for (const load of [() => optimizer.loadState(bytes), () => optimizer.setWeights(weights)]) {
+    for (const variable of own) variable.assign([0, 0]);
+    load();
+    own.forEach(({ value }, k) => {
+      assertSameBits(
+        value,
+        [
+          [5, -5],
+          [7, -7],
+        ][k],
+      );
+    });
+  }
+});
+
 test('a count of calls beyond 2³¹ is saved as the largest that Keras has, and loads', () => {
   const variable = new Variable([1, 2]);
   const optimizer = new Adam();

@@ -1,6 +1,7 @@
 // Steps variables whose arrays all lie in another library's WebAssembly memory, where they are: the engine plans
 // a step, computes its scalars and packs its rows, of which it knows only the addresses; the kernels inside that
 // memory do the work. State lives there as well.
+import { sizeOf } from '../basics/floats.js';
 import { Calls } from '../engine/calls.js';
 import type { Core, EngineOptimizer } from '../engine/core.js';
 import {
@@ -16,7 +17,7 @@ import {
 import type { Executor, Selection } from '../step/executor.js';
 import { type NarrowSlot, narrowSlot } from '../step/narrow.js';
 import { Pending } from '../step/pending.js';
-import { sizeOf, slotShape } from '../step/slots.js';
+import { slotShape } from '../step/slots.js';
 import type { Rows } from '../step/sparse.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';

@@ -86,11 +86,13 @@ export function refuseUnknown(what: string, options: unknown, names: readonly st
     throw new TypeError(
       `${what}: options must be a plain object with ${oneOf(names)}, got ${describe(options)}.`,
     );
-  for (const key of Object.keys(options))
-    if (!names.includes(key))
-      throw new TypeError(
-        `${what}: unknown option '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
-      );
+  for (const key of Object.keys(options)) if (!names.includes(key)) throw unknownOption(what, key, names);
+}
+
+/** An option that there is not, and those that there are. */
+export function unknownOption(what: string, key: string, names: readonly string[]): TypeError {
+  const known = names.length ? `Known: ${names.join(', ')}.` : 'There are none.';
+  return new TypeError(`${what}: unknown option '${key}'.${suggestion(key, names)} ${known}`);
 }
 
 const serialized = ['module', 'class_name', 'config', 'registered_name', 'build_config', 'compile_config'];

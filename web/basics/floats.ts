@@ -27,6 +27,9 @@ export const plainFloats = (value: Float32Array): Float32Array =>
 export const plainInts = (value: Int32Array): Int32Array =>
   Object.getPrototypeOf(value) === Int32Array.prototype ? value : plainView(Int32Array, value);
 
+/** How many elements an array of a shape has. */
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((a, b) => a * b, 1);
+
 /** A copy. One of no elements may be detached, and of such a one there is no copy. */
 export const copyOfFloats = (values: Float32Array): Float32Array<ArrayBuffer> =>
   lengthOf.call(values) ? new Float32Array(values) : new Float32Array(0);

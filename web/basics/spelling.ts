@@ -1,6 +1,6 @@
 // The two spellings of an option, camelCase and Keras' snake_case, for names and for types. Which options there are is
 // not known here.
-import { suggestion } from './errors.js';
+import { unknownOption } from './errors.js';
 
 /** `beta2Decay` is Keras' `beta_2_decay`, and back. */
 export const snakeCase = (name: string) =>
@@ -8,26 +8,36 @@ export const snakeCase = (name: string) =>
 export const camelCase = (name: string) => name.replace(/_(.)/g, (_, c) => c.toUpperCase());
 
 /**
- * Options in either spelling, as those of `names` that are given; `undefined` counts as not given.
- * @throws TypeError that begins with `what`, for an option that is unknown or given in both
+ * Of options in either spelling, those of `names` that are given, and the key that each is given by; `undefined` counts as
+ * not given. @throws TypeError that begins with `what`, for an option that is unknown or given in both
  */
-export function readSpelled(
+export function keysOf(
   what: string,
   given: Readonly<Record<string, unknown>>,
   names: readonly string[],
-): Record<string, unknown> {
-  const read: Record<string, unknown> = {};
+): Map<string, string> {
+  const keys = new Map<string, string>();
   for (const [key, value] of Object.entries(given)) {
     const name = names.find((n) => n === key || snakeCase(n) === key);
-    if (!name)
-      throw new TypeError(
-        `${what}: unknown option '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
-      );
-    if (name in read) throw new TypeError(`${what}: '${name}' is given in two spellings; use one.`);
-    if (value !== undefined) read[name] = value;
+    if (!name) throw unknownOption(what, key, names);
+    const other = keys.get(name);
+    if (other !== undefined) throw givenTwice(what, other, key);
+    if (value !== undefined) keys.set(name, key);
   }
-  return read;
+  return keys;
 }
+
+/** An option given by two keys. */
+export const givenTwice = (what: string, key: string, other: string): TypeError =>
+  new TypeError(`${what}: '${key}' and '${other}' are two spellings of one option; use one.`);
+
+/** The options that are given, under their names. @throws TypeError as `keysOf` */
+export const readSpelled = (
+  what: string,
+  given: Readonly<Record<string, unknown>>,
+  names: readonly string[],
+): Record<string, unknown> =>
+  Object.fromEntries(Array.from(keysOf(what, given, names), ([name, key]) => [name, given[key]]));
 
 /** A name in Keras' snake_case: of `beta2Decay`, `beta_2_decay`. */
 export type SnakeCase<

@@ -2,8 +2,8 @@
 // arithmetic is the engine's (cpp/kernels/constrain.h). A function of the user's own is one as well.
 
 import { describe, isRecord, markOurs, refuseMisspelt, suggestion } from '../basics/errors.js';
-import { floatsFrom } from '../basics/floats.js';
-import { type Spelled, snakeCase } from '../basics/spelling.js';
+import { floatsFrom, sizeOf } from '../basics/floats.js';
+import { readSpelled, type Spelled } from '../basics/spelling.js';
 import type { Core } from '../engine/core.js';
 
 /** Extend it for a constraint of your own: `apply` gets a copy of the values and returns what they shall be. */
@@ -98,21 +98,10 @@ function checkNumber(className: string, name: string, value: unknown): number {
 function readArguments<T extends object>(className: string, defaults: T, given: unknown): T {
   if (!isRecord(given))
     throw new TypeError(`${className}: arguments must be a plain object, got ${describe(given)}.`);
-  const out: Record<string, unknown> = Object.fromEntries(Object.entries(defaults));
-  const spelled = new Map<string, string>();
-  const names = Object.keys(defaults);
-  for (const [key, value] of Object.entries(given)) {
-    const name = names.find((n) => n === key || snakeCase(n) === key);
-    if (!name) throw new TypeError(`${className}: unknown argument '${key}'.${suggestion(key, names)}`);
-    if (spelled.has(name))
-      throw new TypeError(
-        `${className}: argument given in two spellings, '${spelled.get(name)}' and '${key}'; use one.`,
-      );
-    if (value === undefined) continue;
-    spelled.set(name, key);
-    out[name] = name === 'axis' ? checkAxis(className, value) : checkNumber(className, name, value);
-  }
-  return out as T;
+  const read = readSpelled(className, given, Object.keys(defaults));
+  for (const [name, value] of Object.entries(read))
+    read[name] = name === 'axis' ? checkAxis(className, value) : checkNumber(className, name, value);
+  return { ...defaults, ...read };
 }
 
 /** The shape as [outer, axis, inner] round the axes of a norm, which must be neighbours. */
@@ -127,7 +116,7 @@ function split(
     throw new RangeError(
       `${className}: axis ${JSON.stringify(axis)} must name neighbouring axes of the variable's shape [${shape}].`,
     );
-  const size = (from: number, to: number) => shape.slice(from, to).reduce((a, b) => a * b, 1);
+  const size = (from: number, to: number) => sizeOf(shape.slice(from, to));
   const [first, last] = [axes[0], axes[axes.length - 1] + 1];
   return [size(0, first), size(first, last), size(last, shape.length)];
 }
@@ -144,7 +133,7 @@ export class NonNeg extends BuiltIn {
     core.module.nonNegative(address, this.projection(shape).split[0]);
   }
   protected projection(shape: readonly number[]): Projection {
-    return { split: [shape.reduce((a, b) => a * b, 1), 1, 1], range: null };
+    return { split: [sizeOf(shape), 1, 1], range: null };
   }
 }
 

@@ -1,9 +1,10 @@
 // Blocks: the arrays of the variables that one dispatch can step together. Their weights lie in one buffer; their
 // slots, accumulators, averages and gradients in one buffer each, packed, all at the same places.
 
+import { sizeOf } from '../basics/floats.js';
 import { type SlotFacts, block as stored } from '../engine/facts.js';
 import { type NarrowDtype, storedBytes } from '../step/narrow.js';
-import { sizeOf, slotShape } from '../step/slots.js';
+import { slotShape } from '../step/slots.js';
 import type { Target } from '../step/target.js';
 import { type Context, type Range, usage } from './context.js';
 import type { Region } from './pages.js';

@@ -136,7 +136,9 @@ const multi = (): Kind => ({
   hasOneDecay: true, // its own groups have the rates
   check(o) {
     if (o.clipnorm !== null && o.globalClipnorm !== null)
-      throw new RangeError('AdamMultilr: only one of clipnorm and globalClipnorm can be set.');
+      throw new RangeError(
+        `AdamMultilr: only one of clipnorm and globalClipnorm can be set (0 counts as set), got ${o.clipnorm} and ${o.globalClipnorm}.`,
+      );
   },
   hypers: (o) => ({ epsilon: (o.epsilon as number) || 1e-7 }), // optimizer_v2: 0 is the backend's epsilon
   configure(native) {

@@ -51,11 +51,7 @@ export class Build implements Building {
 
   /** @throws Error if there is nothing */
   made(): Made {
-    if (!this.#made)
-      throw new Error(
-        `The optimizer '${this.#options.name}' is not built: call build(variables) first, or pass the variables to apply().`,
-      );
-    return this.#made;
+    return this.#made ?? notBuilt(this.#options);
   }
 
   get iterations(): number {
@@ -202,9 +198,7 @@ export class Build implements Building {
 
   /** @throws Error if there is something already; TypeError, RangeError */
   exclude(which: Excluded): void {
-    if (this.#made)
-      throw new Error('excludeFromWeightDecay must be called before build, and before the first apply.');
-    this.#excluded = new Exclusion(which);
+    this.#excluded = Exclusion.before(this.#made, which);
   }
 
   /** What is excluded, as it is saved beside a config: null if nothing is. @throws Error for what has no path yet */
@@ -217,6 +211,13 @@ export class Build implements Building {
   set exclusion(saved: SavedExclusion) {
     this.#excluded = Exclusion.from(saved);
   }
+}
+
+/** @throws Error always */
+export function notBuilt({ name }: Configuration): never {
+  throw new Error(
+    `The optimizer '${name}' is not built: call build(variables) first, or pass the variables to apply().`,
+  );
 }
 
 /** Whether these are the variables that were built, in their order. @throws TypeError, Error if not */

@@ -10,7 +10,7 @@ import type { StepOptions, Target } from '../step/target.js';
 import { groupedRates, groupsConfig, type RateGroups, type VariableGroup } from './groups.js';
 import type { Monitor } from './monitor.js';
 import { modernConfig } from './older-configs.js';
-import { checkTogether, type OptionTable, readOptions, text } from './options.js';
+import { baseOptions, checkTogether, innerOptions, type OptionTable, readOptions, text } from './options.js';
 import { checkStateDtype, dtypeOf, float32State, type StoredState, stateDtypeConfig } from './state-dtype.js';
 
 export type Options = Record<string, unknown>;
@@ -53,6 +53,15 @@ export interface Kind {
   /** For more than one learning rate; `values` gives the options as they are now. */
   rateGroups?(values: () => Readonly<Options>): RateGroups;
 }
+
+/** Of an optimizer round others, which is never built itself: all options but `own` are those of the others. */
+export const wrappingKind = (className: string, defaultName: string, own: OptionTable): Kind => ({
+  className,
+  defaultName,
+  options: { ...innerOptions(className), name: baseOptions.name, ...own },
+  rule: () => 'adam', // nobody steps by it
+  check: () => {},
+});
 
 export class Configuration {
   readonly kind: Kind;
@@ -192,7 +201,7 @@ export class Configuration {
     for (const value of this.hypers.values()) native.setHyper(k++, value);
     native.dialect = dialects[(o.compat as 'keras' | 'torch' | 'tfjs' | undefined) ?? 'keras'];
     this.kind.configure?.(native, this.values);
-    if (this.ratesStay) tellRates(native, this.ratesAt(native.iterations));
+    if (this.ratesStay) tellRates(native, this.ratesAt(0)); // as at any other
     this.#stale = false;
   }
 

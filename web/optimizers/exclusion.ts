@@ -1,5 +1,5 @@
 // Which variables weight decay leaves alone, as in Keras' exclude_from_weight_decay: those that are listed, and those
-// in whose name a pattern is found. What decay does is the engine's, and when it may be asked for is optimizer.ts.
+// in whose name a pattern is found. What decay does is the engine's.
 import { describe, isRecord } from '../basics/errors.js';
 import { pattern } from '../basics/pattern.js';
 import { readSpelled, type Spelled } from '../basics/spelling.js';
@@ -94,6 +94,12 @@ export class Exclusion {
       ...(paths.length && { var_paths: paths }),
       ...(this.#sources.length && { var_names: [...this.#sources] }),
     };
+  }
+
+  /** What is asked for before anything is built. @throws Error if something is; TypeError, RangeError as the constructor */
+  static before(built: object | null, which: Excluded): Exclusion {
+    if (built) throw new Error(`${what} must be called before build, and before the first apply.`);
+    return new Exclusion(which);
   }
 
   /** What `save` gave. @throws TypeError, RangeError that name what is wrong with it */

@@ -11,11 +11,11 @@ import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { GradientLike, Target } from '../step/target.js';
-import type { Kind } from './configuration.js';
+import { wrappingKind } from './configuration.js';
 import type { Excluded } from './exclusion.js';
 import type { Holder } from './lifetime.js';
 import { Optimizer } from './optimizer.js';
-import { anything, baseOptions, innerOptions, number } from './options.js';
+import { anything, baseOptions, number } from './options.js';
 import { type Parts, partsOf } from './parts.js';
 import type { Report } from './report.js';
 import { serializeOptimizer } from './serialized.js';
@@ -30,12 +30,8 @@ export type LossScaleOptions = Spelled<{
   name?: string;
 }>;
 
-const kind = (): Kind => ({
-  className: 'LossScaleOptimizer',
-  defaultName: 'loss_scale_optimizer',
-  options: {
-    ...innerOptions('LossScaleOptimizer'),
-    name: baseOptions.name,
+const kind = () =>
+  wrappingKind('LossScaleOptimizer', 'loss_scale_optimizer', {
     learningRate: {
       ...baseOptions.learningRate,
       check: (label: string) => {
@@ -60,10 +56,7 @@ const kind = (): Kind => ({
       config: 'never',
     },
     innerOptimizer: { default: null, check: anything, config: 'never' },
-  },
-  rule: () => 'adam', // never built itself
-  check: () => {},
-});
+  });
 
 /** The scale and what moves it, with the state of the optimizer that it is round. */
 class Scaling implements Holder {

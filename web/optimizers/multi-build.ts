@@ -5,7 +5,7 @@ import type { Core } from '../engine/core.js';
 import { type StateEntry, scalarEntry } from '../state/entries.js';
 import { type Parameter, targetsFor } from '../step/parameters.js';
 import type { Target } from '../step/target.js';
-import { checkSame, undone } from './build.js';
+import { checkSame, notBuilt, undone } from './build.js';
 import type { Configuration } from './configuration.js';
 import { type Excluded, Exclusion, type SavedExclusion } from './exclusion.js';
 import { chosen, type OptimizerChoice, OptimizerMap } from './multi-map.js';
@@ -49,12 +49,9 @@ export class MultiBuild implements Building {
 
   /** @throws Error if there is nothing, or if one of the optimizers was disposed by itself */
   require(): Several {
-    if (!this.#made)
-      throw new Error(
-        `The optimizer '${this.#options.name}' is not built: call build(variables) first, or pass the variables to apply().`,
-      );
-    for (const { parts } of this.#made.parts) parts.lifetime.require();
-    return this.#made;
+    const made = this.#made ?? notBuilt(this.#options);
+    for (const { parts } of made.parts) parts.lifetime.require();
+    return made;
   }
 
   make(variables: readonly Parameter[], given?: readonly Target[]): void {
@@ -141,7 +138,7 @@ export class MultiBuild implements Building {
   }
 
   entries(name: string): StateEntry[] {
-    const read = () => Math.min(this.iterations, 2 ** 31 - 1);
+    const read = () => this.iterations;
     const write = (x: number) => {
       this.iterations = x;
     };
@@ -173,9 +170,7 @@ export class MultiBuild implements Building {
 
   /** Besides what each of them excludes. @throws Error if there is something already; TypeError, RangeError */
   exclude(which: Excluded): void {
-    if (this.#made)
-      throw new Error('excludeFromWeightDecay must be called before build, and before the first apply.');
-    this.#excluded = new Exclusion(which);
+    this.#excluded = Exclusion.before(this.#made, which);
   }
 
   get exclusion(): SavedExclusion | null {

@@ -5,12 +5,12 @@ import { describe } from '../basics/errors.js';
 import type { Spelled } from '../basics/spelling.js';
 import { core } from '../engine/core.js';
 import type { LearningRate } from '../schedules/rate.js';
-import type { Kind } from './configuration.js';
+import { wrappingKind } from './configuration.js';
 import { MultiBuild } from './multi-build.js';
 import { type OptimizerChoice, OptimizerMap, serializeMap } from './multi-map.js';
 import { MultiRun } from './multi-run.js';
 import { Optimizer } from './optimizer.js';
-import { baseOptions, innerOnly, innerOptions } from './options.js';
+import { baseOptions, innerOnly } from './options.js';
 import { partsOf } from './parts.js';
 
 /** Options of MultiOptimizer; all others are the inner optimizers'. */
@@ -22,18 +22,11 @@ export type MultiOptimizerOptions = Spelled<{
 }>;
 
 const className = 'MultiOptimizer';
-const kind = (): Kind => ({
-  className,
-  defaultName: 'multi_optimizer',
-  options: {
-    ...innerOptions(className),
-    name: baseOptions.name,
+const kind = () =>
+  wrappingKind(className, 'multi_optimizer', {
     learningRate: { default: 0, check: innerOnly(className, 'learningRate', 0), config: 'never' },
     lossScaleFactor: baseOptions.lossScaleFactor,
-  },
-  rule: () => 'adam', // never built itself
-  check: () => {},
-});
+  });
 
 /** All of the public class but `fromConfig`, which knows the classes of the others: registry.ts. */
 export class MultiOptimizer extends Optimizer {

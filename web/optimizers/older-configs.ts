@@ -1,12 +1,9 @@
 // Optimizer configs as they stand in the files of a decade: of Keras before TensorFlow's, of optimizer_v2, of 2.11 to
 // 2.15, of tfjs-converter. They become configs of today, or an error that says what to write instead. Only configs are
 // read so; options given by hand are not (options.ts).
-import { describe } from '../basics/errors.js';
+import { describe, isRecord } from '../basics/errors.js';
 
 type Config = Readonly<Record<string, unknown>>;
-
-const isRecord = (value: unknown): value is Config =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Keras 3 writes a NumPy number, or array, or a tensor as an object, also within lists. */
 function plainNumber(value: unknown): unknown {

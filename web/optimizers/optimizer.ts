@@ -86,10 +86,10 @@ export abstract class Optimizer {
   readonly #run: Running;
   readonly #gradients = new OwnGradients();
 
-  /** @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`. */
-  constructor(config: object, kindOf: () => Kind);
-  /** @internal For one that wraps another, and has no variables of its own. */
-  constructor(config: object, kindOf: () => Kind, wrapping: Wrapping);
+  /**
+   * @internal @param wrapping for one that wraps others, and has no variables of its own
+   * @throws TypeError, RangeError for unknown, doubled or wrong options; Error before `init()`
+   */
   constructor(config: object, kindOf: () => Kind, wrapping?: Wrapping) {
     if (typeof kindOf !== 'function')
       throw new TypeError(

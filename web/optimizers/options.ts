@@ -1,7 +1,7 @@
 // Options of optimizers: one table row each, with its default and its check. Both spellings (camelCase and
 // Keras' snake_case) are read here, and unknown, doubled or wrong ones refused, before anything is made.
-import { describe, isRecord, suggestion, warnOnce } from '../basics/errors.js';
-import { snakeCase } from '../basics/spelling.js';
+import { describe, isRecord, warnOnce } from '../basics/errors.js';
+import { keysOf } from '../basics/spelling.js';
 import type { EngineOptimizer } from '../engine/core.js';
 import { readGroups } from './groups.js';
 import { readMonitor } from './monitor.js';
@@ -69,24 +69,9 @@ export function readOptions(className: string, table: OptionTable, config: unkno
       `${className}: options must be a plain object such as { learningRate: 0.001 }, got ${describe(config)}.`,
     );
   const names = Object.keys(table);
-  const bySnake = new Map(names.map((name) => [snakeCase(name), name]));
-  const spelled = new Map<string, string>();
-  const values: Record<string, unknown> = {};
-  for (const name of names) values[name] = table[name].default;
-  for (const [key, value] of Object.entries(config)) {
-    const name = Object.hasOwn(table, key) ? key : bySnake.get(key);
-    if (name === undefined)
-      throw new TypeError(
-        `${className}: unknown option '${key}'.${suggestion(key, names)} Known options: ${names.join(', ')}.`,
-      );
-    if (spelled.has(name))
-      throw new TypeError(
-        `${className}: option given in two spellings, '${spelled.get(name)}' and '${key}'; use one.`,
-      );
-    if (value === undefined) continue;
-    spelled.set(name, key);
-    values[name] = table[name].check(`${className}: ${key}`, value);
-  }
+  const values = Object.fromEntries(names.map((name) => [name, table[name].default]));
+  for (const [name, key] of keysOf(className, config, names))
+    values[name] = table[name].check(`${className}: ${key}`, config[key]);
   return values;
 }
 

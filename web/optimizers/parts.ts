@@ -12,7 +12,7 @@ import type { Excluded, SavedExclusion } from './exclusion.js';
 import type { Holder, Lifetime } from './lifetime.js';
 import type { Account } from './report.js';
 
-/** A executor, and what checks a call against its rows. */
+/** An executor, and what checks a call against its rows. */
 export interface Made {
   readonly executor: Executor;
   readonly selection: Selection;

@@ -1,7 +1,7 @@
 // keras.optimizers.get, serialize and deserialize: optimizers by name or by Keras' serialized form; and with that the
 // public classes of those that are round others, whose configs have serialized optimizers within.
 import { awaited, describe, isRecord, refuseMisspelt, suggestion } from '../basics/errors.js';
-import { snakeCase } from '../basics/spelling.js';
+import { givenTwice, snakeCase } from '../basics/spelling.js';
 import { Adadelta } from './adadelta.js';
 import { Adafactor } from './adafactor.js';
 import { Adagrad } from './adagrad.js';
@@ -44,7 +44,7 @@ function taken(className: string, config: unknown, name: string): [value: unknow
     throw new TypeError(`fromConfig takes a config object, got ${describe(config)}.${awaited(config)}`);
   const key = snakeCase(name);
   if (config[name] !== undefined && config[key] !== undefined)
-    throw new TypeError(`${className}.fromConfig: '${name}' is given in two spellings; use one.`);
+    throw givenTwice(`${className}.fromConfig`, name, key);
   const { [name]: camel, [key]: snake, ...others } = config;
   return [camel ?? snake, others];
 }

@@ -61,7 +61,6 @@ export class Run extends BaseRun<Build> {
     if (g instanceof Float32Array && this.#mayBeWritten(g, target)) g = new Float32Array(g);
     const { native } = executor;
     const rate = rateFrom('updateStep: learningRate', learningRate).at(native.iterations);
-    executor.lossScale = 1; // maximize is for calls with gradients of a loss
     this.options.handTo(native, null);
     executor.updateOnly(target, g as Float32Array, rate);
   }

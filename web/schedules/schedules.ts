@@ -1,16 +1,14 @@
 // Keras' learning-rate schedules, in float32. The arithmetic is the engine's (cpp/engine/schedules.cc), so that
 // every machine has the same bits; here are the arguments, their checks and Keras' config.
 
-import { describe, isRecord, markOurs, suggestion } from '../basics/errors.js';
-import { type InSnakeCase, snakeCase } from '../basics/spelling.js';
+import { describe, isRecord, markOurs } from '../basics/errors.js';
+import { type InSnakeCase, readSpelled, snakeCase } from '../basics/spelling.js';
 import { core } from '../engine/core.js';
 
 /** Arguments of a schedule in Keras' spelling, as JSON. */
 export interface ScheduleConfig {
   [key: string]: unknown;
 }
-
-type Arguments = Record<string, unknown>;
 
 /** Extend it: implement `at` and `getConfig`, and register the class by `customObjects` to read it back. */
 export abstract class LearningRateSchedule {
@@ -45,26 +43,17 @@ interface Argument {
 const isFinite32 = (x: unknown) => typeof x === 'number' && Number.isFinite(Math.fround(x));
 
 /** Reads arguments in either spelling; every schedule shares it, so that the messages do too. */
-function read<T>(className: string, table: Record<string, Argument>, given: unknown): T {
+function readArguments<T>(className: string, table: Record<string, Argument>, given: unknown): T {
   if (!isRecord(given))
     throw new TypeError(
       `${className}: arguments must be a plain object { ${Object.keys(table).join(', ')} }, got ${describe(given)}.`,
     );
   const names = Object.keys(table);
-  const out: Arguments = {};
-  for (const [key, value] of Object.entries(given)) {
-    const name = names.find((n) => n === key || snakeCase(n) === key);
-    if (!name)
-      throw new TypeError(
-        `${className}: unknown argument '${key}'.${suggestion(key, names)} Known: ${names.join(', ')}.`,
-      );
-    if (name in out)
-      throw new TypeError(`${className}: argument '${name}' is given in two spellings; use one.`);
-    out[name] = value;
-  }
+  const read = readSpelled(className, given, names);
+  const out: Record<string, unknown> = {};
   for (const name of names) {
     const { kind, nullable, default: fallback } = table[name];
-    const given = out[name] === undefined ? fallback : out[name];
+    const given = name in read ? read[name] : fallback;
     const value = Array.isArray(given) ? [...given] : given; // the caller's stays the caller's; spread sees holes
     out[name] = value;
     if (value === null && nullable) continue;
@@ -93,7 +82,7 @@ abstract class TableSchedule<T extends object> extends LearningRateSchedule {
 
   constructor(className: string, table: Record<string, Argument>, given: unknown) {
     super();
-    this.values = Object.freeze(read<T>(className, table, given));
+    this.values = Object.freeze(readArguments<T>(className, table, given));
   }
 
   override getConfig(): ScheduleConfig {

@@ -2,7 +2,7 @@
 // through it: `variables`, weights, stores, files.
 
 import { describe } from '../basics/errors.js';
-import { floatsFrom, isFloats, plainFloats } from '../basics/floats.js';
+import { floatsFrom, isFloats, plainFloats, sizeOf } from '../basics/floats.js';
 import { core } from '../engine/core.js';
 import { neverNegative, ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Elsewhere } from '../step/elsewhere.js';
@@ -325,8 +325,7 @@ function numbers(value: unknown): ArrayLike<number> | null {
  */
 export function assignAll(what: string, all: readonly StateEntry[], values: readonly unknown[]): void {
   if (!Array.isArray(values)) throw new TypeError(`${what} takes a list of values, got ${describe(values)}.`);
-  const common = all.filter(({ apart }) => !apart);
-  const entries = [all, listed(all), common].find(({ length }) => length === values.length) ?? common;
+  const entries = values.length === all.length ? all : all.filter(({ apart }) => !apart);
   if (values.length !== entries.length)
     throw new RangeError(
       `${what}: the optimizer has ${entries.length} variables (${entries
@@ -358,7 +357,7 @@ export function checkValue(
   }
   const read = numbers(value);
   if (!read) throw new TypeError(`${what}: '${path}' must be an array of numbers, got ${describe(value)}.`);
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   if (read.length !== size)
     throw new RangeError(`${what}: '${path}' of shape [${shape}] has ${size} elements, got ${read.length}.`);
   if (slot) checkSlot(`${what}: '${path}'`, slot, read);

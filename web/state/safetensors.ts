@@ -1,7 +1,8 @@
 // Optimizer state as a safetensors file (https://github.com/huggingface/safetensors): eight bytes of header
 // length, a JSON header of names, types, shapes and offsets, then the bytes. Reading checks everything first.
 import { bytesOf } from '../basics/bytes.js';
-import { describe } from '../basics/errors.js';
+import { describe, isRecord } from '../basics/errors.js';
+import { sizeOf } from '../basics/floats.js';
 import { block } from '../engine/facts.js';
 import { fromBlocks, type NarrowSlot, toBlocks } from '../step/narrow.js';
 import { checkValue, type StateEntry, storedOf } from './entries.js';
@@ -60,11 +61,6 @@ export function parse(what: string, bytes: unknown): SafeTensors {
 
 const byPlace = (a: [string, Tensor], b: [string, Tensor]) =>
   a[1].data_offsets[0] - b[1].data_offsets[0] || a[1].data_offsets[1] - b[1].data_offsets[1];
-
-const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-
-const isRecord = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 const isCounts = (value: unknown): value is number[] =>
   Array.isArray(value) && value.every((n) => Number.isSafeInteger(n) && n >= 0);

@@ -2,6 +2,7 @@
 // the user's own, and how it is taken back. All of it goes through one list of entries; what these are is entries.ts.
 
 import { describe, refuseUnknown } from '../basics/errors.js';
+import { sizeOf } from '../basics/floats.js';
 import { core } from '../engine/core.js';
 import { report as reportAt, told as toldAt } from '../engine/facts.js';
 import type { Built, Executor } from '../step/executor.js';
@@ -111,8 +112,7 @@ export class State {
       );
     if (dtype !== 'float32')
       throw new RangeError(`addVariable: dtype must be 'float32', got ${describe(dtype)}.`);
-    const size = shape.reduce((a, b) => a * b, 1);
-    const variable = new Variable(size, { name, path: `${this.#name}/${name}`, shape });
+    const variable = new Variable(sizeOf(shape), { name, path: `${this.#name}/${name}`, shape });
     if (initializer === 'ones') variable.value.fill(1);
     this.#extra.push(variable);
     return variable;

@@ -1,6 +1,7 @@
 // The engine-facing half of an optimizer: rows for its variables and one step over them. It moves addresses
-// and, for arrays of the JavaScript heap, tiles; what is valid and what the options mean is optimizer.ts.
+// and, for arrays of the JavaScript heap, tiles. What is valid is selection.ts, and what the options mean configuration.ts.
 
+import { sizeOf } from '../basics/floats.js';
 import { isUsersOwn, project } from '../constraints/constraints.js';
 import { Calls } from '../engine/calls.js';
 import type { Core, EngineOptimizer } from '../engine/core.js';
@@ -10,7 +11,7 @@ import type { Executor, Selection } from './executor.js';
 import { homeOf } from './home.js';
 import { type NarrowSlot, narrowSlot } from './narrow.js';
 import { Pending } from './pending.js';
-import { sizeOf, slotShape } from './slots.js';
+import { slotShape } from './slots.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Gradient, Resident, StepOptions, Target } from './target.js';
 import { Tiles } from './tiles.js';

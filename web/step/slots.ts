@@ -18,8 +18,6 @@ export function slotShape({ extent }: SlotFacts, { shape, matrix }: Target): rea
   return shape;
 }
 
-export const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
-
 /** @param hyper the value of a hyperparameter, by its name in the rule's facts */
 export function fillSlots(executor: Executor, target: Target, hyper: (name: string) => number): void {
   ruleFacts(executor.rule).slots.forEach(({ initial }, k) => {

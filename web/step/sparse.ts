@@ -103,7 +103,7 @@ export function checkRows({ indices, values }: SparseGradient, target: Shaped): 
 /** The rows of a gradient that fits (`checkRows`). */
 export function rowsFor({ indices, values }: SparseGradient, target: Shaped): Rows {
   const width = rowWidth(target);
-  const order = Array.from(indices.keys()).sort((a, b) => indices[a] - indices[b] || a - b);
+  const order = Array.from(indices.keys()).sort((a, b) => indices[a] - indices[b]); // stable: duplicates as they came
   const unique = Int32Array.from(new Set(order.map((k) => indices[k])));
   const sums = new Float32Array(unique.length * width);
   let at = -1;
@@ -124,9 +124,8 @@ interface Clips {
 }
 
 /** Whether a gradient's rows are clipped as given, and not again: a global norm is always of the sums. */
-export function clipsRows(g: unknown, { clipnorm, globalClipnorm }: Clips): boolean {
-  const global = (globalClipnorm ?? 0) > 0 && !((clipnorm ?? 0) > 0);
-  return g instanceof SparseGradient && g.clip === 'rows' && !global;
+export function clipsRows(g: unknown, { globalClipnorm }: Clips): boolean {
+  return g instanceof SparseGradient && g.clip === 'rows' && !((globalClipnorm ?? 0) > 0);
 }
 
 /** The rows of a gradient that fits, clipped before duplicates are summed where that is asked for. */

@@ -3,7 +3,7 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 
 import { describe, detached, markOurs, refuseUnknown } from '../basics/errors.js';
-import { floatsFrom, isDetached, isFloats, plainFloats } from '../basics/floats.js';
+import { floatsFrom, isDetached, isFloats, plainFloats, sizeOf } from '../basics/floats.js';
 import { type Constraint, constraintFrom } from '../constraints/constraints.js';
 import { core } from '../engine/core.js';
 import type { Residence } from './elsewhere.js';
@@ -38,7 +38,7 @@ function checkShape(shape: unknown, size: number): readonly number[] {
   if (!Array.isArray(shape) || ![...shape].every((d) => Number.isInteger(d) && d >= 0))
     // spread: no hole is left out
     throw new TypeError(`Variable: shape must be an array of non-negative integers, got ${describe(shape)}.`);
-  const product = shape.reduce((a, b) => a * b, 1);
+  const product = sizeOf(shape);
   if (product !== size)
     throw new RangeError(
       `Variable: shape [${shape}] has ${product} elements, but ${size} values were given.`,
