@@ -2,7 +2,6 @@
 // or the software one that comes with Chromium. Without any they are skipped, and say so.
 import assert from 'node:assert/strict';
 import { readdirSync } from 'node:fs';
-import { availableParallelism } from 'node:os';
 import { describe, test } from 'node:test';
 import { adapterIn, run } from '../gpu/process.mjs';
 import { softwareEnvironment } from '../gpu/software.mjs';
@@ -17,8 +16,9 @@ if (!adapter) {
 const skip = !adapter && 'no WebGPU adapter here; Debian’s chromium package has a software one';
 const files = readdirSync(`${root}tests/gpu`).filter((name) => name.endsWith('.gpu.mjs'));
 
-// One after another they would keep one core busy for longer than all other files keep the other.
-const concurrency = availableParallelism();
+// One after another they would keep one core busy for longer than all other files keep a second. No more than two:
+// there is one GPU, with one memory.
+const concurrency = 2;
 
 describe(`on the GPU (${adapter?.description ?? 'none'})`, { concurrency }, () => {
   for (const file of files) {
