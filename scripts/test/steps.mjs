@@ -2,6 +2,7 @@
 // `setUp`), `built` says that the step looks at dist/, `beside` names the step before it that it may
 // go side by side with. A step that finds nothing to check fails; one that has to leave something out returns why.
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { build, buildWasm } from '../build.mjs';
 import { buildDocs, docsPackages } from '../build-docs.mjs';
@@ -55,7 +56,7 @@ export const steps = [
     uses: ['packages'],
     built: true,
     beside: 'browser',
-    run: node,
+    run: () => nodeTests('tests/node'),
   },
   {
     name: 'firefox',
@@ -94,14 +95,14 @@ async function wasm() {
 }
 
 async function ctest(folder, env) {
-  const args = ['--test-dir', folder, '--output-on-failure', '--no-tests=error', '--parallel', '2'];
+  const args = ['--test-dir', folder, '--output-on-failure', '--no-tests=error'];
+  args.push('--parallel', String(availableParallelism()));
   const told = await run('ctest', args, { env, capture: true });
   say(`${folder}: ${/^.*tests passed.*$/m.exec(told)?.[0]}`);
 }
 
-async function node() {
-  await run(process.execPath, [join(root, 'scripts/test/node.mjs')]);
-}
+const nodeTests = (folder, env) =>
+  run(process.execPath, [join(root, 'scripts/test/node.mjs'), folder], { env });
 
 async function browser() {
   filesBelow('tests/browser', /\.spec\.(ts|mjs)$/);
@@ -120,7 +121,5 @@ async function inFirefox() {
     return `nothing was looked at in Firefox: ${error.message}`;
   }
   if (!existsSync(join(root, 'build/site/index.html'))) await buildDocs();
-  const files = filesBelow('tests/firefox', /\.test\.mjs$/);
-  const args = ['--test', '--test-reporter=spec', ...files];
-  await run(process.execPath, args, { env: { FIREFOX_PATH: path } });
+  await nodeTests('tests/firefox', { FIREFOX_PATH: path });
 }

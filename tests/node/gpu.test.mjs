@@ -16,7 +16,11 @@ if (!adapter) {
 const skip = !adapter && 'no WebGPU adapter here; Debian’s chromium package has a software one';
 const files = readdirSync(`${root}tests/gpu`).filter((name) => name.endsWith('.gpu.mjs'));
 
-describe(`on the GPU (${adapter?.description ?? 'none'})`, () => {
+// One after another they would keep one core busy for longer than all other files keep a second. No more than two:
+// there is one GPU, with one memory.
+const concurrency = 2;
+
+describe(`on the GPU (${adapter?.description ?? 'none'})`, { concurrency }, () => {
   for (const file of files) {
     test(file, { skip }, async (t) => {
       const { code, out, text } = await run(['--test-reporter=spec', `tests/gpu/${file}`], env);

@@ -123,7 +123,11 @@ for (const { name, Class, options } of [...every, ...stored]) {
 }
 
 const clips = {
-  clipnorm: (grads) => grads.map((g) => g.map((x) => fround(x * 1) / fround(Math.max(root2(squares(g)), 1)))),
+  clipnorm: (grads) =>
+    grads.map((g) => {
+      const norm = fround(Math.max(root2(squares(g)), 1));
+      return g.map((x) => x / norm);
+    }),
   clipvalue: (grads) => grads.map((g) => g.map((x) => Math.min(Math.max(x, -1), 1))),
   globalClipnorm: (grads) => {
     const norm = root2(sequential(grads.map((g) => squares(g))));
