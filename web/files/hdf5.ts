@@ -362,13 +362,34 @@ export class Hdf5File {
 
   #attribute(path: string, attribute: string): unknown {
     if (!this.#has(path, attribute)) return undefined;
-    return (this.#groups.get(path) ?? this.#dataset(path)).get_attribute(attribute, false);
+    const value = (this.#groups.get(path) ?? this.#dataset(path)).get_attribute(attribute, false);
+    const decoded = (one: unknown) => (typeof one === 'string' ? fromUtf8(one) : one);
+    return Array.isArray(value) ? value.map(decoded) : decoded(value);
   }
 
   #dataset(path: string): Dataset {
     const dataset = this.#datasets.get(path);
     if (!dataset) throw new RangeError(`${this.#label} has no dataset '${path}'.`);
     return dataset;
+  }
+}
+
+// h5py writes lists of texts as bytes of UTF-8 and calls them ASCII, which the decoders take for Windows-1252.
+const ascii = new TextDecoder('ascii').decode(Uint8Array.from({ length: 256 }, (_, k) => k));
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A text that was decoded so; any other is no UTF-8, and stays. */
+function fromUtf8(text: string): string {
+  if (!/[\u0080-\uffff]/.test(text)) return text;
+  const codes = Array.from(text, (letter) => {
+    const at = ascii.indexOf(letter);
+    return at < 0 ? letter.charCodeAt(0) : at;
+  });
+  if (codes.some((code) => code > 0xff)) return text;
+  try {
+    return utf8.decode(Uint8Array.from(codes));
+  } catch {
+    return text;
   }
 }
 

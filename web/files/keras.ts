@@ -105,6 +105,19 @@ function limitOf(what: string, given: unknown, options: KerasOptions): number {
 const named = (parameters: readonly Parameter[], weights: readonly Weight[]): Target[] =>
   targetsFor(parameters, core('build')).map((target, k) => ({ ...target, path: weights[k].path }));
 
+/** Why a state is not that of these parameters: some optimizers keep another one for a matrix than for a flat array. */
+function otherRank(variables: readonly KerasVariable[], parameters: readonly Parameter[], cause: unknown) {
+  const rankOf = (parameter: Parameter) => (parameter instanceof Variable ? parameter.shape.length : 1);
+  const k = variables.findIndex(({ shape }, at) => rankOf(parameters[at]) !== shape.length);
+  if (k < 0) return cause;
+  const { path, shape } = variables[k];
+  return new RangeError(
+    `build: the state in the file is that of '${path}' with the shape [${shape.join(', ')}]; give Variables with the ` +
+      'shapes of the file.',
+    { cause },
+  );
+}
+
 interface Contents {
   readonly description: Description;
   readonly make: (() => Optimizer) | null;
@@ -247,7 +260,12 @@ export async function openKeras(
         checkVariables('build', variables, parameters);
         if (severalIn(optimizer)) optimizer.build(parameters, named(parameters, weights));
         else optimizer.build(parameters);
-        if (state) optimizer.loadOwnVariables(state as unknown as Record<string, Float32Array>);
+        try {
+          if (state) optimizer.loadOwnVariables(state as unknown as Record<string, Float32Array>);
+        } catch (cause) {
+          partsOf(optimizer).build.undo();
+          throw otherRank(variables, parameters, cause);
+        }
         state = null;
       },
     };

@@ -1,6 +1,6 @@
 // The optimizer's state in a file: where it is, which of the known orders it has (layout.ts), which weights it belongs
 // to, and the state written. Messages begin with `what`, the function that the user called.
-import { describe } from '../basics/errors.js';
+import { describe, warnOnce } from '../basics/errors.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
@@ -97,6 +97,12 @@ export function findState(
   const scalars = probe.filter(({ variable }) => variable === null).length;
   if (full === undefined || datasets.length <= scalars) {
     // No slots, or none yet.
+    const unit = candidates.find(({ doubt }) => doubt?.kind === 'tail')?.doubt?.unit;
+    if (unit !== undefined)
+      warnOnce(
+        `${what}: which weights of '${unit}' are trained is not in the file, and no state of an optimizer tells it: all ` +
+          'are taken. If some are not, give the paths of model.trainable_variables as the option order.',
+      );
     const order = orders.find(
       (name) =>
         orderOf(name, probe).filter((k) => k !== null && probe[k].variable === null).length ===
@@ -109,6 +115,18 @@ export function findState(
     };
   }
   let failure: string | null = null;
+  if (layoutOf(make, [1]).length !== probe.length) {
+    // Some weights have more slots than others: there is one state that the weights as they stand can have.
+    const layout = layoutFor(make, candidates);
+    for (const name of orders) {
+      const order = orderOf(name, layout);
+      if (order.length !== datasets.length) continue;
+      const wrong = misfit(what, datasets, shapes, layout, order, candidates);
+      if (wrong === null) return { weights: candidates, order: name, isBuilt: true };
+      failure ??= wrong;
+    }
+    throw new RangeError(failure ?? countText(what, datasets.length, make, candidates));
+  }
   for (const name of orders) {
     const one = orderOf(name, probe);
     const own = one.filter((k) => k !== null && probe[k].variable === null).length;
