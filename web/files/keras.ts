@@ -128,9 +128,12 @@ interface Contents {
 function contentsOf(what: string, file: Hdf5File, description: Description, options: KerasOptions): Contents {
   const { customObjects, order } = options;
   const { model, isLegacy, optimizer } = description;
+  const make = optimizer
+    ? () => get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer
+    : makeByName(file, description);
   const all = isLegacy
     ? legacyWeights(what, file, model)
-    : savedWeights(what, file, model, order !== undefined || model === null);
+    : savedWeights(what, file, model, order !== undefined || make === null);
   const candidates =
     order === undefined ? all : inOrder(what, all, order).map(({ doubt: _, ...weight }) => weight);
   const other = candidates.find(({ type }) => !isTrainable(type));
@@ -139,9 +142,6 @@ function contentsOf(what: string, file: Hdf5File, description: Description, opti
       `${what}: '${other.path}' is ${other.type}; only floating-point weights can be trained here. If it is not ` +
         'trained, give the paths of model.trainable_variables as the option order.',
     );
-  const make = optimizer
-    ? () => get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer
-    : makeByName(file, description);
   if (!make) return { description, make, found: { weights: candidates, order: 'keras3', isBuilt: false } };
   return {
     description,

@@ -69,7 +69,7 @@ export function legacyWeights(what: string, file: Hdf5File, model: LayerConfig |
         dataset,
         ...file.info(dataset),
         constraint: owner && constraintOf(owner.layer, last),
-        doubt: kind?.isKnown === false ? { unit: group, kind: 'tail' } : undefined,
+        doubt: kind?.isKnown ? undefined : { unit: group, kind: 'tail' },
       });
     }
   };
