@@ -269,6 +269,21 @@ for (const [what, optimizer, state, version] of [
     assert.equal(changed.optimizer.learningRate, 0.5);
   });
 
+test('whole models in .h5: a name with a backslash is one name, as it is in Keras', async () => {
+  const weights = { 'a\\b': [['a\\b/kernel:0', [2, 2]]] };
+  const state = [
+    count('iteration:0'),
+    ...['m', 'v'].map((slot) => [`${slot}/a\\b/kernel:0`, filled([2, 2], 0.5)]),
+  ];
+  const model = sequential(layer('Dense', 'a\\b'));
+  const bytes = legacy(model, weights, { optimizer: adam2, state, version: '2.13.1' });
+  const file = await opened(bytes);
+  assert.equal(file.variables[0].path, 'a\\b/kernel');
+  file.optimizer.apply(gradientsFor(file.variables, 3));
+  const again = await opened(await saveKeras(bytes, file.optimizer, file.variables));
+  assertSameSnapshot(snapshot(again.optimizer, again.variables), snapshot(file.optimizer, file.variables));
+});
+
 test('whole models in .h5: what is frozen, moving statistics, models within, nothing compiled', async () => {
   const inner = layer('Functional', 'inner', {
     layers: [layer('Dense', 'deep', { trainable: false }), layer('Dense', 'top')],

@@ -393,7 +393,7 @@ function fromUtf8(text: string): string {
   }
 }
 
-const join = (path: string, key: string): string => {
-  const name = key.replaceAll('\\', '/');
-  return path === '' ? name : `${path}/${name}`;
-};
+/** A name in the file as a path here. */
+export const slashed = (name: string): string => name.replaceAll('\\', '/');
+
+const join = (path: string, key: string): string => (path === '' ? slashed(key) : `${path}/${slashed(key)}`);

@@ -112,7 +112,16 @@ function severalLayout(
   return [...unbuilt, ...inner.flat()];
 }
 
-/** What an optimizer has before it is built. */
+/** What the optimizer that `make` makes has before it is built. */
+export function unbuiltLayout(make: () => Optimizer): StateSlot[] {
+  const optimizer = make();
+  try {
+    return scalars(optimizer);
+  } finally {
+    optimizer.dispose();
+  }
+}
+
 const scalars = (optimizer: Optimizer): StateSlot[] =>
   optimizer.variables.map(({ path, dtype }) => ({
     dtype,

@@ -7,7 +7,7 @@ import { partsOf } from '../optimizers/parts.js';
 import { checkSlot } from '../state/entries.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { Variable } from '../step/variable.js';
-import type { Hdf5File } from './hdf5.js';
+import { type Hdf5File, slashed } from './hdf5.js';
 import {
   layoutFor,
   layoutOf,
@@ -16,6 +16,7 @@ import {
   orderOf,
   type StateSlot,
   severalIn,
+  unbuiltLayout,
 } from './layout.js';
 import { mergedByShapes, withShapes } from './matching.js';
 import { findSeveral, innerGroups, innerOptimizer, innerStates } from './several.js';
@@ -41,7 +42,7 @@ const innerGroup = `${innerOptimizer}/vars`;
 /** The datasets of the state, in the file's order. */
 export function stateDatasets(file: Hdf5File, { isLegacy }: Description): string[] {
   if (!isLegacy) return file.numbered(stateGroup);
-  return (file.texts(legacyGroup, 'weight_names') ?? []).map((name) => `${legacyGroup}/${name}`);
+  return (file.texts(legacyGroup, 'weight_names') ?? []).map((name) => slashed(`${legacyGroup}/${name}`));
 }
 
 /** The groups that have nothing but the state. */
@@ -103,11 +104,8 @@ export function findState(
         `${what}: which weights of '${unit}' are trained is not in the file, and no state of an optimizer tells it: all ` +
           'are taken. If some are not, give the paths of model.trainable_variables as the option order.',
       );
-    const order = orders.find(
-      (name) =>
-        orderOf(name, probe).filter((k) => k !== null && probe[k].variable === null).length ===
-        datasets.length,
-    );
+    const unbuilt = unbuiltLayout(make);
+    const order = orders.find((name) => orderOf(name, unbuilt).length === datasets.length);
     return {
       weights: candidates,
       order: order ?? orders[0],
