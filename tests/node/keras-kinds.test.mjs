@@ -411,6 +411,14 @@ test('weights that may be untrained are told by the state, where its shapes leav
     console.warn = warn;
   }
   assert.match(told.join(), /which weights of 'layers\/mixer' are trained is not in the file.*option order/);
+  // Muon's state does not tell how many weights it is of.
+  const muon = { class_name: 'Muon', config: { name: 'muon' } };
+  const entries = state2([[2, 3], [3]]);
+  await refused(
+    openKeras(keras2(model, { ...own, ...last, ...entries }, muon)),
+    RangeError,
+    /5 variables, and 10 are expected for the 5 .*If not all of these are trained \(layers\/mixer\), .*option order/,
+  );
   // Two choices: the middle weight may be trained or the bias' twin.
   const twins = { ...weightsAt('layers/mixer', [2], [2]), ...weightsAt('layers/mixer_1', [2], [2]) };
   const two = sequential(layer('Mixer', 'one'), layer('Mixer', 'two'));

@@ -181,7 +181,10 @@ function countText(what: string, count: number, make: () => Optimizer, weights: 
     `${weights.length} trainable weights (${weights
       .slice(0, 3)
       .map(({ path }) => path)
-      .join(', ')}${weights.length > 3 ? ', …' : ''}).`
+      .join(', ')}${weights.length > 3 ? ', …' : ''}).` +
+    (weights.some(({ doubt }) => doubt)
+      ? ` If not all of these are trained (${doubtful(weights)}), give the paths of model.trainable_variables as the option order.`
+      : '')
   );
 }
 
