@@ -292,6 +292,15 @@ test('configs of older versions of Keras, and of other writers', () => {
     /decay 0\.5 .*InverseTimeDecay\(\{ initialLearningRate: 0\.01, decaySteps: 1, decayRate: 0\.5 \}\).*AdamMultilr/,
   );
   assert.equal(get({ ...legacy, decay: 0.5 }, 'AdamMultilr').decay, 0.5);
+  assert.throws(
+    () => get({ learning_rate: 0.1, decay: 1e-6 }, 'SGD'),
+    /decayRate: 0\.000001 \}\), which has the same numbers\.$/,
+  );
+  for (const key of ['decay', 'schedule_decay'])
+    assert.throws(
+      () => get({ learning_rate: 0.1, [key]: 0.004 }, 'Nadam'),
+      /decay 0\.004 is that of its momentum, .*compat: 'torch' with momentumDecay 0\.004/,
+    );
   const scalar = (value) => ({ class_name: '__numpy__', config: { value, dtype: 'float32' } });
   assert.equal(get({ learning_rate: scalar(0.5), beta_1: scalar(0.25) }).beta1, 0.25);
   const pieces = { boundaries: [scalar(1), 2], values: scalar([0.5, 0.25, 0.125]) };

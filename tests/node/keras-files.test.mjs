@@ -8,7 +8,7 @@ import { before, test } from 'node:test';
 import { Adam, Adamax, init, optimizers, Variable } from '../../dist/index.js';
 import { openKeras, saveKeras } from '../../dist/keras.js';
 import { within } from './conformance/compare.mjs';
-import { assertSameBits, assertSameSnapshot, root, runModule, snapshot } from './helpers.mjs';
+import { assertRefused, assertSameBits, assertSameSnapshot, root, runModule, snapshot } from './helpers.mjs';
 import { pack, repack, unpack, withConfig } from './keras-archive.mjs';
 
 before(() => init());
@@ -56,7 +56,8 @@ for (const recorded of known) {
     });
     assert.deepEqual(
       optimizer.variables.map(({ path }) => path),
-      saved.optimizer_variables.map(({ path }) => path),
+      // Keras makes Adafactor's placeholders of what has one axis outside of the optimizer's scope.
+      saved.optimizer_variables.map(({ path }) => (path.includes('/') ? path : `${optimizer.name}/${path}`)),
     );
     saved.optimizer_variables.forEach(({ path, values, shape }, k) => {
       const { value, shape: ours } = optimizer.variables[k];
@@ -109,6 +110,14 @@ for (const recorded of known) {
     const file = await openKeras(read(name).buffer);
     if (file.variables.some(({ constraint }) => constraint)) return t.skip('an array has no constraint');
     const arrays = file.variables.map(({ value }) => value.slice());
+    if (['adafactor.keras', 'muon.keras'].includes(name)) {
+      const told =
+        /state in the file is that of 'embedding\/embeddings' with the shape \[9, 4\]; give Variables/;
+      assertRefused(() => file.build(arrays), RangeError, told);
+      assert.equal(file.optimizer.built, false);
+      file.build(variablesOf(file));
+      return;
+    }
     file.build(arrays);
     const twin = await opened(read(name));
     for (const step of steps.slice(0, 2)) {

@@ -269,6 +269,21 @@ for (const [what, optimizer, state, version] of [
     assert.equal(changed.optimizer.learningRate, 0.5);
   });
 
+test('whole models in .h5: a name with a backslash is one name, as it is in Keras', async () => {
+  const weights = { 'a\\b': [['a\\b/kernel:0', [2, 2]]] };
+  const state = [
+    count('iteration:0'),
+    ...['m', 'v'].map((slot) => [`${slot}/a\\b/kernel:0`, filled([2, 2], 0.5)]),
+  ];
+  const model = sequential(layer('Dense', 'a\\b'));
+  const bytes = legacy(model, weights, { optimizer: adam2, state, version: '2.13.1' });
+  const file = await opened(bytes);
+  assert.equal(file.variables[0].path, 'a\\b/kernel');
+  file.optimizer.apply(gradientsFor(file.variables, 3));
+  const again = await opened(await saveKeras(bytes, file.optimizer, file.variables));
+  assertSameSnapshot(snapshot(again.optimizer, again.variables), snapshot(file.optimizer, file.variables));
+});
+
 test('whole models in .h5: what is frozen, moving statistics, models within, nothing compiled', async () => {
   const inner = layer('Functional', 'inner', {
     layers: [layer('Dense', 'deep', { trainable: false }), layer('Dense', 'top')],
@@ -385,17 +400,36 @@ test('weights that may be untrained are told by the state, where its shapes leav
     file.variables.map(({ path }) => path),
     ['seq/mixer/0', 'seq/mixer/1', 'seq/last/kernel', 'seq/last/bias'],
   );
+  // Nothing has been trained.
+  const told = [];
+  const { warn } = console;
+  console.warn = (text) => told.push(text);
+  try {
+    const fresh = await openKeras(keras2(model, { ...own, ...last }));
+    assert.equal(fresh.variables.length, 5);
+  } finally {
+    console.warn = warn;
+  }
+  assert.match(told.join(), /which weights of 'layers\/mixer' are trained is not in the file.*option order/);
+  // Muon's state does not tell how many weights it is of.
+  const muon = { class_name: 'Muon', config: { name: 'muon' } };
+  const entries = state2([[2, 3], [3]]);
+  await refused(
+    openKeras(keras2(model, { ...own, ...last, ...entries }, muon)),
+    RangeError,
+    /5 variables, and 10 are expected for the 5 .*If not all of these are trained \(layers\/mixer\), .*option order/,
+  );
   // Two choices: the middle weight may be trained or the bias' twin.
   const twins = { ...weightsAt('layers/mixer', [2], [2]), ...weightsAt('layers/mixer_1', [2], [2]) };
   const two = sequential(layer('Mixer', 'one'), layer('Mixer', 'two'));
   const unclear = keras2(two, { ...twins, ...state2([[2], [2]]) });
   await refused(openKeras(unclear), RangeError, /more than one choice.*layers\/mixer.*option order/);
-  const told = await opened(unclear, { order: ['seq/one/0', 'two/0'] });
+  const chosen = await opened(unclear, { order: ['seq/one/0', 'two/0'] });
   assert.deepEqual(
-    told.file.variables.map(({ path }) => path),
+    chosen.file.variables.map(({ path }) => path),
     ['seq/one/0', 'two/0'],
   );
-  assertState2(told.optimizer, told.variables);
+  assertState2(chosen.optimizer, chosen.variables);
 });
 
 test('frozen parts of an attention layer are told by the state', async () => {
@@ -433,6 +467,7 @@ test('a subclassed model needs an order, by path or by dataset, and is saved by 
   for (const order of [
     ['first/vars/0', 'first/vars/1', 'second/vars/0', 'second/vars/1'],
     ['first/0', 'first/1', 'second/0', 'second/1'],
+    ['net/first/kernel', 'net/first/bias', 'net/second/kernel', 'net/second/bias'], // as model.trainable_variables
   ]) {
     const file = await opened(bytes, { order });
     assertState2(file.optimizer, file.variables);
@@ -533,6 +568,35 @@ test('weights alone of several classes: the state tells their order, where its s
   await refused(openKeras(unclear), RangeError, /more than one choice.*in which order.*layers\/dense/);
   const told = await opened(unclear, { order: ['einsum_dense/kernel', 'dense/kernel'] });
   assertState2(told.optimizer, told.variables, { rate: 0.001 });
+});
+
+test('weights alone: parts whose order nobody knows are not taken in any, and what a layer has tells its names', async () => {
+  const square = [[2, 2], [2], [2, 2], [2]];
+  const parts = { ...weightsAt('layers/two/b', [2, 2], [2]), ...weightsAt('layers/two/a', [2, 2], [2]) };
+  const named = { 'optimizer/vars': 'adam' };
+  const twins = makeHdf5({ ...parts, ...state2(square) }, named);
+  await refused(openKeras(twins), RangeError, /order of the parts of 'two' \(a, b\) is not in the file/);
+  const told = await opened(twins, { order: ['two/b/kernel', 'two/b/bias', 'two/a/kernel', 'two/a/bias'] });
+  assertState2(told.optimizer, told.variables, { rate: 0.001 });
+  assert.equal((await openKeras(makeHdf5(parts))).variables.length, 4); // without a state there is nothing to match
+  const distinct = { ...weightsAt('layers/two/a', [2, 4], [4]), ...weightsAt('layers/two/b', [4, 1], [1]) };
+  await opened(makeHdf5({ ...distinct, ...state2([[2, 4], [4], [4, 1], [1]]) }, named));
+
+  // Without gamma, or beta; moving statistics are the last two.
+  const norms = {
+    ...weightsAt('layers/batch_normalization', [2], [2], [2]),
+    ...weightsAt('layers/dense', [2, 1]),
+  };
+  const { file } = await opened(makeHdf5({ ...norms, ...state2([[2], [2, 1]]) }, named));
+  assert.deepEqual(
+    file.variables.map(({ path }) => path),
+    ['batch_normalization/0', 'dense/kernel'],
+  );
+  assert.deepEqual([...file.variables[0].value], [0, 0]); // the first dataset
+  const beta = await openKeras(makeHdf5({ ...norms, ...state2([[2], [2, 1]]) }, named), {
+    order: ['batch_normalization/beta', 'dense/kernel'],
+  });
+  assert.deepEqual([...beta.variables[0].value], [0, 0]);
 });
 
 test('half types: bfloat16 and float16 as h5py writes them, there and back', async () => {

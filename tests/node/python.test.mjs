@@ -1,6 +1,6 @@
 // There and back again (docs/python.md): what a page saves is what PyTorch has read, under DistributedDataParallel with
-// two processes, and what Keras has read; what came back goes on as it would there. The scripts of tests/python made
-// tests/fixtures/cluster and keras-cluster.
+// two processes, and what Keras has read, also under its fit with two processes; what came back goes on as it would there.
+// The scripts of tests/python made tests/fixtures/cluster and keras-cluster.
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { before, test } from 'node:test';
@@ -11,6 +11,7 @@ import { within } from './conformance/compare.mjs';
 import { assertSameBits, assertSameSnapshot, root, snapshot } from './helpers.mjs';
 import { unpack } from './keras-archive.mjs';
 import * as keras from './keras-cluster.mjs';
+import { fit } from './keras-fit.mjs';
 
 before(() => init());
 
@@ -84,8 +85,32 @@ for (const name of keras.names) {
   });
 }
 
+for (const name of ['adamw', 'adamax'])
+  test(`${name}: two processes under Keras' fit come to what the page comes to, and back`, async () => {
+    const { source, cases } = JSON.parse(
+      readFileSync(`${root}tests/fixtures/keras-cluster/fit.json`, 'utf8'),
+    );
+    assert.match(source, /^Keras 3\.\d+\.\d+, torch .*, gloo, 2 processes$/);
+    const { after, later, iterations } = cases[name];
+    const assertNear = ({ variables }, expected, message) => {
+      for (const [k, { value, path }] of variables.entries())
+        assert.equal(within(value, Float32Array.from(expected[k]), tolerance), null, `${message}, ${path}`);
+    };
+    const page = await keras.opened(read(`fixtures/keras-cluster/${name}.page.keras`));
+    const before = flat(page.variables);
+    fit(page, 2);
+    assertNear(page, after, 'after two epochs');
+    assert.ok(before.some((values, k) => within(values, Float32Array.from(after[k]), 0.01)));
+    assert.equal(page.optimizer.iterations, iterations);
+    const returned = await keras.opened(read(`fixtures/keras-cluster/${name}.fit.keras`));
+    assertSame(flat(returned.variables), after, 'saved by Keras');
+    for (const each of [returned, page]) fit(each, 1);
+    assertNear(returned, later, 'after one more');
+    assertNear(page, later, 'after three epochs');
+  });
+
 test('the page shows the scripts as they were run', () => {
-  const script = ['torch_cluster', 'keras_cluster']
+  const script = ['torch_cluster', 'keras_cluster', 'keras_fit']
     .map((name) => readFileSync(`${root}tests/python/${name}.py`, 'utf8'))
     .join('\n');
   const page = readFileSync(`${root}docs/python.md`, 'utf8');

@@ -1,5 +1,6 @@
-# Records what tests/vectors/keras-files has of Keras' MultiOptimizer, also within a LossScaleOptimizer, and of LoRA: each
-# model after 5 steps with random gradients, as Keras saves it, and how Keras goes on. Prints the cases of index.json.
+# Records what tests/vectors/keras-files has of Keras' MultiOptimizer, also within a LossScaleOptimizer, of LoRA, of
+# optimizers whose state is not a few slots of each weight's shape, and of names that are not ASCII: each model after 5
+# steps with random gradients, as Keras saves it, and how Keras goes on. Prints the cases of index.json.
 # Run by hand, with Keras 3.16 on its NumPy backend: KERAS_BACKEND=numpy python3 record_keras_files.py FOLDER
 import io
 import json
@@ -51,6 +52,30 @@ def lora():
     x = layers.Dense(4, lora_rank=2, lora_alpha=1, name="hidden")(x)
     outputs = layers.Dense(2, name="head")(x)
     return keras.Model(words, outputs, name="lora"), optimizers.Adam(0.01)
+
+
+def mixed(optimizer):
+    """Weights of no, one, two and four axes, and one that Muon leaves to AdamW by its path."""
+    words = keras.Input((6,), dtype="int32")
+    x = layers.Embedding(9, 4, name="embedding")(words)
+    x = layers.Reshape((6, 4, 1))(x)
+    x = layers.Conv2D(2, 3, name="conv")(x)
+    x = layers.Flatten()(x)
+    x = layers.Dense(5, name="hidden")(x)
+    return keras.Model(words, layers.Dense(3, name="head")(x), name="mixed"), optimizer
+
+
+def adafactor():
+    return mixed(optimizers.Adafactor(0.01))
+
+
+def muon():
+    return mixed(optimizers.Muon(0.01, exclude_layers=["head/kernel$"]))
+
+
+def names():
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2, name="größe"), layers.Dense(1, name="重み")], name="sequential")
+    return model, optimizers.Adam(0.01)
 
 
 def step(model):
@@ -116,5 +141,8 @@ cases = [
     record("multi-optimizer.keras", several),
     record("lora.keras", lora, is_merged=True),
     record("loss-scale-multi.keras", scaled),
+    record("adafactor.keras", adafactor),
+    record("muon.keras", muon),
+    record("names.h5", names),
 ]
 print(json.dumps(cases))

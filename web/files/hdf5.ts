@@ -362,7 +362,9 @@ export class Hdf5File {
 
   #attribute(path: string, attribute: string): unknown {
     if (!this.#has(path, attribute)) return undefined;
-    return (this.#groups.get(path) ?? this.#dataset(path)).get_attribute(attribute, false);
+    const value = (this.#groups.get(path) ?? this.#dataset(path)).get_attribute(attribute, false);
+    const decoded = (one: unknown) => (typeof one === 'string' ? fromUtf8(one) : one);
+    return Array.isArray(value) ? value.map(decoded) : decoded(value);
   }
 
   #dataset(path: string): Dataset {
@@ -372,7 +374,26 @@ export class Hdf5File {
   }
 }
 
-const join = (path: string, key: string): string => {
-  const name = key.replaceAll('\\', '/');
-  return path === '' ? name : `${path}/${name}`;
-};
+// h5py writes lists of texts as bytes of UTF-8 and calls them ASCII, which the decoders take for Windows-1252.
+const ascii = new TextDecoder('ascii').decode(Uint8Array.from({ length: 256 }, (_, k) => k));
+const utf8 = new TextDecoder('utf-8', { fatal: true });
+
+/** A text that was decoded so; any other is no UTF-8, and stays. */
+function fromUtf8(text: string): string {
+  if (!/[\u0080-\uffff]/.test(text)) return text;
+  const codes = Array.from(text, (letter) => {
+    const at = ascii.indexOf(letter);
+    return at < 0 ? letter.charCodeAt(0) : at;
+  });
+  if (codes.some((code) => code > 0xff)) return text;
+  try {
+    return utf8.decode(Uint8Array.from(codes));
+  } catch {
+    return text;
+  }
+}
+
+/** A name in the file as a path here. */
+export const slashed = (name: string): string => name.replaceAll('\\', '/');
+
+const join = (path: string, key: string): string => (path === '' ? slashed(key) : `${path}/${slashed(key)}`);

@@ -105,6 +105,19 @@ function limitOf(what: string, given: unknown, options: KerasOptions): number {
 const named = (parameters: readonly Parameter[], weights: readonly Weight[]): Target[] =>
   targetsFor(parameters, core('build')).map((target, k) => ({ ...target, path: weights[k].path }));
 
+/** Why a state is not that of these parameters: some optimizers keep another one for a matrix than for a flat array. */
+function otherRank(variables: readonly KerasVariable[], parameters: readonly Parameter[], cause: unknown) {
+  const rankOf = (parameter: Parameter) => (parameter instanceof Variable ? parameter.shape.length : 1);
+  const k = variables.findIndex(({ shape }, at) => rankOf(parameters[at]) !== shape.length);
+  if (k < 0) return cause;
+  const { path, shape } = variables[k];
+  return new RangeError(
+    `build: the state in the file is that of '${path}' with the shape [${shape.join(', ')}]; give Variables with the ` +
+      'shapes of the file.',
+    { cause },
+  );
+}
+
 interface Contents {
   readonly description: Description;
   readonly make: (() => Optimizer) | null;
@@ -115,9 +128,12 @@ interface Contents {
 function contentsOf(what: string, file: Hdf5File, description: Description, options: KerasOptions): Contents {
   const { customObjects, order } = options;
   const { model, isLegacy, optimizer } = description;
+  const make = optimizer
+    ? () => get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer
+    : makeByName(file, description);
   const all = isLegacy
     ? legacyWeights(what, file, model)
-    : savedWeights(what, file, model, order !== undefined || model === null);
+    : savedWeights(what, file, model, order !== undefined || make === null);
   const candidates =
     order === undefined ? all : inOrder(what, all, order).map(({ doubt: _, ...weight }) => weight);
   const other = candidates.find(({ type }) => !isTrainable(type));
@@ -126,9 +142,6 @@ function contentsOf(what: string, file: Hdf5File, description: Description, opti
       `${what}: '${other.path}' is ${other.type}; only floating-point weights can be trained here. If it is not ` +
         'trained, give the paths of model.trainable_variables as the option order.',
     );
-  const make = optimizer
-    ? () => get(optimizer.node.value as SerializedOptimizer, customObjects) as Optimizer
-    : makeByName(file, description);
   if (!make) return { description, make, found: { weights: candidates, order: 'keras3', isBuilt: false } };
   return {
     description,
@@ -247,7 +260,12 @@ export async function openKeras(
         checkVariables('build', variables, parameters);
         if (severalIn(optimizer)) optimizer.build(parameters, named(parameters, weights));
         else optimizer.build(parameters);
-        if (state) optimizer.loadOwnVariables(state as unknown as Record<string, Float32Array>);
+        try {
+          if (state) optimizer.loadOwnVariables(state as unknown as Record<string, Float32Array>);
+        } catch (cause) {
+          partsOf(optimizer).build.undo();
+          throw otherRank(variables, parameters, cause);
+        }
         state = null;
       },
     };

@@ -40,10 +40,17 @@ const gammaAndBeta = (scale: unknown, center: unknown): string[] => [
   ...(scale === false ? [] : ['gamma']),
   ...(center === false ? [] : ['beta']),
 ];
+/** Without a config it is not known which of the two a layer has that has one. */
+const oneOrTwo = ({ scale, center }: Config, count: number | undefined): string[] =>
+  count === undefined || count > 1 ? gammaAndBeta(scale, center) : ['0'].slice(0, count);
 const allFrozen = (...weights: string[]): LayerKind => ({ weights, frozen: weights });
 
 // Names without regard to case and underscores: a `.weights.h5` file has only `batch_normalization`.
-const kinds: readonly (readonly [name: RegExp, kind: LayerKind | ((config: Config) => LayerKind)])[] = [
+// Then a layer is also told by how many weights it has.
+const kinds: readonly (readonly [
+  name: RegExp,
+  kind: LayerKind | ((config: Config, count?: number) => LayerKind),
+])[] = [
   [/^((Einsum|Ternary)?Dense|Conv[123]D|Conv[123]DTranspose)$/i, kernelAndBias],
   [/^DepthwiseConv[12]D$/i, depthwise],
   [/^SeparableConv[12]D$/i, separable],
@@ -52,16 +59,16 @@ const kinds: readonly (readonly [name: RegExp, kind: LayerKind | ((config: Confi
   [/^ReversibleEmbedding$/i, { weights: ['embeddings', 'reverse_embeddings'] }],
   [/^PReLU$/i, { weights: ['alpha'] }],
   [/^(RMSNormalization|AdditiveAttention|Attention)$/i, { weights: ['scale'] }],
-  [/^GroupNormalization$/i, ({ scale, center }) => ({ weights: gammaAndBeta(scale, center) })],
+  [/^GroupNormalization$/i, (config, count) => ({ weights: oneOrTwo(config, count) })],
   [
     /^LayerNormalization$/i,
-    ({ scale, center, rms_scaling }) => ({ weights: rms_scaling ? ['gamma'] : gammaAndBeta(scale, center) }),
+    (config, count) => ({ weights: config.rms_scaling ? ['gamma'] : oneOrTwo(config, count) }),
   ],
   [
     /^(Sync)?BatchNormalization(V[12])?$/i,
-    ({ scale, center }) => {
+    (config, count) => {
       const frozen = ['moving_mean', 'moving_variance', 'moving_stddev', 'renorm_mean', 'renorm_stddev'];
-      return { weights: [...gammaAndBeta(scale, center), ...frozen], frozen };
+      return { weights: [...oneOrTwo(config, count && count - 2), ...frozen], frozen };
     },
   ],
   [/^Normalization$/i, allFrozen('mean', 'variance', 'count')],
@@ -75,10 +82,12 @@ const kinds: readonly (readonly [name: RegExp, kind: LayerKind | ((config: Confi
 
 const plain = (name: string): string => name.replaceAll('_', '').replace(/^.*>/, '');
 
-export function kindOf({ class_name: name = '', config = {} }: LayerConfig): LayerKind {
+/** @param count how many weights it has */
+export function kindOf({ class_name: name = '', config }: LayerConfig, count = 0): LayerKind {
   const kind = kinds.find(([pattern]) => pattern.test(plain(name)))?.[1];
   if (!kind) return { weights: [], isKnown: false };
-  return { isKnown: true, ...(typeof kind === 'function' ? kind(config) : kind) };
+  const made = typeof kind === 'function' ? kind(config ?? {}, config ? undefined : count) : kind;
+  return { isKnown: true, ...made };
 }
 
 /** Whether the class keeps a second copy of the kernel of the layer within, as its first weight. */

@@ -1,10 +1,14 @@
 // The order of an optimizer's state, found out by building an optimizer of the same config with placeholders: no
 // second description of the state is kept that could differ from the optimizer's own. And the other orders in which
 // older versions of Keras wrote the same state.
+import { core } from '../engine/core.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import { MultiOptimizer } from '../optimizers/multi.js';
 import type { OptimizerMap } from '../optimizers/multi-map.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
+import { listed } from '../state/entries.js';
+import { targetsFor } from '../step/parameters.js';
 import { Variable } from '../step/variable.js';
 
 /** One of the optimizer's variables: a scalar of its own, or a slot of the model's variable `variable`. */
@@ -21,7 +25,7 @@ export interface StateSlot {
 
 /**
  * The state of the optimizer that `make` makes, once it is built with variables of these ranks.
- * @param paths of the variables; a MultiOptimizer wants to know them
+ * @param paths of the variables; a MultiOptimizer wants to know them, and Muon
  */
 export function layoutOf(
   make: () => Optimizer,
@@ -32,15 +36,20 @@ export function layoutOf(
   const optimizer = make();
   const several = severalIn(optimizer);
   if (several) return severalLayout(optimizer, several, ranks, paths);
+  const names = new Set(paths).size === ranks.length ? paths : ranks.map((_, k) => `v${k}`);
+  const rows = new Map(names.map((path, k) => [path, k]));
+  const scope = optimizer instanceof LossScaleOptimizer ? 'inner/' : '';
   try {
     for (const [k, rank] of ranks.entries())
-      placeholders.push(new Variable(1, { path: `v${k}v`, shape: Array(rank).fill(1) }));
-    optimizer.build(placeholders);
-    return optimizer.variables.map(({ path, shape, dtype }) => {
-      const last = path.slice(path.lastIndexOf('/') + 1);
-      const [, variable, role] = /^v(\d+)v_(.*)$/.exec(last) ?? [];
-      if (role === undefined) return { dtype, variable: null, role: last, isFull: true };
-      return { dtype, variable: Number(variable), role, isFull: shape.length === ranks[Number(variable)] };
+      placeholders.push(new Variable(1, { path: `v${k}`, shape: Array(rank).fill(1) }));
+    const targets = targetsFor(placeholders, core('build')).map((at, k) => ({ ...at, path: names[k] }));
+    optimizer.build(placeholders, targets);
+    return listed(partsOf(optimizer).state.entries()).map(({ key, shape, dtype }) => {
+      const end = key.lastIndexOf('/');
+      const role = key.slice(end + 1);
+      const variable = end > 0 && key.startsWith(scope) ? rows.get(key.slice(scope.length, end)) : undefined;
+      if (variable === undefined) return { dtype, variable: null, role, isFull: true };
+      return { dtype, variable, role, isFull: shape.length === ranks[variable] };
     });
   } finally {
     optimizer.dispose();
@@ -91,6 +100,7 @@ function severalLayout(
         : layoutOf(
             () => optimizer,
             mine.map((k) => ranks[k]),
+            mine.map((k) => paths[k]),
           );
     return layout.map((slot) => ({
       ...slot,
@@ -102,7 +112,16 @@ function severalLayout(
   return [...unbuilt, ...inner.flat()];
 }
 
-/** What an optimizer has before it is built. */
+/** What the optimizer that `make` makes has before it is built. */
+export function unbuiltLayout(make: () => Optimizer): StateSlot[] {
+  const optimizer = make();
+  try {
+    return scalars(optimizer);
+  } finally {
+    optimizer.dispose();
+  }
+}
+
 const scalars = (optimizer: Optimizer): StateSlot[] =>
   optimizer.variables.map(({ path, dtype }) => ({
     dtype,

@@ -1,6 +1,6 @@
 // The weights of `.h5` files of whole models, or of weights alone, as Keras 2 wrote them and Keras 3 still does: layers
 // in the model's order, in each its trained weights and then the others, all by name.
-import type { Hdf5File } from './hdf5.js';
+import { type Hdf5File, slashed } from './hdf5.js';
 import { checkLayer, constraintOf, kindOf, type LayerConfig } from './layers.js';
 import { isAdapted, loraOf } from './lora.js';
 import type { Weight } from './weights.js';
@@ -42,10 +42,10 @@ export function legacyWeights(what: string, file: Hdf5File, model: LayerConfig |
   const isTrainable = config.trainable !== false;
 
   const read = (name: string, layer: LayerConfig | undefined) => {
-    const group = `${root}${name}`;
+    const group = slashed(`${root}${name}`);
     const within = layer ? [...layersOf(what, layer, isTrainable)] : [];
     for (const saved of file.texts(group, 'weight_names') ?? []) {
-      const dataset = `${group}/${saved}`;
+      const dataset = slashed(`${group}/${saved}`);
       if (!file.isDataset(dataset))
         throw new RangeError(`${what}: the file lists '${dataset}', and has no such weight.`);
       seen.add(dataset);
@@ -69,7 +69,7 @@ export function legacyWeights(what: string, file: Hdf5File, model: LayerConfig |
         dataset,
         ...file.info(dataset),
         constraint: owner && constraintOf(owner.layer, last),
-        doubt: kind?.isKnown === false ? { unit: group, kind: 'tail' } : undefined,
+        doubt: kind?.isKnown ? undefined : { unit: group, kind: 'tail' },
       });
     }
   };

@@ -90,24 +90,39 @@ export function mergedByShapes(
   return found[0] ?? null;
 }
 
+const bare = (path: string) => path.replace(/^[^/]*\//, '');
+
+/** What an entry of the caller's may be of a weight, the likeliest first. */
+const namings: readonly ((weight: Weight, name: string) => boolean)[] = [
+  ({ path }, name) => path === name,
+  ({ dataset }, name) => dataset === name,
+  ({ path }, name) => bare(path) === name || path === bare(name),
+];
+
 /**
  * The weights in the order that the caller gives: their paths, with or without the name of the model that
- * `load_model` may add, or their datasets.
+ * `load_model` may add, or their datasets. Weights of a class that is not known have numbers in the file, and names in
+ * Keras; it saves those that are trained first, so the first that is given of a layer is its first.
  * @throws TypeError, RangeError
  */
 export function inOrder(what: string, weights: readonly Weight[], order: unknown): Weight[] {
   if (!Array.isArray(order) || !order.every((name) => typeof name === 'string'))
     throw new TypeError(`${what}: order must be an array of paths, got ${describe(order)}.`);
-  const names = (weight: Weight) => [weight.path, weight.dataset, weight.path.replace(/^[^/]*\//, '')];
+  const layerOf = (name: string) => name.slice(0, name.lastIndexOf('/') + 1);
+  const given = new Map<string, number>();
   const found = order.map((name: string) => {
-    for (let k = 0; k < 3; k++) {
-      const matches = weights.filter((weight) => names(weight)[k] === name);
-      if (matches.length > 1)
-        throw new RangeError(
-          `${what}: order: ${matches.length} weights are called '${name}'; name the dataset.`,
-        );
-      if (matches.length === 1) return { ...matches[0], path: k === 1 ? matches[0].path : name };
-    }
+    const layer = layerOf(name);
+    const number = given.get(layer) ?? 0;
+    given.set(layer, number + 1);
+    for (const called of [name, `${layer}${number}`])
+      for (const [k, isCalled] of namings.entries()) {
+        const matches = weights.filter((weight) => isCalled(weight, called));
+        if (matches.length > 1)
+          throw new RangeError(
+            `${what}: order: ${matches.length} weights are called '${name}'; name the dataset.`,
+          );
+        if (matches.length === 1) return { ...matches[0], path: k === 1 ? matches[0].path : name };
+      }
     const shown = weights.slice(0, 12).map(({ path, dataset }) => `'${path}' (${dataset})`);
     throw new RangeError(
       `${what}: order: the file has no weight '${name}'; it has ${shown.join(', ')}${weights.length > 12 ? ', …' : ''}.`,

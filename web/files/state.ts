@@ -1,13 +1,13 @@
 // The optimizer's state in a file: where it is, which of the known orders it has (layout.ts), which weights it belongs
 // to, and the state written. Messages begin with `what`, the function that the user called.
-import { describe } from '../basics/errors.js';
+import { describe, warnOnce } from '../basics/errors.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
 import { checkSlot } from '../state/entries.js';
 import { isParameter, type Parameter } from '../step/parameters.js';
 import { Variable } from '../step/variable.js';
-import type { Hdf5File } from './hdf5.js';
+import { type Hdf5File, slashed } from './hdf5.js';
 import {
   layoutFor,
   layoutOf,
@@ -16,6 +16,7 @@ import {
   orderOf,
   type StateSlot,
   severalIn,
+  unbuiltLayout,
 } from './layout.js';
 import { mergedByShapes, withShapes } from './matching.js';
 import { findSeveral, innerGroups, innerOptimizer, innerStates } from './several.js';
@@ -41,7 +42,7 @@ const innerGroup = `${innerOptimizer}/vars`;
 /** The datasets of the state, in the file's order. */
 export function stateDatasets(file: Hdf5File, { isLegacy }: Description): string[] {
   if (!isLegacy) return file.numbered(stateGroup);
-  return (file.texts(legacyGroup, 'weight_names') ?? []).map((name) => `${legacyGroup}/${name}`);
+  return (file.texts(legacyGroup, 'weight_names') ?? []).map((name) => slashed(`${legacyGroup}/${name}`));
 }
 
 /** The groups that have nothing but the state. */
@@ -97,11 +98,14 @@ export function findState(
   const scalars = probe.filter(({ variable }) => variable === null).length;
   if (full === undefined || datasets.length <= scalars) {
     // No slots, or none yet.
-    const order = orders.find(
-      (name) =>
-        orderOf(name, probe).filter((k) => k !== null && probe[k].variable === null).length ===
-        datasets.length,
-    );
+    const unit = candidates.find(({ doubt }) => doubt?.kind === 'tail')?.doubt?.unit;
+    if (unit !== undefined)
+      warnOnce(
+        `${what}: which weights of '${unit}' are trained is not in the file, and no state of an optimizer tells it: all ` +
+          'are taken. If some are not, give the paths of model.trainable_variables as the option order.',
+      );
+    const unbuilt = unbuiltLayout(make);
+    const order = orders.find((name) => orderOf(name, unbuilt).length === datasets.length);
     return {
       weights: candidates,
       order: order ?? orders[0],
@@ -109,6 +113,18 @@ export function findState(
     };
   }
   let failure: string | null = null;
+  if (layoutOf(make, [1]).length !== probe.length) {
+    // Some weights have more slots than others: there is one state that the weights as they stand can have.
+    const layout = layoutFor(make, candidates);
+    for (const name of orders) {
+      const order = orderOf(name, layout);
+      if (order.length !== datasets.length) continue;
+      const wrong = misfit(what, datasets, shapes, layout, order, candidates);
+      if (wrong === null) return { weights: candidates, order: name, isBuilt: true };
+      failure ??= wrong;
+    }
+    throw new RangeError(failure ?? countText(what, datasets.length, make, candidates));
+  }
   for (const name of orders) {
     const one = orderOf(name, probe);
     const own = one.filter((k) => k !== null && probe[k].variable === null).length;
@@ -165,7 +181,10 @@ function countText(what: string, count: number, make: () => Optimizer, weights: 
     `${weights.length} trainable weights (${weights
       .slice(0, 3)
       .map(({ path }) => path)
-      .join(', ')}${weights.length > 3 ? ', …' : ''}).`
+      .join(', ')}${weights.length > 3 ? ', …' : ''}).` +
+    (weights.some(({ doubt }) => doubt)
+      ? ` If not all of these are trained (${doubtful(weights)}), give the paths of model.trainable_variables as the option order.`
+      : '')
   );
 }
 

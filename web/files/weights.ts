@@ -50,6 +50,8 @@ interface Within {
 // Keras 2.12 and 2.13 wrote the second, and counted every layer with weights in it twice.
 const twice = '_layer_checkpoint_dependencies';
 const containers = ['layers', twice];
+/** Groups whose layers matching.ts brings in order. */
+const isMerged = (group: string) => group === '' || group === 'layers';
 const notWeights = /^(vars|optimizer|metrics|seed_generator|_compile_\w+|_loss_tracker|compile_\w+)$/;
 const isAside = (dataset: string) =>
   dataset.split('/').some((part) => notWeights.test(part) && part !== 'vars');
@@ -83,8 +85,8 @@ export function savedWeights(
     const path = [prefix, own].filter(Boolean).join('/');
     // Keras sets the flag of all layers within when it sets one, so the innermost flag that is written counts.
     const trained = typeof config.trainable === 'boolean' ? config.trainable : trainable;
-    const kind = kindOf(layer);
     const datasets = file.numbered(inside(group, 'vars'));
+    const kind = kindOf(layer, datasets.length);
     const lora = datasets.length > 0 ? loraOf(layer) : null;
     const adapted = lora && kind.weights.find(isAdapted);
     if (lora && !(adapted && isTrainable(file.info(datasets[0]).type))) refuseLora(what, path, layer);
@@ -129,7 +131,8 @@ export function savedWeights(
       return;
     }
     const keys = file.keys(group).filter((key) => !notWeights.test(key) && holdsWeights(inside(group, key)));
-    const ordered = orderedParts(layer, keys) ?? (anyOrder ? byNumber(keys) : sameClass(group, keys));
+    const takesAny = anyOrder || (model === null && (isMerged(group) || areDistinct(group, keys)));
+    const ordered = orderedParts(layer, keys) ?? (takesAny ? byNumber(keys) : sameClass(group, keys));
     if (!ordered)
       throw new RangeError(
         `${what}: the order of the parts of '${path || 'the model'}' (${keys.join(', ')}) is not in the file, and ` +
@@ -183,10 +186,18 @@ export function savedWeights(
     return isList && names.size === 1 ? byNumber(keys) : null;
   };
 
+  /** Without a config: whether the shapes of a state tell their order, as no two parts have one in common. */
+  const areDistinct = (group: string, keys: readonly string[]): boolean => {
+    const shapes = keys.flatMap((key) => [
+      ...new Set(file.datasetsBelow(inside(group, key)).map((path) => String(file.info(path).shape))),
+    ]);
+    return new Set(shapes).size === shapes.length;
+  };
+
   if (model?.config?.trainable === false) return [];
   visit(model ?? {}, { group: '', prefix: '', trainable: true });
   const missed = file.datasetsBelow('').filter((path) => !seen.has(path) && !isAside(path));
-  if (missed.length > 0 && !anyOrder)
+  if (missed.length > 0 && !anyOrder && model !== null)
     throw new RangeError(
       `${what}: '${missed[0]}' in ${file.name} belongs to no layer of config.json; the order of the weights cannot be ` +
         `told. Give the order of model.trainable_variables as the option order: ${examples(file)}.`,
@@ -197,7 +208,8 @@ export function savedWeights(
       if (containers.includes(key)) return [];
       return [file.nameOf(`${keys.slice(0, k + 1).join('/')}/vars`) ?? key];
     });
-    const kind = kindOf({ class_name: (group.split('/').pop() as string).replace(/_\d+$/, '') });
+    const class_name = (group.split('/').pop() as string).replace(/_\d+$/, '');
+    const kind = kindOf({ class_name }, file.numbered(dataset.replace(/\/\d+$/, '')).length);
     const number = dataset.slice(dataset.lastIndexOf('/') + 1);
     const name = kind.weights[Number(number)] ?? number;
     weights.push({ path: [...names, name].join('/'), dataset, ...file.info(dataset) });

@@ -26,6 +26,10 @@ const plainNumbers = (config: Config): Record<string, unknown> =>
  */
 export function modernConfig(className: string, given: Config, decays: boolean): Record<string, unknown> {
   const { lr, ...config } = plainNumbers(given);
+  if (className === 'Nadam' && config.schedule_decay !== undefined) {
+    config.decay = config.schedule_decay; // as it was called before TensorFlow's Keras
+    delete config.schedule_decay;
+  }
   if (lr !== undefined) {
     if ('learning_rate' in config || 'learningRate' in config)
       throw new TypeError(`${className}: 'lr' is the old name of 'learning_rate'; the config has both.`);
@@ -36,12 +40,17 @@ export function modernConfig(className: string, given: Config, decays: boolean):
   if (decays || config.decay === undefined || config.compat === 'tfjs') return config; // tf.train.adamax has one
   const { decay, ...rest } = config;
   if (decay === 0 || decay === null) return rest;
+  if (className === 'Nadam')
+    throw new RangeError(
+      `Nadam: the config's decay ${decay} is that of its momentum, which Keras' Nadam had up to 2.10; today's has ` +
+        `another, and other numbers. compat: 'torch' with momentumDecay ${decay} has the old one, or leave it out.`,
+    );
   const rate = config.learning_rate ?? config.learningRate ?? 0.001;
   const numbers = `new schedules.InverseTimeDecay({ initialLearningRate: ${rate}, decaySteps: 1, decayRate: ${decay} })`;
   throw new RangeError(
     `${className}: the config's decay ${decay} lowers the learning rate with every step, as Keras' optimizers did up ` +
-      `to 2.10; today this is a schedule: give learning_rate ${numbers}, which has the same numbers, or use ` +
-      'AdamMultilr, which has the option decay.',
+      `to 2.10; today this is a schedule: give learning_rate ${numbers}, which has the same numbers` +
+      `${className === 'Adam' ? ', or use AdamMultilr, which has the option decay' : ''}.`,
   );
 }
 
