@@ -90,6 +90,7 @@ test('what is not a formula is refused with a reason', () => {
     '1..2',
     'x'.repeat(401),
     'alert(1)',
+    'constructor(x)',
   ]) {
     expect(() => new Formula(nonsense), nonsense).toThrow(FormulaError);
   }
