@@ -108,6 +108,12 @@ test('the lowest points of an own formula are found', async () => {
     expect(found[index][1]).toBeCloseTo(0.5, 3);
   }
   expect(ownSurface('x + y', window).minima).toEqual([]);
+  // Long ones are looked at from fewer starts: they are read anew at every letter.
+  const long = Array.from({ length: 20 }, (_, k) => `sin(x - ${k})^2`).join(' + ');
+  const shallow = ownSurface(`y^2 + 9 (x - 1)^4 + ${long}`, window);
+  expect(shallow.minima).toHaveLength(1);
+  const starts = (note: string) => Number(/from (\d+) starts/.exec(note)?.[1]);
+  expect(starts(shallow.note)).toBeLessThan(starts(wells.note));
 });
 
 test('level ground has no minimum, flat valleys have none, and shallow bowls have one', async () => {
