@@ -110,6 +110,28 @@ for (const [width, height] of [
   });
 }
 
+test('under a finger sliders are tall enough, and fields large enough not to be zoomed into', async ({
+  browser,
+}) => {
+  const viewport = { width: 390, height: 844 };
+  const page = await browser.newPage({ viewport, hasTouch: true, isMobile: true });
+  await openPage(page);
+  await page.locator('summary', { hasText: 'epsilon' }).tap();
+  const small = await page
+    .locator('input')
+    .evaluateAll((inputs) =>
+      (inputs as HTMLInputElement[])
+        .filter((input) =>
+          input.type === 'range'
+            ? input.clientHeight < 24
+            : input.type === 'text' && Number.parseFloat(getComputedStyle(input).fontSize) < 16,
+        )
+        .map(({ id }) => id),
+    );
+  expect(small).toEqual([]);
+  await page.close();
+});
+
 test('the map follows the system from light to dark', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
   await openPage(page);
@@ -131,6 +153,8 @@ test('says so on the page when the library or the digits cannot be loaded', asyn
   await expect(page.locator('#error')).toBeHidden();
   await page.locator('#digits').scrollIntoViewIfNeeded();
   await expect(page.locator('#error')).toContainText('digits');
+  await expect(page.locator('#error')).toBeInViewport();
+  await expect(page.locator('#digits-state')).toHaveText('Not loaded');
   await expect(page.locator('#race-play')).toBeEnabled();
   await page.route('**/dist/index.js*', (route) => route.abort());
   await page.goto('./');
