@@ -9,6 +9,8 @@ const docs = fileURLToPath(new URL('..', import.meta.url));
 const root = join(docs, '..');
 const pages = (...names) => names.map(([text, name]) => ({ text, link: `/${name}` }));
 
+const demo = { text: 'Demo', link: process.env.SIMDESCENT_DEMO ?? '/demo/index.html', target: '_self' };
+
 /** In the search pages come before the reference. It runs in the browser, from its text. */
 const boostDocument = (id) => (id.includes('/api/') ? 0.3 : 1);
 
@@ -49,13 +51,15 @@ export default defineConfig({
   srcExclude: ['node_modules/**'],
   head: [['link', { rel: 'icon', href: `${process.env.SIMDESCENT_BASE ?? '/'}favicon.svg` }]],
   vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn' },
+  /** Where the demo is only this file knows. */
+  transformPageData: ({ frontmatter }) => frontmatter.hero?.actions.push({ ...demo, theme: 'alt' }),
   markdown: { config: links, languageAlias: { mjs: 'js' } },
   themeConfig: {
     search: { provider: 'local', options: { miniSearch: { searchOptions: { boostDocument } } } },
     outline: [2, 3],
     nav: [
       ...pages(['Start', 'start'], ['Optimizers', 'optimizers'], ['Examples', 'examples'], ['API', 'api/']),
-      { text: 'Demo', link: process.env.SIMDESCENT_DEMO ?? '/demo/index.html', target: '_self' },
+      demo,
     ],
     sidebar: {
       '/api/': JSON.parse(readFileSync(join(docs, 'api/typedoc-sidebar.json'), 'utf8')),
