@@ -62,6 +62,16 @@ const refusals = {
     /Array/,
     /Float32Array/,
   ],
+  'rows of numbers as values of a Variable': [
+    () =>
+      new Variable([
+        [1, 2],
+        [3, 4],
+      ]),
+    TypeError,
+    /an Array of length 2 at \[0\]; give all rows as one array, and a shape\.$/,
+  ],
+  'a text among the values of a Variable': [() => new Variable([1, 'a']), TypeError, /"a" at \[1\]\.$/],
   'an object as gradient': [(o, v) => o.apply([{}, good()[1]], v), TypeError, /Object/, /Float32Array/],
   'a string as gradient': [(o, v) => o.apply(['gradient', good()[1]], v), TypeError, /"gradient"/],
   'a variable as gradient': [(o, v) => o.apply([v[0], good()[1]], v), TypeError, /Variable/],
