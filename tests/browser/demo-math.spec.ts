@@ -7,6 +7,7 @@ import { splitDigits } from '../../demo/digits/digits.ts';
 import { Network, type Tensors, tensors } from '../../demo/digits/network.ts';
 import { hues } from '../../demo/maps/colors.ts';
 import { formatLoss, formatShort } from '../../demo/page/format.ts';
+import { Disturber, disturberSource } from '../../demo/race/gradients.ts';
 import { FormulaError } from '../../demo/surfaces/parse.ts';
 import { lossAt, ownSurface, surfaces } from '../../demo/surfaces/surfaces.ts';
 import { Formula } from '../../demo/surfaces/tape.ts';
@@ -93,6 +94,14 @@ test('what is not a formula is refused with a reason', () => {
     'constructor(x)',
   ]) {
     expect(() => new Formula(nonsense), nonsense).toThrow(FormulaError);
+  }
+});
+
+test('what disturbs gradients is the same in the program', () => {
+  for (const kind of ['noise', 'sparse', 'spikes'] as const) {
+    const own = new Disturber(kind, 0.3, surfaces[0]);
+    const written = new Function(`${disturberSource(kind, 0.3, surfaces[0])} return disturber();`)();
+    for (let draw = 0; draw < 50; draw++) expect(written([draw, 2]), kind).toEqual(own.next([draw, 2]));
   }
 });
 
