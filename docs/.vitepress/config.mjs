@@ -83,6 +83,7 @@ export default defineConfig({
         {
           text: 'Training',
           items: pages(
+            ['Options of every optimizer', 'options'],
             ['Schedules', 'schedules'],
             ['Constraints', 'constraints'],
             ['Sparse gradients', 'sparse'],
