@@ -64,7 +64,9 @@ export default defineConfig({
   ],
   vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn' },
   /** Where the demo is only this file knows. */
-  transformPageData: ({ frontmatter }) => frontmatter.hero?.actions.push({ ...demo, theme: 'alt' }),
+  transformPageData({ frontmatter }) {
+    frontmatter.hero?.actions.push({ ...demo, theme: 'alt' });
+  },
   markdown: { theme: code, config: links, languageAlias: { mjs: 'js' } },
   themeConfig: {
     search: { provider: 'local', options: { miniSearch: { searchOptions: { boostDocument } } } },
