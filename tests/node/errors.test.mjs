@@ -2,7 +2,7 @@
 // what came; and it must leave the optimizer and the variables as they were, bit for bit.
 import assert from 'node:assert/strict';
 import { before, describe, test } from 'node:test';
-import { Adam, init, LossScaleOptimizer, SparseGradient, Variable } from '../../dist/index.js';
+import { Adam, init, LossScaleOptimizer, SparseGradient, schedules, Variable } from '../../dist/index.js';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
 
 before(() => init());
@@ -115,6 +115,12 @@ const refusals = {
     /learningRate/,
     /"0.1"/,
   ],
+  'the class of a schedule as learning rate': [
+    (o) => Object.assign(o, { learningRate: schedules.CosineDecay }),
+    TypeError,
+    /made with new, got the class CosineDecay/,
+  ],
+  'no gradient for any variable': [(o, v) => o.apply([null, null], v), RangeError, /Variable\.gradient/],
   'a learning rate that is NaN': [
     (o) => Object.assign(o, { learningRate: NaN }),
     RangeError,
