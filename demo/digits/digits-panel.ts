@@ -36,7 +36,10 @@ export interface DigitsPanel {
 }
 
 export async function startDigits(): Promise<DigitsPanel> {
-  const { training, test } = await loadDigits();
+  const { training, test } = await loadDigits().catch((problem) => {
+    showTexts('digits', { state: 'Not loaded' });
+    throw problem;
+  });
   const trainings = new Map<TrainingId, Training>();
   const predictions = new Map<TrainingId, Uint8Array>();
   const rates = perSide((side) => new NumberField(`digits-${side}-rate`, rate, takeRates));

@@ -19,7 +19,11 @@ export interface Digits {
 
 export async function loadDigits(): Promise<{ training: Digits; test: Digits }> {
   const url = new URL('../data/digits.bin', import.meta.url);
-  const response = await fetch(url);
+  const response = await fetch(url).catch((cause) => {
+    throw new Error('The digits could not be loaded: there is no connection. Reload the page to try again.', {
+      cause,
+    });
+  });
   if (!response.ok)
     throw new Error(`The digits could not be loaded: ${url.pathname} answered ${response.status}.`);
   return splitDigits(new Uint8Array(await response.arrayBuffer()));

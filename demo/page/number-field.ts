@@ -46,7 +46,8 @@ export const share: NumberKind = {
 };
 
 /** As somebody would type it, and as it fits into the field: 0.0002, but 2e-6. */
-const written = (value: number) => (value !== 0 && value < 1e-4 ? value.toExponential() : String(value));
+const written = (value: number) =>
+  value !== 0 && Math.abs(value) < 1e-4 ? value.toExponential() : String(value);
 
 /** The number that a text means, or what is wrong with it. A comma may be the decimal mark. */
 function parseNumber(text: string, kind: NumberKind): { value: number } | { problem: string } {

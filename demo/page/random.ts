@@ -12,6 +12,15 @@ export function uniformNumbers(seed: number): () => number {
   };
 }
 
+/** The same as lines of a program: `random`, from this seed. */
+export const uniformSource = (seed: number): string => `  let state = ${seed};
+  const random = () => {
+    state = (state + 0x9e3779b9) >>> 0;
+    let bits = Math.imul(state ^ (state >>> 16), 0x85ebca6b);
+    bits = Math.imul(bits ^ (bits >>> 13), 0xc2b2ae35);
+    return ((bits ^ (bits >>> 16)) >>> 0) / 2 ** 32;
+  };`;
+
 /** The numbers 0 … count - 1 in random order. */
 export function shuffledIndices(count: number, random: () => number): number[] {
   const order = Array.from({ length: count }, (_, index) => index);

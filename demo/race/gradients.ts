@@ -1,6 +1,6 @@
 // What stands between a surface's exact gradient and an optimizer: noise, gradients that come seldom, or
 // spikes. Repeatable: in every race the same chance, and the same for every runner.
-import { uniformNumbers } from '../page/random.ts';
+import { uniformNumbers, uniformSource } from '../page/random.ts';
 import type { Point, Surface } from '../surfaces/surfaces.ts';
 
 export type Disturbance = 'exact' | 'noise' | 'sparse' | 'spikes';
@@ -49,6 +49,29 @@ export class Disturber {
     if (this.#kind === 'spikes') return a < this.#amount ? [SPIKE * x, SPIKE * y] : [x, y];
     return [x, y];
   }
+}
+
+/** The same as a program's text: `disturber()` makes what a Disturber's `next` is. */
+export function disturberSource(
+  kind: Exclude<Disturbance, 'exact'>,
+  amount: number,
+  surface: Surface,
+): string {
+  const size = amount * typicalSlope(surface);
+  const disturbed = {
+    noise: `[x + ${size} * normal(a, b), y + ${size} * normal(c, d)]`,
+    sparse: `[a < ${amount} ? x : 0, b < ${amount} ? y : 0]`,
+    spikes: `a < ${amount} ? [${SPIKE} * x, ${SPIKE} * y] : [x, y]`,
+  }[kind];
+  return `// As on the page, with the same chance for everybody. ${disturbances[kind].label}, ${amount}
+function disturber() {
+${uniformSource(SEED)}
+${kind === 'noise' ? '  const normal = (a, b) => Math.sqrt(-2 * Math.log(1 - a)) * Math.cos(2 * Math.PI * b);\n' : ''}  return ([x, y]) => {
+    const [a, b, c, d] = [random(), random(), random(), random()];
+    return ${disturbed};
+  };
+}
+`;
 }
 
 /** The median steepness over the window: noise means the same on every surface. */

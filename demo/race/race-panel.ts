@@ -165,6 +165,7 @@ export function startRace(): Race {
       surface: choice.surface,
       start,
       steps: steps || 1000,
+      changed: !repeatable,
       schedule: fields.schedule,
       disturbance: disturbance(),
       runners: fields.running.map((id) => [id, fields.plain(id)]),

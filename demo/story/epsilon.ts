@@ -23,7 +23,7 @@ export function startEpsilon(): Played {
   const history = new History(3, LENGTH);
   const chart = sceneChart(ID, 'The step of each in rates, over steps', 'fraction', [
     curve('ε̂', '--run-1'),
-    curve('ε', '--run-3', [2, 4]),
+    curve('ε', '--run-3'), // where gradients are all the same it lies under Adamax's, and shows in the gaps
     curve('Adamax', '--run-2', [7, 4]),
   ]);
   const played = playScene({

@@ -5,8 +5,11 @@ import { Adam, schedules, Variable } from 'simdescent';
 import type { Point, Range } from './points.ts';
 import type { Formula } from './tape.ts';
 
+/** Starts along a side, at the most: a formula of many terms gets fewer, or typing it would stop at every letter. */
 const SIDE = 24;
-export const STARTS = SIDE * SIDE;
+const FEWEST = 8;
+/** Terms of a formula, times its starts. */
+const MOST_WORK = 60 * SIDE * SIDE;
 const STEPS = 900;
 /** End points nearer than this share of the window are one minimum. */
 const SAME = 0.01;
@@ -21,15 +24,18 @@ const DIRECTIONS = 64;
 export interface Found {
   readonly minima: Point[];
   readonly lowest: number;
+  readonly starts: number;
   /** The ground is lowest inside the window, but level there: no point of it is a minimum. */
   readonly level: boolean;
 }
 
 export function findMinima(formula: Formula, x: Range, y: Range): Found {
-  const starts = new Float32Array(2 * STARTS);
-  for (let index = 0; index < STARTS; index++) {
-    starts[2 * index] = x[0] + (((index % SIDE) + 0.5) / SIDE) * (x[1] - x[0]);
-    starts[2 * index + 1] = y[0] + ((Math.floor(index / SIDE) + 0.5) / SIDE) * (y[1] - y[0]);
+  const side = Math.max(FEWEST, Math.min(SIDE, Math.floor(Math.sqrt(MOST_WORK / formula.size))));
+  const count = side * side;
+  const starts = new Float32Array(2 * count);
+  for (let index = 0; index < count; index++) {
+    starts[2 * index] = x[0] + (((index % side) + 0.5) / side) * (x[1] - x[0]);
+    starts[2 * index + 1] = y[0] + ((Math.floor(index / side) + 0.5) / side) * (y[1] - y[0]);
   }
   const points = new Variable(starts, { name: 'starts' });
   const initialLearningRate = 0.01 * (x[1] - x[0]);
@@ -47,18 +53,18 @@ export function findMinima(formula: Formula, x: Range, y: Range): Found {
   points.dispose();
 
   const lossesAt = (points: Float32Array) =>
-    Array.from({ length: STARTS }, (_, index) => formula.loss(points[2 * index], points[2 * index + 1]));
+    Array.from({ length: count }, (_, index) => formula.loss(points[2 * index], points[2 * index + 1]));
   const losses = lossesAt(ends);
   const inside = (index: number) =>
     within(ends[2 * index], x) && within(ends[2 * index + 1], y) && Number.isFinite(losses[index]);
   const seen = [...lossesAt(starts), ...losses.filter((_, index) => inside(index))].filter(Number.isFinite);
   const lowest = seen.reduce((low, loss) => Math.min(low, loss), Number.POSITIVE_INFINITY);
   const highest = seen.reduce((high, loss) => Math.max(high, loss), Number.NEGATIVE_INFINITY);
-  if (lowest === Number.POSITIVE_INFINITY) return { minima: [], lowest: 0, level: false };
+  if (lowest === Number.POSITIVE_INFINITY) return { minima: [], lowest: 0, starts: count, level: false };
 
   const minima: Point[] = [];
   let level = false;
-  const byLoss = Array.from({ length: STARTS }, (_, index) => index)
+  const byLoss = Array.from({ length: count }, (_, index) => index)
     .filter((index) => inside(index) && losses[index] <= lowest + AS_LOW * (highest - lowest))
     .sort((a, b) => losses[a] - losses[b]);
   for (const index of byLoss) {
@@ -69,7 +75,7 @@ export function findMinima(formula: Formula, x: Range, y: Range): Found {
     if (rise > UPHILL * Math.max(highest - lowest, Math.abs(lowest))) minima.push(end);
     else level = true;
   }
-  return { minima, lowest, level: level && minima.length === 0 };
+  return { minima, lowest, starts: count, level: level && minima.length === 0 };
 }
 
 /** The lowest loss on a circle: the best of some directions, and between its neighbours by thirds. */

@@ -51,7 +51,8 @@ function tokensOf(text: string): Token[] {
 
 /** One name, or several variables and constants written together: xy is x times y. */
 function namesIn(word: string): Token[] {
-  if (word in functions || word in constants) return [{ kind: 'name', text: word }];
+  // What every object has is no name of a formula: constructor.
+  if (Object.hasOwn(functions, word) || Object.hasOwn(constants, word)) return [{ kind: 'name', text: word }];
   if (/^[xy]+$/.test(word)) return [...word].map((text) => ({ kind: 'name', text }));
   throw new FormulaError(
     `“${word}” is unknown; x, y, pi, e and ${Object.keys(functions).join(', ')} are known`,
@@ -103,7 +104,7 @@ export function parse(text: string, graph: Graph): number {
     if (token.kind === 'number') return graph.constant(Number(token.text));
     if (token.kind === 'name') {
       if (token.text === 'x' || token.text === 'y') return graph.variable(token.text);
-      if (token.text in constants) return graph.constant(constants[token.text]);
+      if (Object.hasOwn(constants, token.text)) return graph.constant(constants[token.text]);
       expect('(');
       const argument = sum();
       expect(')');

@@ -1,7 +1,7 @@
 // The loss surfaces: a formula, its minima and a sensible window for each, and surfaces from a visitor's own
 // formula. Losses are shown above the lowest one known (`floor`), so that a logarithmic axis can show them.
 // Plain double arithmetic; rounding to float32 happens where a gradient is stored.
-import { findMinima, STARTS } from './find-minima.ts';
+import { findMinima } from './find-minima.ts';
 import type { Point, Range } from './points.ts';
 import { Formula } from './tape.ts';
 
@@ -116,13 +116,13 @@ export const OWN = 'own';
 /** A visitor's formula in the window of another surface. @throws FormulaError */
 export function ownSurface(text: string, { x, y, start }: Pick<Surface, 'x' | 'y' | 'start'>): Surface {
   const formula = new Formula(text);
-  const { minima, lowest, level } = findMinima(formula, x, y);
+  const { minima, lowest, starts, level } = findMinima(formula, x, y);
   const found =
     minima.length === 0
       ? level
         ? 'Where it is lowest it is level: there is no one lowest point.'
         : 'No minimum was found inside the window.'
-      : `Adam, from ${STARTS} starts, found ${minima.length === 1 ? 'one lowest point' : `${minima.length} lowest points`}.`;
+      : `Adam, from ${starts} starts, found ${minima.length === 1 ? 'one lowest point' : `${minima.length} lowest points`}.`;
   return {
     id: OWN,
     label: 'Your own formula',

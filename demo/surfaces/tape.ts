@@ -23,6 +23,11 @@ export class Formula {
     this.#gradient = new Tape(graph.terms, [dx, dy]);
   }
 
+  /** How many terms the formula and its derivatives have. */
+  get size(): number {
+    return this.#terms.length;
+  }
+
   loss(x: number, y: number): number {
     return this.#loss.at(x, y)[0];
   }

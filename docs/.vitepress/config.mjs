@@ -9,6 +9,17 @@ const docs = fileURLToPath(new URL('..', import.meta.url));
 const root = join(docs, '..');
 const pages = (...names) => names.map(([text, name]) => ({ text, link: `/${name}` }));
 
+const demo = { text: 'Demo', link: process.env.SIMDESCENT_DEMO ?? '/demo/index.html', target: '_self' };
+
+// VitePress' own colours of code and of two details are paler than WCAG's 4.5 : 1, and its place for a picture is an icon's.
+const code = { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' };
+const style = `
+  html:root { --vp-code-lang-color: var(--vp-c-text-2); --vp-button-brand-bg: var(--vp-c-indigo-1); }
+  html.dark:root { --vp-button-brand-bg: var(--vp-c-indigo-3); }
+  html .VPHero .image-src { max-width: 20rem; }
+  @media (min-width: 1200px) { html .VPHero .image-src { max-width: 27rem; } }
+`;
+
 /** In the search pages come before the reference. It runs in the browser, from its text. */
 const boostDocument = (id) => (id.includes('/api/') ? 0.3 : 1);
 
@@ -47,15 +58,22 @@ export default defineConfig({
   outDir: join(root, 'build/site'),
   cacheDir: join(root, 'build/vitepress'),
   srcExclude: ['node_modules/**'],
-  head: [['link', { rel: 'icon', href: `${process.env.SIMDESCENT_BASE ?? '/'}favicon.svg` }]],
+  head: [
+    ['link', { rel: 'icon', href: `${process.env.SIMDESCENT_BASE ?? '/'}favicon.svg` }],
+    ['style', {}, style],
+  ],
   vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn' },
-  markdown: { config: links, languageAlias: { mjs: 'js' } },
+  /** Where the demo is only this file knows. */
+  transformPageData({ frontmatter }) {
+    frontmatter.hero?.actions.push({ ...demo, theme: 'alt' });
+  },
+  markdown: { theme: code, config: links, languageAlias: { mjs: 'js' } },
   themeConfig: {
     search: { provider: 'local', options: { miniSearch: { searchOptions: { boostDocument } } } },
     outline: [2, 3],
     nav: [
       ...pages(['Start', 'start'], ['Optimizers', 'optimizers'], ['Examples', 'examples'], ['API', 'api/']),
-      { text: 'Demo', link: process.env.SIMDESCENT_DEMO ?? '/demo/index.html', target: '_self' },
+      demo,
     ],
     sidebar: {
       '/api/': JSON.parse(readFileSync(join(docs, 'api/typedoc-sidebar.json'), 'utf8')),
@@ -67,6 +85,7 @@ export default defineConfig({
         {
           text: 'Training',
           items: pages(
+            ['Options of every optimizer', 'options'],
             ['Schedules', 'schedules'],
             ['Constraints', 'constraints'],
             ['Sparse gradients', 'sparse'],

@@ -60,9 +60,16 @@ for (const width of [360, 390, 820, 1440]) {
 }
 
 test('nothing scrolls sideways at any width, with everything open and eight runners', async ({ page }) => {
-  await openPage(page, '#race-runners=adam,adamax,amsgrad,adamw,momentum,ftrl,lion,schedulefreeadamw');
+  const hash = '#race-runners=adam,adamax,amsgrad,adamw,momentum,ftrl,lion,schedulefreeadamw';
+  await openPage(page, `${hash}&digits-left-who=schedulefreeadamw`);
   await pressStep(page, 2);
   for (const summary of await page.locator('summary').all()) await summary.click();
+  await seeScene(page, 'epsilon');
+  await goToDigits(page);
+  await page.locator('#digits-step').click();
+  await page.locator('.of-tfjs').evaluateAll((cells) => {
+    for (const cell of cells as HTMLElement[]) cell.hidden = false;
+  });
   const wide: string[] = [];
   for (let width = 320; width <= 1920; width += 20) {
     await page.setViewportSize({ width, height: 800 });
@@ -71,10 +78,18 @@ test('nothing scrolls sideways at any width, with everything open and eight runn
       const [code, side] = [edge('#race-program-box'), edge('.race .side')];
       return {
         overflow: document.documentElement.scrollWidth - innerWidth,
+        out: [...document.querySelectorAll('.panel')]
+          .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+          .map(({ id }) => id),
+        names: [...document.querySelectorAll('.runner .who')]
+          .filter(({ scrollWidth, clientWidth }) => scrollWidth > clientWidth)
+          .map(({ textContent }) => textContent),
         covered: code.right > side.left + 1 && code.top < side.bottom && code.bottom > side.top,
       };
     });
-    if (overlaps.overflow > 0 || overlaps.covered) wide.push(`${width}: ${JSON.stringify(overlaps)}`);
+    const { overflow, out, names, covered } = overlaps;
+    if (overflow > 0 || out.length || names.length || covered)
+      wide.push(`${width}: ${JSON.stringify(overlaps)}`);
   }
   expect(wide).toEqual([]);
 });
@@ -94,6 +109,28 @@ for (const [width, height] of [
     expect(side).toBeGreaterThan(300);
   });
 }
+
+test('under a finger sliders are tall enough, and fields large enough not to be zoomed into', async ({
+  browser,
+}) => {
+  const viewport = { width: 390, height: 844 };
+  const page = await browser.newPage({ viewport, hasTouch: true, isMobile: true });
+  await openPage(page);
+  await page.locator('summary', { hasText: 'epsilon' }).tap();
+  const small = await page
+    .locator('input')
+    .evaluateAll((inputs) =>
+      (inputs as HTMLInputElement[])
+        .filter((input) =>
+          input.type === 'range'
+            ? input.clientHeight < 24
+            : input.type === 'text' && Number.parseFloat(getComputedStyle(input).fontSize) < 16,
+        )
+        .map(({ id }) => id),
+    );
+  expect(small).toEqual([]);
+  await page.close();
+});
 
 test('the map follows the system from light to dark', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'light' });
@@ -116,6 +153,8 @@ test('says so on the page when the library or the digits cannot be loaded', asyn
   await expect(page.locator('#error')).toBeHidden();
   await page.locator('#digits').scrollIntoViewIfNeeded();
   await expect(page.locator('#error')).toContainText('digits');
+  await expect(page.locator('#error')).toBeInViewport();
+  await expect(page.locator('#digits-state')).toHaveText('Not loaded');
   await expect(page.locator('#race-play')).toBeEnabled();
   await page.route('**/dist/index.js*', (route) => route.abort());
   await page.goto('./');

@@ -116,12 +116,16 @@ test('an own formula travels in the link; nonsense in a link is ignored', async 
 test('the copied program makes the same steps', async ({ page }) => {
   await openPage(page);
   await setUp(page);
+  await page.locator('#race-gradients').selectOption('spikes');
+  await page.locator('#race-amount').fill('0.1');
   for (const id of more) await page.locator('#race-add').selectOption(id);
   await pressStep(page, 40);
   await page.locator('#race-copy-code').click();
   const program = await clipboard(page);
   await page.locator('#race-code summary').click();
   await expect(page.locator('#race-program')).toHaveText(program, { useInnerText: true });
+  await page.locator('#race-adam-rate').fill('0.04');
+  await expect(page.locator('#race-program')).toContainText('Rates were changed on the way');
   const folder = mkdtempSync(join(tmpdir(), 'simdescent-'));
   try {
     const library = new URL('../../dist/index.js', import.meta.url).href;

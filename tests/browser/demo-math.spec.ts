@@ -7,6 +7,7 @@ import { splitDigits } from '../../demo/digits/digits.ts';
 import { Network, type Tensors, tensors } from '../../demo/digits/network.ts';
 import { hues } from '../../demo/maps/colors.ts';
 import { formatLoss, formatShort } from '../../demo/page/format.ts';
+import { Disturber, disturberSource } from '../../demo/race/gradients.ts';
 import { FormulaError } from '../../demo/surfaces/parse.ts';
 import { lossAt, ownSurface, surfaces } from '../../demo/surfaces/surfaces.ts';
 import { Formula } from '../../demo/surfaces/tape.ts';
@@ -90,8 +91,17 @@ test('what is not a formula is refused with a reason', () => {
     '1..2',
     'x'.repeat(401),
     'alert(1)',
+    'constructor(x)',
   ]) {
     expect(() => new Formula(nonsense), nonsense).toThrow(FormulaError);
+  }
+});
+
+test('what disturbs gradients is the same in the program', () => {
+  for (const kind of ['noise', 'sparse', 'spikes'] as const) {
+    const own = new Disturber(kind, 0.3, surfaces[0]);
+    const written = new Function(`${disturberSource(kind, 0.3, surfaces[0])} return disturber();`)();
+    for (let draw = 0; draw < 50; draw++) expect(written([draw, 2]), kind).toEqual(own.next([draw, 2]));
   }
 });
 
@@ -107,6 +117,12 @@ test('the lowest points of an own formula are found', async () => {
     expect(found[index][1]).toBeCloseTo(0.5, 3);
   }
   expect(ownSurface('x + y', window).minima).toEqual([]);
+  // Long ones are looked at from fewer starts: they are read anew at every letter.
+  const long = Array.from({ length: 20 }, (_, k) => `sin(x - ${k})^2`).join(' + ');
+  const shallow = ownSurface(`y^2 + 9 (x - 1)^4 + ${long}`, window);
+  expect(shallow.minima).toHaveLength(1);
+  const starts = (note: string) => Number(/from (\d+) starts/.exec(note)?.[1]);
+  expect(starts(shallow.note)).toBeLessThan(starts(wells.note));
 });
 
 test('level ground has no minimum, flat valleys have none, and shallow bowls have one', async () => {

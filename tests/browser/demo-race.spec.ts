@@ -186,6 +186,7 @@ test('who leaves the numbers says why', async ({ page }) => {
   await expect(page.locator('#race-adam-arrival')).toHaveText('not yet');
   // Ftrl divides by its rate, and a warm-up begins at 0.
   await openPage(page, '#race-runners=ftrl&race-schedule=warmup');
+  await expect(page.locator('#race-ftrl-learningRatePower')).toHaveValue('-0.5');
   await pressStep(page, 1);
   await expect(page.locator('#race-lost')).toHaveText(/^Ftrl is lost: .*learning rate, which was 0\.$/);
 });

@@ -2,6 +2,7 @@
 // the way back from it.
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import AxeBuilder from '@axe-core/playwright';
 import { expect, test } from '@playwright/test';
 
 const site = new URL('../../build/site/', import.meta.url);
@@ -30,6 +31,11 @@ test('pages, search, dark mode, the demo and back', async ({ page }) => {
   await expect(page.locator('html')).toHaveClass(/dark/);
   await page.getByRole('link', { name: 'Start', exact: true }).first().click();
   await expect(page.locator('h1')).toContainText('Start');
+  for (const colorScheme of ['light', 'dark']) {
+    await page.emulateMedia({ colorScheme });
+    const { violations } = await new AxeBuilder({ page }).withRules('color-contrast').analyze();
+    expect(violations.flatMap(({ nodes }) => nodes.map(({ html }) => html))).toEqual([]);
+  }
   await page.keyboard.press('Control+k');
   await page.getByRole('searchbox').fill('loss scale');
   await expect(page.locator('.VPLocalSearchBox .result').first()).toContainText('Loss scale');

@@ -9,6 +9,7 @@ import {
   LossScaleOptimizer,
   optimizers,
   SparseGradient,
+  schedules,
   Variable,
 } from '../../dist/index.js';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
@@ -70,6 +71,16 @@ const refusals = {
     /Array/,
     /Float32Array/,
   ],
+  'rows of numbers as values of a Variable': [
+    () =>
+      new Variable([
+        [1, 2],
+        [3, 4],
+      ]),
+    TypeError,
+    /an Array of length 2 at \[0\]; give all rows as one array, and a shape\.$/,
+  ],
+  'a text among the values of a Variable': [() => new Variable([1, 'a']), TypeError, /"a" at \[1\]\.$/],
   'an object as gradient': [(o, v) => o.apply([{}, good()[1]], v), TypeError, /Object/, /Float32Array/],
   'a string as gradient': [(o, v) => o.apply(['gradient', good()[1]], v), TypeError, /"gradient"/],
   'a variable as gradient': [(o, v) => o.apply([v[0], good()[1]], v), TypeError, /Variable/],
@@ -113,6 +124,12 @@ const refusals = {
     /learningRate/,
     /"0.1"/,
   ],
+  'the class of a schedule as learning rate': [
+    (o) => Object.assign(o, { learningRate: schedules.CosineDecay }),
+    TypeError,
+    /made with new, got the class CosineDecay/,
+  ],
+  'no gradient for any variable': [(o, v) => o.apply([null, null], v), RangeError, /Variable\.gradient/],
   'a learning rate that is NaN': [
     (o) => Object.assign(o, { learningRate: NaN }),
     RangeError,

@@ -45,6 +45,8 @@ function finite(label: string, value: unknown): number {
 
 /** @throws TypeError, RangeError that begins with `label`. */
 export function rateFrom(label: string, value: unknown, customObjects: Record<string, unknown> = {}): Rate {
+  if (typeof value === 'function' && value.prototype instanceof LearningRateSchedule)
+    throw new TypeError(`${label}: a schedule is made with new, got the class ${value.name}.`);
   if (typeof value === 'object' && value !== null && !(value instanceof LearningRateSchedule))
     value = deserializeSchedule(label, value, customObjects);
   if (value instanceof LearningRateSchedule) {

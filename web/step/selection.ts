@@ -133,7 +133,10 @@ export class ParameterSelection implements Selection {
       gradients[count] = g;
       addresses[count++] = address;
     }
-    if (count === 0 && expected > 0) throw new RangeError('No gradients provided for any variable.');
+    if (count === 0 && expected > 0)
+      throw new RangeError(
+        'No gradients provided for any variable: step() takes those that were written into Variable.gradient, apply() its own.',
+      );
     this.count = count;
     this.missing = absent > named ? `${missing} and ${absent - named} more` : missing;
     if (!dense) return;

@@ -55,6 +55,14 @@ function readValues(values: unknown): Float32Array | null {
   return Array.isArray(values) ? floatsFrom(values) : null;
 }
 
+/** What is no number in an array, and what to do where rows were given. */
+function inside(values: unknown): string {
+  if (!Array.isArray(values)) return '';
+  const at = values.findIndex((value) => typeof value !== 'number');
+  const rows = Array.isArray(values[at]) ? '; give all rows as one array, and a shape' : '';
+  return ` with ${describe(values[at])} at [${at}]${rows}`;
+}
+
 /**
  * A float32 tensor that lives in the engine's memory, or on a GPU, and is updated there without a copy. One
  * may serve several optimizers.
@@ -97,7 +105,7 @@ export class Variable {
     const read = isLength ? values : readValues(values);
     if (read === null)
       throw new TypeError(
-        `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}.`,
+        `Variable: values must be a Float32Array, an array of numbers or a length, got ${describe(values)}${inside(values)}.`,
       );
     if (isFloats(values) && isDetached(values)) throw detached('Variable: values');
     refuseUnknown('Variable', options, known);
