@@ -25,6 +25,8 @@ import { kernelsIn, type MemoryHost } from './kernels.js';
 export interface MemoryGradient {
   address: number;
   size: number;
+  /** What it was spread from. */
+  given: Rows | null;
 }
 
 /** Of one row: addresses by role. */
@@ -125,7 +127,7 @@ export class MemoryExecutor implements Executor {
       this.#copy(native.pack(this.#block, this.#room));
       const floats = new Float32Array(words.buffer);
       for (let j = 0, at = list + entry.sumOfSquares; j < count; j++, at += entry.words)
-        floats[at] = this.#kernels.sum_of_squares(this.#block + j * rowBytes);
+        floats[at] = this.#sumOfSquares(j, given[j], this.targets[rows[j]]);
     }
     this.#calls.plan();
     let more: boolean;
@@ -138,6 +140,18 @@ export class MemoryExecutor implements Executor {
     } while (more);
     this.#calls.end();
     if (this.#averages || this.#accumulates) this.#others(rows, count, updating, overwriting);
+  }
+
+  /** Of the rows of a sparse gradient alone, unless they are added to what has been gathered. They are packed anew. */
+  #sumOfSquares(j: number, { address, given }: MemoryGradient, target: Target): number {
+    const at = this.#block + j * rowBytes;
+    if (!given || this.#accumulates) return this.#kernels.sum_of_squares(at);
+    const { length } = given.values;
+    this.#view(address, length).set(given.values);
+    new Uint32Array(this.#host.memory.buffer, at, rowAt.words)[rowAt.n] = length;
+    const sum = this.#kernels.sum_of_squares(at);
+    this.spread(given, target);
+    return sum;
   }
 
   constrain(): void {}

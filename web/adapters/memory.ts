@@ -134,7 +134,7 @@ class MemoryAccess implements Access<Place, number> {
   bindGradient(given: number, target: Target): MemoryGradient {
     const { row, size, path } = target;
     const address = this.#aliased.has(path) ? (this.#executor as MemoryExecutor).held(given, target) : given;
-    this.#gradients[row] ??= { address, size };
+    this.#gradients[row] ??= { address, size, given: null };
     this.#gradients[row].address = address;
     return this.#gradients[row];
   }

@@ -40,6 +40,9 @@ export const innermost = (optimizer: Optimizer): Optimizer =>
 export const executorOf = (optimizer: Optimizer): Executor =>
   partsOf(optimizer).lifetime.require() as Executor;
 
+/** The variables of an optimizer that has not been built: another list than that of one whose variables have all gone. */
+export const nobody: readonly Target[] = [];
+
 export class Roster<V extends Named, G> implements Selection {
   readonly rows: number[] = [];
   readonly gradients: Gradient[] = [];
@@ -48,7 +51,7 @@ export class Roster<V extends Named, G> implements Selection {
   version = 0;
   /** Libraries give no gradient for what they do not train: nothing to warn of. */
   readonly missing = '';
-  targets: readonly Target[] = [];
+  targets: readonly Target[] = nobody;
   readonly #optimizer: Optimizer;
   #access: Access<V, G>;
   readonly #rowOf = new Map<string, number>();
@@ -139,8 +142,8 @@ export class Roster<V extends Named, G> implements Selection {
   keepOnly(before: readonly Target[]): void {
     if (this.targets === before) return;
     for (const { path, row } of this.targets) if (row >= before.length) this.#rowOf.delete(path);
-    if (before.length) this.#attach(before, this.#access);
-    else partsOf(this.#optimizer).build.undo();
+    if (before === nobody) partsOf(this.#optimizer).build.undo();
+    else this.#attach(before, this.#access);
     this.targets = before;
   }
 
@@ -148,7 +151,7 @@ export class Roster<V extends Named, G> implements Selection {
   move(access: Access<V, G>): void {
     if (this.targets.length)
       this.#attach(
-        this.targets.map((target) => ({ ...target, array: null })),
+        this.targets.map((target) => ({ ...target, array: null, variable: null })),
         access,
       );
     this.#access = access;
@@ -182,10 +185,11 @@ export class Roster<V extends Named, G> implements Selection {
     });
     this.count = 0;
     this.version++; // arrays of a library may be others at every step
+    // All before any gradient: whoever shares the data of a variable keeps it elsewhere from then on.
+    for (const variable of list) this.#access.bind(variable, this.targets[this.rowOf(variable)]);
     list.forEach((variable, k) => {
       const gradient = given[k];
       const row = this.rowOf(variable);
-      this.#access.bind(variable, this.targets[row]);
       if (gradient === null || gradient === undefined) return;
       this.rows[this.count] = row;
       this.addresses[this.count] = 0;
