@@ -54,6 +54,8 @@ export class Roster<V extends Named, G> implements Selection {
   targets: readonly Target[] = nobody;
   readonly #optimizer: Optimizer;
   #access: Access<V, G>;
+  /** What was made last. */
+  #executor: Executor | null = null;
   readonly #rowOf = new Map<string, number>();
 
   /** @throws TypeError for a MultiOptimizer; Error if the optimizer was built with variables of another kind */
@@ -64,9 +66,15 @@ export class Roster<V extends Named, G> implements Selection {
       throw new TypeError(
         'MultiOptimizer steps Variables and arrays; give the adapter one optimizer for all.',
       );
-    if (this.#optimizer.built)
+    this.#checkOwn();
+  }
+
+  /** Nobody else has built it: an optimizer is for one list of variables, in one memory. */
+  #checkOwn(): void {
+    const { name, built } = this.#optimizer;
+    if (built && executorOf(this.#optimizer) !== this.#executor)
       throw new Error(
-        `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,
+        `The optimizer '${name}' is built with variables already; give the adapter a fresh one.`,
       );
   }
 
@@ -201,10 +209,12 @@ export class Roster<V extends Named, G> implements Selection {
   #attach(targets: readonly Target[], access: Access<V, G>): void {
     const { lifetime, build } = partsOf(this.#optimizer);
     lifetime.alive();
+    this.#checkOwn();
     build.attach((rule, averages, accumulates) => ({
       executor: access.executor(build.core, rule, targets, averages, accumulates),
       selection: this,
     }));
+    this.#executor = executorOf(this.#optimizer);
     this.targets = targets;
   }
 }
