@@ -33,13 +33,12 @@ type Value = number | Float32Array;
 /** A copy of a leaf's values. The reference stays. */
 const read = (leaf: JaxArray): Float32Array => leaf.ref.dataSync() as Float32Array;
 
-/** State that goes in and out is arrays of jax-js. @throws RangeError */
-function refuseNarrow(optimizer: Optimizer): void {
-  const { dtype } = partsOf(innermost(optimizer)).options.values.stateDtype;
-  if (dtype !== 'float32')
+/** State that goes in and out is arrays of float32: bfloat16 is the same number there, int8 is quantized anew. @throws RangeError */
+function refuseInt8(optimizer: Optimizer): void {
+  if (partsOf(innermost(optimizer)).options.values.stateDtype.dtype === 'int8')
     throw new RangeError(
-      `The optimizer '${optimizer.name}' has stateDtype '${dtype}', and the state of init and update is arrays of jax-js, which are ` +
-        "float32; leave it at 'float32', or give the option gpu and call step().",
+      `The optimizer '${optimizer.name}' has stateDtype 'int8', and the state of init and update is arrays of jax-js, which are ` +
+        "float32 and would be quantized anew at every step; take 'bfloat16', or give the option gpu and call step().",
     );
 }
 
@@ -79,7 +78,7 @@ export class JaxTransformation {
     const { gpu } = options;
     if (optimizer.built)
       throw new Error(`The optimizer '${optimizer.name}' is built already; give the adapter a fresh one.`);
-    if (!gpu) refuseNarrow(optimizer);
+    if (!gpu) refuseInt8(optimizer);
     this.optimizer = optimizer;
     this.#device = gpu ? new DeviceSteps(optimizer, gpu) : null;
     // Optax calls these detached, as in chain().
@@ -94,7 +93,7 @@ export class JaxTransformation {
     if (!this.#structure && this.optimizer.built)
       throw new Error('init: this transformation was begun with step(); use a fresh one.');
     if (!this.#structure) {
-      refuseNarrow(this.optimizer);
+      refuseInt8(this.optimizer);
       const paths = pathsOf(params);
       leaves.forEach((leaf, k) => {
         checkLeaf('init', leaf, { path: paths[k], shape: leaf.shape });
