@@ -135,6 +135,9 @@ describe('sizes', () => {
     );
     for (const each of [...many, optimizer, variable]) each.dispose();
     gpu.dispose();
+    const poor = await openGpu({ device: await deviceSaying({ maxBufferSize: 2 ** 18 }) });
+    assert.throws(() => poor.variable(2 ** 17, { name: 'w' }), /'w' needs 524288 bytes .* allows 262144/);
+    poor.device.destroy();
   });
 
   test('offload makes one page for many small variables: one dispatch', async () => {

@@ -40,7 +40,7 @@ export class Pages {
   /** @throws RangeError for more than one buffer may hold */
   take(what: string, bytes: number): Region {
     const size = this.#aligned(bytes);
-    if (bytes >= large)
+    if (bytes >= large || bytes > this.#context.maxBufferSize)
       return {
         buffer: this.#context.buffer(what, bytes, flags),
         offset: 0,
