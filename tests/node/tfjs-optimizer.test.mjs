@@ -260,6 +260,7 @@ test('the averages can be taken at the end', async () => {
     for (const next of everywhere) {
       w.assign(tf.tensor1d([8, 9]));
       await tf.setBackend(next);
+      assert.throws(() => optimizer.applyGradients({ 'final/w': tf.ones([3]) }), /shape/);
       optimizer.finalizeVariableValues();
       assertSameBits(w.dataSync(), plain.value, `${next} after ${backend}`);
     }

@@ -148,11 +148,15 @@ export class Roster<V extends Named, G> implements Selection {
 
   /** Gives back the state of variables that have come since. */
   keepOnly(before: readonly Target[]): void {
-    if (this.targets === before) return;
+    if (this.targets.length === before.length) return;
     for (const { path, row } of this.targets) if (row >= before.length) this.#rowOf.delete(path);
-    if (before === nobody) partsOf(this.#optimizer).build.undo();
-    else this.#attach(before, this.#access);
-    this.targets = before;
+    if (before === nobody) {
+      partsOf(this.#optimizer).build.undo();
+      this.targets = nobody;
+    } else {
+      // As they are now: they may have moved to another memory since.
+      this.#attach(this.targets.slice(0, before.length), this.#access);
+    }
   }
 
   /** The same variables in another memory; their state moves with them. */
