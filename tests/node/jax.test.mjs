@@ -113,6 +113,19 @@ for (const [name, make] of [
     solver.dispose();
   });
 
+test('arrays of no elements take part', () => {
+  const solver = jaxOptimizer(new Adam({ learningRate: 0.5 }));
+  const tensors = (value) => ({ none: np.zeros([0, 3]), w: np.array([value, value]) });
+  let params = tensors(1);
+  let state = solver.init(tree.ref(params));
+  for (let t = 0; t < 2; t++) [params, state] = solver.applyGradients(tensors(1), state, params);
+  assert.deepEqual(params.none.shape, [0, 3]);
+  assertClose(params.w.ref.dataSync(), [0, 0], 1e-4, 'w');
+  const [updates, last] = solver.update(tensors(1), state);
+  assert.deepEqual(updates.none.shape, [0, 3]);
+  tree.dispose([params, updates, [...last]]);
+});
+
 test('gradients of jax-js, with Optax usage: the loss falls', () => {
   const solver = jaxOptimizer(new Adam({ learningRate: 0.1 }));
   const { init: start, update } = solver; // detached, as chain() calls them
@@ -261,6 +274,11 @@ test('what does not fit is refused before anything is consumed', () => {
   const [updates] = solver.update(good(), state);
   assert.ok(updates.w.dataSync().every((u) => Math.abs(u + 0.001) < 1e-6));
   assertRefused(() => jaxOptimizer({}), TypeError, /jaxOptimizer takes/);
+  assertRefused(
+    () => jaxOptimizer(new Adam()).init(null),
+    TypeError,
+    /'params' must be an array .* got null/,
+  );
   assert.throws(() => jax.jit((g) => solver.update({ w: g, b: g }, its))(np.array([1, 1])), /jit/);
 });
 

@@ -43,10 +43,11 @@ function refuseInt8(optimizer: Optimizer): void {
 }
 
 /** A copy in jax-js' memory, straight from the engine's. */
-const arrayOf = (value: Value, { shape, dtype }: ArrayFacts, device: Device): JaxArray =>
-  typeof value === 'number'
-    ? np.array(value, { dtype: dtype as never, device })
-    : np.array(value as Float32Array<ArrayBuffer>, { shape: [...shape], device });
+function arrayOf(value: Value, { shape, dtype }: ArrayFacts, device: Device): JaxArray {
+  if (typeof value === 'number') return np.array(value, { dtype: dtype as never, device });
+  if (value.length === 0) return np.zeros([...shape], { device }); // np.array looks at the first element
+  return np.array(value as Float32Array<ArrayBuffer>, { shape: [...shape], device });
+}
 
 /** An Optax-shaped gradient transformation. As everywhere in jax-js, arguments are consumed: keep with `.ref`. */
 export class JaxTransformation {
@@ -96,7 +97,7 @@ export class JaxTransformation {
       refuseInt8(this.optimizer);
       const paths = pathsOf(params);
       leaves.forEach((leaf, k) => {
-        checkLeaf('init', leaf, { path: paths[k], shape: leaf.shape });
+        checkLeaf('init', leaf, { path: paths[k], shape: leaf?.shape });
       });
       const made: Variable[] = [];
       try {
