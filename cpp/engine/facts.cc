@@ -115,6 +115,7 @@ std::string facts() {
       .put("coefNames", coef_names())
       .put("row", places<Row>({{"pipe", offsetof(Row, pipe)},
                                {"coef", offsetof(Row, coef)},
+                               {"n", offsetof(Row, n)},
                                {"stages", offsetof(Row, stages)}}))
       .put("entry", places<Entry>({{"row", offsetof(Entry, row)},
                                    {"gradient", offsetof(Entry, g)},

@@ -1,6 +1,6 @@
 // `npm run fuzz -- --minutes N`: random sequences of calls, with other seeds every time, until the time is up or one
 // fails; that one is printed as a program. With `--threads N` over variables that so many threads share;
-// with `--gpu` over variables on a GPU, against the engine.
+// with `--gpu` over variables on a GPU, with `--tfjs` over those of TensorFlow.js, against the engine.
 import { parseArgs } from 'node:util';
 import { init } from '../../dist/index.js';
 import { runSequences } from './sequences.mjs';
@@ -11,13 +11,16 @@ const { values } = parseArgs({
     seed: { type: 'string' },
     threads: { type: 'string', default: '1' },
     gpu: { type: 'boolean', default: false },
+    tfjs: { type: 'boolean', default: false },
   },
 });
 const minutes = Number(values.minutes);
 if (!(minutes > 0)) throw new RangeError(`--minutes must be a number > 0, got ${values.minutes}.`);
 const { threads, threadsNote } = await init({ threads: Number(values.threads) });
 if (threadsNote) throw new Error(threadsNote);
-const run = values.gpu ? (await import('./gpu.mjs')).runOnGpu : runSequences;
+let run = runSequences;
+if (values.gpu) run = (await import('./gpu.mjs')).runOnGpu;
+if (values.tfjs) run = (await import('./tfjs.mjs')).runUnderTfjs;
 console.warn = () => {};
 const told = { sequences: 0, calls: 0 };
 const end = Date.now() + minutes * 60_000;
@@ -31,8 +34,8 @@ for (let seed = Number(values.seed ?? Date.now() % 2 ** 31); Date.now() < end; s
   told.sequences += sequences;
   told.calls += calls;
 }
-const how = values.gpu
-  ? 'on a GPU, as near the engine as must be'
-  : `${threads} threads, every bit as in the model`;
+let how = `${threads} threads, every bit as in the model`;
+if (values.gpu) how = 'on a GPU, as near the engine as must be';
+if (values.tfjs) how = 'under TensorFlow.js, every bit as in the engine';
 console.log(`${told.sequences} sequences of ${told.calls} calls: ${how}, nothing lost`);
 process.exit(); // a device or a worker may be alive

@@ -438,7 +438,8 @@ const listOf = (value) => (typeof value === 'number' ? [value] : value);
 const size = (shape) => shape.reduce((a, b) => a * b, 1);
 const valuesOf = (real) => (real instanceof Variable ? real.value : real);
 
-function assertSameState(got, expected) {
+/** Two lists as getWeights gives them. */
+export function assertSameState(got, expected) {
   assert.equal(got.length, expected.length, 'state variables');
   got.forEach((value, k) => {
     assertSameBits(listOf(value), listOf(expected[k]), `state ${k}`);

@@ -109,6 +109,37 @@ describe('sizes', () => {
     device.destroy();
   });
 
+  test('pages grow with what lives on them, not with how often something came and went', async () => {
+    const gpu = await openGpu();
+    const { device } = gpu;
+    const create = device.createBuffer.bind(device);
+    const pages = [];
+    device.createBuffer = (descriptor) => {
+      if (/page of variables/.test(descriptor.label)) pages.push(descriptor.size);
+      return create(descriptor);
+    };
+    const variable = new Variable(randomFloats(1000, 1), { name: 'w' });
+    const optimizer = new Adam();
+    optimizer.build([variable]);
+    for (let k = 0; k < 8; k++) {
+      await optimizer.offload(gpu, { minSize: 0 });
+      await optimizer.onload();
+      gpu.variable(1000).dispose();
+    }
+    assert.deepEqual(new Set(pages), new Set([2 ** 20]));
+    pages.length = 0;
+    const many = Array.from({ length: 30 }, () => gpu.variable(2 ** 17)); // half a MiB each
+    assert.deepEqual(
+      pages,
+      [1, 2, 4, 8].map((size) => size * 2 ** 20),
+    );
+    for (const each of [...many, optimizer, variable]) each.dispose();
+    gpu.dispose();
+    const poor = await openGpu({ device: await deviceSaying({ maxBufferSize: 2 ** 18 }) });
+    assert.throws(() => poor.variable(2 ** 17, { name: 'w' }), /'w' needs 524288 bytes .* allows 262144/);
+    poor.device.destroy();
+  });
+
   test('offload makes one page for many small variables: one dispatch', async () => {
     const gpu = await openGpu();
     const sizes = Array.from({ length: 400 }, () => 10_000);

@@ -25,38 +25,12 @@ import {
 import { every } from '../node/every.mjs';
 import { assertSameBits, randomFloats } from '../node/helpers.mjs';
 import { openGpu, shareGpu } from './adapter.mjs';
-import { TOLERANCE } from './case.mjs';
+import { compareCodes, tensorsOf } from './codes.mjs';
 import { assertNear, assertReport, bufferWith, deviceSaying, gradientsOf, pair } from './helpers.mjs';
 
 const dtypes = ['bfloat16', 'int8'];
 /** The share of codes that must be the engine's. */
 const leastShare = { bfloat16: 5 / 6, int8: 0.99 };
-
-const arrays = { F32: Float32Array, I32: Int32Array, BF16: Uint16Array, U8: Uint8Array };
-
-/** What a state file has: { dtype, values } by name. */
-function tensorsOf(bytes) {
-  const length = Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true));
-  const { __metadata__: _, ...header } = JSON.parse(new TextDecoder().decode(bytes.subarray(8, 8 + length)));
-  return new Map(
-    Object.entries(header).map(
-      ([
-        name,
-        {
-          dtype,
-          data_offsets: [from, to],
-        },
-      ]) => [
-        name,
-        { dtype, values: new arrays[dtype](bytes.slice(8 + length + from, 8 + length + to).buffer) },
-      ],
-    ),
-  );
-}
-
-/** Halves as integers in the order of the numbers that they are; 0 and -0 are one. */
-const ordered = (half) => (half & 0x8000 ? -(half & 0x7fff) : half);
-const widened = (half) => new Float32Array(Uint32Array.of(half << 16).buffer)[0];
 
 /**
  * Two states: what is float32 is near, codes are equal or neighbours.
@@ -65,27 +39,12 @@ const widened = (half) => new Float32Array(Uint32Array.of(half << 16).buffer)[0]
 function compare(got, expected, message) {
   const [ours, theirs] = [got, expected].map(tensorsOf);
   assert.deepEqual([...ours.keys()], [...theirs.keys()]);
-  let [codes, same] = [0, 0];
   for (const [name, { dtype, values }] of theirs) {
-    const found = ours.get(name);
-    assert.equal(found.dtype, dtype, name);
-    if (dtype === 'I32') assert.deepEqual(found.values, values, name);
-    if (dtype === 'F32') assertNear(found.values, values, `${message}: ${name}`);
-    if (dtype === 'I32' || dtype === 'F32') continue;
-    const number = dtype === 'BF16' ? ordered : (code) => code;
-    const largest =
-      dtype === 'BF16' ? values.reduce((most, x) => Math.max(most, Math.abs(widened(x))), 0) : 0;
-    values.forEach((x, i) => {
-      codes++;
-      if (number(found.values[i]) === number(x)) same++;
-      else if (Math.abs(number(found.values[i]) - number(x)) > 1)
-        assert.ok(
-          Math.abs(widened(found.values[i]) - widened(x)) <= TOLERANCE * largest,
-          `${message}: ${name}[${i}] is ${found.values[i]} instead of ${x}`,
-        );
-    });
+    const found = ours.get(name).values;
+    if (dtype === 'I32') assert.deepEqual(found, values, name);
+    if (dtype === 'F32') assertNear(found, values, `${message}: ${name}`);
   }
-  return same / codes;
+  return compareCodes(ours, theirs, message);
 }
 
 /** The GPU's values and state become those of the engine. */

@@ -23,6 +23,7 @@ import { tfOptimizer } from '../../dist/tfjs.js';
 import { initWebGPU } from '../../dist/webgpu.js';
 import { randomFloats } from '../node/helpers.mjs';
 import { entry } from './adapter.mjs';
+import { assertNear } from './helpers.mjs';
 
 const adapter = await entry.requestAdapter();
 Object.assign(globalThis, globals);
@@ -110,6 +111,59 @@ describe('tfjs on the GPU', { skip: adapter ? false : 'no WebGPU adapter here' }
       (await w.data()).every((x, i) => x < 7 + i && x > 6 + i),
       String(await w.data()),
     );
+  });
+
+  test('gradients that are variables, or share their data, count as they are before the step', async () => {
+    for (const [how, share] of Object.entries({
+      variables: (v) => v,
+      clones: (v) => v.clone(),
+      reshaped: (v) => v.reshape(v.shape),
+    })) {
+      const values = [0, 1, 2].map((k) => randomFloats(500, k));
+      const plain = values.map((v, k) => new Variable(v, { path: `${how}${k}` }));
+      const variables = values.map((v, k) => tf.variable(tf.tensor1d(v), true, `${how}${k}`));
+      const make = () => new SGD({ learningRate: 0.5 });
+      const [ours, expected] = [tfOptimizer(make(), { gpu }), make()];
+      expected.build(plain);
+      for (let t = 0; t < 3; t++) {
+        const given = variables.map((_, k) => share(variables[(k + t) % 3]));
+        ours.applyGradients(variables.map(({ name }, k) => ({ name, tensor: given[k] })));
+        tf.dispose(given.filter((g) => !variables.includes(g)));
+        expected.apply(plain.map((_, k) => plain[(k + t) % 3].value.slice()));
+        for (const [k, v] of variables.entries())
+          assertNear(await v.data(), plain[k].value, `${how}, step ${t + 1}: v${k}`);
+      }
+      for (const each of [ours, expected, ...plain, ...variables]) each.dispose();
+    }
+  });
+
+  test('after onload() it goes on, there or on another backend', async () => {
+    const plain = new Variable(randomFloats(100, 1), { path: 'moved' });
+    const variable = tf.variable(tf.tensor1d(plain.value.slice()), true, 'moved');
+    const [ours, expected] = [
+      tfOptimizer(new Adam({ learningRate: 0.1 }), { gpu }),
+      new Adam({ learningRate: 0.1 }),
+    ];
+    expected.build([plain]);
+    const step = async (message) => {
+      const g = randomFloats(100, expected.iterations);
+      ours.applyGradients({ moved: tf.tensor1d(g) });
+      expected.apply([g]);
+      assertNear(await variable.data(), plain.value, message);
+    };
+    await step('there');
+    await ours.optimizer.onload();
+    await step('there, once more');
+    for (const backend of ['wasm', 'webgpu', 'cpu', 'webgpu']) {
+      if (tf.getBackend() === 'webgpu') {
+        await tf.setBackend(backend);
+        assert.throws(() => ours.applyGradients({ moved: tf.ones([100]) }), /onload\(\)/);
+        await ours.optimizer.onload();
+      }
+      await tf.setBackend(backend);
+      for (let k = 0; k < 2; k++) await step(`${backend}, step ${k + 1}`);
+    }
+    for (const each of [ours, expected, plain, variable]) each.dispose();
   });
 
   test('nothing leaks in 200 steps', () => {

@@ -15,7 +15,7 @@ import {
   Variable,
 } from '../../dist/index.js';
 import { jaxOptimizer } from '../../dist/jax.js';
-import { every } from './every.mjs';
+import { every, stored } from './every.mjs';
 import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
 
 const { numpy: np, tree } = jax;
@@ -45,6 +45,7 @@ function assertClose(got, expected, tolerance, message) {
   });
 }
 
+const halves = stored.filter(({ options }) => options.stateDtype.dtype === 'bfloat16');
 /** Their steps depend on the weights, and come out as a difference, which is rounded. */
 const absolute = [AdamW, Ftrl, Lamb, ScheduleFreeAdamW];
 
@@ -56,6 +57,7 @@ for (const [name, make, tolerance] of [
   ]),
   ['Adam', () => new Adam(), 0],
   ['Adamax with a clip', () => new Adamax({ globalClipnorm: 0.5 }), 0],
+  ['state of bfloat16', () => new Adam({ stateDtype: { dtype: 'bfloat16', minSize: 0 } }), 0],
   ['accumulation', () => new Adam({ gradientAccumulationSteps: 2 }), 0],
   ['dynamic loss scaling', () => new LossScaleOptimizer(new Adam(), { dynamicGrowthSteps: 2 }), 0],
   ['decay', () => new AdamW({ weightDecay: 0.1 }), 1e-7], // the difference of two parameters is rounded
@@ -84,7 +86,10 @@ for (const [name, make, tolerance] of [
   });
 
 for (const [name, make] of [
-  ...every.map(({ name, Class, options }) => [name, () => new Class({ ...options, learningRate: 0.01 })]),
+  ...[...every, ...halves].map(({ name, Class, options }) => [
+    name,
+    () => new Class({ ...options, learningRate: 0.01 }),
+  ]),
   ['averages', () => new Adam({ useEma: true, emaOverwriteFrequency: 2 })],
 ])
   test(`applyGradients has the bits of plain arrays: ${name}`, () => {
@@ -108,6 +113,19 @@ for (const [name, make] of [
     solver.dispose();
   });
 
+test('arrays of no elements take part', () => {
+  const solver = jaxOptimizer(new Adam({ learningRate: 0.5 }));
+  const tensors = (value) => ({ none: np.zeros([0, 3]), w: np.array([value, value]) });
+  let params = tensors(1);
+  let state = solver.init(tree.ref(params));
+  for (let t = 0; t < 2; t++) [params, state] = solver.applyGradients(tensors(1), state, params);
+  assert.deepEqual(params.none.shape, [0, 3]);
+  assertClose(params.w.ref.dataSync(), [0, 0], 1e-4, 'w');
+  const [updates, last] = solver.update(tensors(1), state);
+  assert.deepEqual(updates.none.shape, [0, 3]);
+  tree.dispose([params, updates, [...last]]);
+});
+
 test('gradients of jax-js, with Optax usage: the loss falls', () => {
   const solver = jaxOptimizer(new Adam({ learningRate: 0.1 }));
   const { init: start, update } = solver; // detached, as chain() calls them
@@ -122,27 +140,28 @@ test('gradients of jax-js, with Optax usage: the loss falls', () => {
   assertClose(w.dataSync(), [3, 3, 3], 0.01, 'w');
 });
 
-test('a state is a value: the same one gives the same step, whatever happened in between', () => {
-  const solver = jaxOptimizer(new Adamax());
-  const params = np.array([1, 2, 3]);
-  let state = solver.init(params);
-  const step = (from, seed) => {
-    const [updates, next] = solver.update(np.array(randomFloats(3, seed)), from);
-    return [updates.dataSync(), next];
-  };
-  [, state] = step(state, 1);
-  const kept = tree.ref(state);
-  const [first, after] = step(state, 2);
-  const [, later] = step(after, 3);
-  const [again] = step(kept, 2);
-  assertSameBits(again, first);
-  const fresh = solver.init(np.array([1, 2, 3]));
-  const [anew] = step(fresh, 1);
-  const other = jaxOptimizer(new Adamax());
-  const [expected] = other.update(np.array(randomFloats(3, 1)), other.init(np.array([1, 2, 3])));
-  assertSameBits(anew, expected.dataSync());
-  tree.dispose(later);
-});
+for (const options of [{}, { stateDtype: { dtype: 'bfloat16', minSize: 0 } }])
+  test(`a state is a value: the same one gives the same step, whatever happened in between ${JSON.stringify(options)}`, () => {
+    const solver = jaxOptimizer(new Adamax(options));
+    const params = np.array([1, 2, 3]);
+    let state = solver.init(params);
+    const step = (from, seed) => {
+      const [updates, next] = solver.update(np.array(randomFloats(3, seed)), from);
+      return [updates.dataSync(), next];
+    };
+    [, state] = step(state, 1);
+    const kept = tree.ref(state);
+    const [first, after] = step(state, 2);
+    const [, later] = step(after, 3);
+    const [again] = step(kept, 2);
+    assertSameBits(again, first);
+    const fresh = solver.init(np.array([1, 2, 3]));
+    const [anew] = step(fresh, 1);
+    const other = jaxOptimizer(new Adamax(options));
+    const [expected] = other.update(np.array(randomFloats(3, 1)), other.init(np.array([1, 2, 3])));
+    assertSameBits(anew, expected.dataSync());
+    tree.dispose(later);
+  });
 
 test('a state that nobody has looked at stays in the engine, and is a value all the same', () => {
   const solver = jaxOptimizer(new Adam());
@@ -255,6 +274,11 @@ test('what does not fit is refused before anything is consumed', () => {
   const [updates] = solver.update(good(), state);
   assert.ok(updates.w.dataSync().every((u) => Math.abs(u + 0.001) < 1e-6));
   assertRefused(() => jaxOptimizer({}), TypeError, /jaxOptimizer takes/);
+  assertRefused(
+    () => jaxOptimizer(new Adam()).init(null),
+    TypeError,
+    /'params' must be an array .* got null/,
+  );
   assert.throws(() => jax.jit((g) => solver.update({ w: g, b: g }, its))(np.array([1, 1])), /jit/);
 });
 

@@ -252,6 +252,81 @@ for (const [Class, wanted] of [
     assert.equal(ours.optimizer.iterations, 1);
   });
 
+for (const [what, give, Type, pattern] of [
+  [
+    'that is no multiple of 4',
+    (address) => address + 2,
+    RangeError,
+    /allocate\(\d+\) .* 4 divides.* got number \d/,
+  ],
+  ['beyond the memory', () => 2 ** 24, RangeError, /allocate\(\d+\) .* in its memory.* got number 16777216/],
+  ['of another kind', (address) => BigInt(address), RangeError, /allocate\(\d+\) .* got bigint/],
+  ['that comes later', async (address) => address, RangeError, /allocate\(\d+\) .* got a Promise/],
+  [
+    'it throws',
+    () => {
+      throw new TypeError('the heap is closed');
+    },
+    TypeError,
+    /the heap is closed/,
+  ],
+])
+  test(`an allocator that gives an address ${what}: it is named, and what it gave goes back`, () => {
+    const host = library();
+    const place = { name: 'w', shape: [9], weights: host.allocate(36), gradient: host.allocate(36) };
+    const held = new Set(host.given);
+    for (let good = 0; good < 4; good++) {
+      let left = good;
+      const odd = {
+        memory: host.memory,
+        allocate: (bytes) => (left-- > 0 ? host.allocate(bytes) : give(host.memory.buffer.byteLength - 100)),
+        free: (address) => host.given.has(address) && host.free(address),
+      };
+      const ours = memoryOptimizer(new Adam(), odd);
+      assertRefused(() => ours.apply([place]), Type, pattern);
+      assert.equal(ours.optimizer.built, false);
+      assert.deepEqual(host.given, held);
+    }
+  });
+
+test('weights of which one has another within are refused, also where they come to lie there later', () => {
+  const host = library();
+  const [weights, gradient] = [host.allocate(400), host.allocate(400)];
+  const place = (name, at, size = 10) => ({ name, shape: [size], weights: weights + 4 * at, gradient });
+  const ours = memoryOptimizer(new Adam(), host);
+  const overlap = /the weights of 'a' and 'b' overlap/;
+  for (const [at, size] of [
+    [0, 10],
+    [9, 10],
+    [3, 2],
+  ])
+    assertRefused(() => ours.apply([place('a', 0), place('b', at, size)]), RangeError, overlap);
+  assert.equal(ours.optimizer.built, false);
+  ours.apply([place('a', 0), place('b', 10)]);
+  ours.apply([place('a', 0), place('b', 10)]);
+  assertRefused(() => ours.apply([place('a', 1), place('b', 10)]), RangeError, overlap);
+  ours.apply([place('b', 10), place('none', 12, 0), place('a', 0)]);
+  assert.equal(ours.optimizer.iterations, 3);
+  assertRefused(() => ours.apply([]), RangeError, /no gradient/);
+});
+
+test('an optimizer is for one memory', () => {
+  const [host, other] = [library(), library()];
+  const optimizer = new Adam();
+  const [first, second] = [host, other].map((each) => memoryOptimizer(optimizer, each));
+  const [w, v] = [host, other].map((each) => ({
+    name: 'w',
+    shape: [4],
+    weights: each.allocate(16),
+    gradient: each.allocate(16),
+  }));
+  first.apply([w]);
+  assertRefused(() => second.apply([v]), Error, /a fresh one/);
+  first.apply([w]);
+  assert.equal(optimizer.iterations, 2);
+  assert.equal(other.given.size, 2);
+});
+
 test('places that are none are refused, in words, and nothing is made', () => {
   const memory = new WebAssembly.Memory({ initial: 4 });
   let held = 0;

@@ -444,6 +444,12 @@ for (const backend of backends)
           fresh.dispose();
         }
         assert.equal(lasting.iterations, 12);
+        const next = tf.variable(tf.ones([3]), true, 'next');
+        assert.throws(() => lasting.applyGradients({ next: tf.ones([4]) }), /shape/);
+        assert.equal(lasting.iterations, 12, 'a refused call after all models have gone');
+        lasting.applyGradients({ next: tf.ones([3]) });
+        assert.equal(lasting.iterations, 13);
+        next.dispose();
       });
 
 test('variables excluded from weight decay are so in a model that is loaded', async () => {

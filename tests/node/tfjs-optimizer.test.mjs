@@ -157,6 +157,8 @@ onEach('what does not fit is refused, and nothing has changed', () => {
     [RangeError, { 'refused/w': tf.tensor1d([1, 2, 3]) }, /refused\/w/, /2/, /3/],
     [TypeError, { 'refused/w': tf.tensor1d([1, 2], 'int32') }, /int32/],
     [TypeError, { 'refused/int': tf.tensor1d([1, 2]) }, /int32/, /float32/],
+    [TypeError, { 'refused/w': new Float32Array(2) }, /a tensor, .* got a Float32Array of length 2/],
+    [TypeError, { 'refused/w': 0 }, /a tensor, .* got number 0/],
     [Error, { 'refused/w': gone }, /disposed/],
     [Error, { nobody: tf.tensor1d([1, 2]) }, /nobody/],
     [RangeError, { 'refused/w': null }, /no gradient/],
@@ -255,6 +257,13 @@ test('the averages can be taken at the end', async () => {
     optimizer.finalizeVariableValues();
     expected.finalizeVariableValues([plain]);
     assertSameBits(w.dataSync(), plain.value, backend);
+    for (const next of everywhere) {
+      w.assign(tf.tensor1d([8, 9]));
+      await tf.setBackend(next);
+      assert.throws(() => optimizer.applyGradients({ 'final/w': tf.ones([3]) }), /shape/);
+      optimizer.finalizeVariableValues();
+      assertSameBits(w.dataSync(), plain.value, `${next} after ${backend}`);
+    }
     w.dispose();
   }
 });

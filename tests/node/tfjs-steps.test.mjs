@@ -3,18 +3,21 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, test } from 'node:test';
 import {
+  Adafactor,
   Adam,
   Adamax,
   AdamMultilr,
   AdamW,
   init,
   LossScaleOptimizer,
+  Muon,
+  SparseGradient,
   schedules,
   Variable,
 } from '../../dist/index.js';
 import { tfOptimizer } from '../../dist/tfjs.js';
 import { every, stored } from './every.mjs';
-import { assertSameBits, randomFloats } from './helpers.mjs';
+import { assertRefused, assertSameBits, randomFloats } from './helpers.mjs';
 import { onEach } from './tfjs/each.mjs';
 import { tf } from './tfjs/setup.mjs';
 
@@ -130,3 +133,73 @@ for (const name of ['Adam by default', 'an average that overwrites', 'accumulati
     assertSameAsPlain(options[name], { steps: 8, missing: gaps }),
   );
 }
+
+for (const [how, share] of Object.entries({
+  'the variables themselves': (v) => v,
+  'clones of them': (v) => v.clone(),
+  'tensors on their data': (v) => v.reshape(v.shape),
+}))
+  onEach(`gradients that are ${how} count as they are before the step`, () => {
+    const values = [0, 1, 2].map((k) => randomFloats(5000, k));
+    const plain = values.map((v, k) => new Variable(v, { path: `v${k}` }));
+    const variables = values.map((v, k) => tf.variable(tf.tensor1d(v), true, `v${k}`));
+    const [ours, expected] = [tfOptimizer(new Adam()), new Adam()];
+    expected.build(plain);
+    const tensors = tf.memory().numTensors;
+    for (let t = 0; t < 3; t++) {
+      const given = variables.map((_, k) => share(variables[(k + t) % 3])); // of itself, too
+      ours.applyGradients(variables.map(({ name }, k) => ({ name, tensor: given[k] })));
+      tf.dispose(given.filter((g) => !variables.includes(g)));
+      expected.apply(plain.map((_, k) => plain[(k + t) % 3].value.slice()));
+      variables.forEach((v, k) => {
+        assertSameBits(v.dataSync(), plain[k].value, `v${k} after step ${t + 1}`);
+      });
+    }
+    assert.equal(tf.memory().numTensors, tensors);
+    for (const each of [ours, expected, ...plain]) each.dispose();
+  });
+
+for (const [name, make] of Object.entries({
+  clipnorm: () => new Adam({ clipnorm: 0.1, lossScaleFactor: 3 }),
+  globalClipnorm: () => new Adam({ globalClipnorm: 0.1 }),
+  'clipnorm over what was gathered': () => new Adam({ clipnorm: 0.1, gradientAccumulationSteps: 2 }),
+  'a rule that reads whole variables': () => new Muon({ clipnorm: 0.1 }),
+  'a rule in two passes': () => new Adafactor({ globalClipnorm: 0.1 }),
+}))
+  onEach(`rows of a gradient have the norm that they have elsewhere: ${name}`, () => {
+    const shape = [130, 8];
+    const plain = new Variable(randomFloats(1040, 1), { path: 'rows', shape });
+    const variable = tf.variable(tf.tensor2d(plain.value.slice(), shape), true, 'rows');
+    const [ours, expected] = [tfOptimizer(make()), make()];
+    expected.build([plain]);
+    for (let t = 0; t < 4; t++) {
+      const gradient = new SparseGradient({
+        indices: [129, 3 + t, 77, 3 + t],
+        values: randomFloats(32, 10 + t),
+      });
+      ours.applyGradients([{ name: 'rows', tensor: gradient }]);
+      expected.apply([gradient]);
+      assertSameBits(variable.dataSync(), plain.value, `step ${t + 1}`);
+    }
+    for (const each of [ours, expected, plain]) each.dispose();
+  });
+
+onEach('an Adamax of single rows steps these alone, or says that it cannot', (backend) => {
+  const make = () => new Adamax({ legacySparse: true });
+  const plain = new Variable(randomFloats(40, 1), { path: 'lazy', shape: [10, 4] });
+  const variable = tf.variable(tf.tensor2d(plain.value.slice(), [10, 4]), true, 'lazy');
+  const [ours, expected] = [tfOptimizer(make()), make()];
+  expected.build([plain]);
+  const steps = [0, 1].map((t) => new SparseGradient({ indices: [t, 7], values: randomFloats(8, t) }));
+  const step = (gradient) => ours.applyGradients([{ name: 'lazy', tensor: gradient }]);
+  if (backend === 'wasm') {
+    assertRefused(() => step(steps[0]), RangeError, /legacySparse/);
+    assert.equal(ours.optimizer.built, false);
+  } else
+    for (const gradient of steps) {
+      step(gradient);
+      expected.apply([gradient]);
+    }
+  assertSameBits(variable.dataSync(), plain.value);
+  for (const each of [ours, expected, plain]) each.dispose();
+});

@@ -46,7 +46,7 @@ export class DeviceSteps {
 
   #begin(arrays: readonly JaxArray[], paths: readonly string[]): void {
     arrays.forEach((array, k) => {
-      checkLeaf('step', array, { path: paths[k], shape: array.shape });
+      checkLeaf('step', array, { path: paths[k], shape: array?.shape });
       if (array.device !== 'webgpu')
         throw new TypeError(
           `step works in place, on jax-js' WebGPU device; '${paths[k]}' is on '${array.device}': use init and update.`,

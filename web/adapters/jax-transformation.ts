@@ -33,21 +33,21 @@ type Value = number | Float32Array;
 /** A copy of a leaf's values. The reference stays. */
 const read = (leaf: JaxArray): Float32Array => leaf.ref.dataSync() as Float32Array;
 
-/** State that goes in and out is arrays of jax-js. @throws RangeError */
-function refuseNarrow(optimizer: Optimizer): void {
-  const { dtype } = partsOf(innermost(optimizer)).options.values.stateDtype;
-  if (dtype !== 'float32')
+/** State that goes in and out is arrays of float32: bfloat16 is the same number there, int8 is quantized anew. @throws RangeError */
+function refuseInt8(optimizer: Optimizer): void {
+  if (partsOf(innermost(optimizer)).options.values.stateDtype.dtype === 'int8')
     throw new RangeError(
-      `The optimizer '${optimizer.name}' has stateDtype '${dtype}', and the state of init and update is arrays of jax-js, which are ` +
-        "float32; leave it at 'float32', or give the option gpu and call step().",
+      `The optimizer '${optimizer.name}' has stateDtype 'int8', and the state of init and update is arrays of jax-js, which are ` +
+        "float32 and would be quantized anew at every step; take 'bfloat16', or give the option gpu and call step().",
     );
 }
 
 /** A copy in jax-js' memory, straight from the engine's. */
-const arrayOf = (value: Value, { shape, dtype }: ArrayFacts, device: Device): JaxArray =>
-  typeof value === 'number'
-    ? np.array(value, { dtype: dtype as never, device })
-    : np.array(value as Float32Array<ArrayBuffer>, { shape: [...shape], device });
+function arrayOf(value: Value, { shape, dtype }: ArrayFacts, device: Device): JaxArray {
+  if (typeof value === 'number') return np.array(value, { dtype: dtype as never, device });
+  if (value.length === 0) return np.zeros([...shape], { device }); // np.array looks at the first element
+  return np.array(value as Float32Array<ArrayBuffer>, { shape: [...shape], device });
+}
 
 /** An Optax-shaped gradient transformation. As everywhere in jax-js, arguments are consumed: keep with `.ref`. */
 export class JaxTransformation {
@@ -79,7 +79,7 @@ export class JaxTransformation {
     const { gpu } = options;
     if (optimizer.built)
       throw new Error(`The optimizer '${optimizer.name}' is built already; give the adapter a fresh one.`);
-    if (!gpu) refuseNarrow(optimizer);
+    if (!gpu) refuseInt8(optimizer);
     this.optimizer = optimizer;
     this.#device = gpu ? new DeviceSteps(optimizer, gpu) : null;
     // Optax calls these detached, as in chain().
@@ -94,10 +94,10 @@ export class JaxTransformation {
     if (!this.#structure && this.optimizer.built)
       throw new Error('init: this transformation was begun with step(); use a fresh one.');
     if (!this.#structure) {
-      refuseNarrow(this.optimizer);
+      refuseInt8(this.optimizer);
       const paths = pathsOf(params);
       leaves.forEach((leaf, k) => {
-        checkLeaf('init', leaf, { path: paths[k], shape: leaf.shape });
+        checkLeaf('init', leaf, { path: paths[k], shape: leaf?.shape });
       });
       const made: Variable[] = [];
       try {

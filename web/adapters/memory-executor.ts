@@ -1,6 +1,7 @@
 // Steps variables whose arrays all lie in another library's WebAssembly memory, where they are: the engine plans
 // a step, computes its scalars and packs its rows, of which it knows only the addresses; the kernels inside that
 // memory do the work. State lives there as well.
+import { describe } from '../basics/errors.js';
 import { sizeOf } from '../basics/floats.js';
 import { Calls } from '../engine/calls.js';
 import type { Core, EngineOptimizer } from '../engine/core.js';
@@ -26,6 +27,8 @@ import { kernelsIn, type MemoryHost } from './kernels.js';
 export interface MemoryGradient {
   address: number;
   size: number;
+  /** What it was spread from. */
+  given: Rows | null;
 }
 
 /** Of one row: addresses by role. */
@@ -56,10 +59,10 @@ export class MemoryExecutor implements Executor {
   readonly #accumulates: boolean;
   readonly #state: StateArrays[] = [];
   /** Where the packed rows go, and what a kernel needs beside them. */
-  readonly #block: number;
-  readonly #scratch: number;
+  readonly #block: number = 0;
+  readonly #scratch: number = 0;
   /** Where a rule works that reads whole variables; 0 for all others. */
-  readonly #room: number;
+  readonly #room: number = 0;
   #deleted = false;
 
   /** @throws RangeError if there is no memory; nothing is left behind. */
@@ -88,19 +91,17 @@ export class MemoryExecutor implements Executor {
       if (matrix) this.native.setMatrix(row, ...matrix);
     }
     this.native.reservePack();
-    this.#block = this.#allocate(this.native.packedBytes() + 4);
-    this.#scratch = this.#allocate(scratchBytes + 16);
-    this.#room = this.#rule.whole ? this.#allocate(this.native.room() * 4 + 4) : 0;
-    const begun = this.#block && this.#scratch && (this.#room || !this.#rule.whole);
-    if (begun && targets.every((target) => this.#allocateState(target))) {
-      // It keeps the maps of int8, and would take what others have left of such maps in the host's heap for them.
-      this.#view(Math.ceil(this.#scratch / 16) * 16, scratchBytes / 4).fill(0);
-      return;
+    try {
+      this.#block = this.#allocate(this.native.packedBytes() + 4);
+      this.#scratch = this.#allocate(scratchBytes + 16);
+      if (this.#rule.whole) this.#room = this.#allocate(this.native.room() * 4 + 4);
+      for (const target of targets) this.#allocateState(target);
+    } catch (error) {
+      this.delete();
+      throw error;
     }
-    this.delete();
-    throw new RangeError(
-      `No memory for the optimizer state of ${targets.length} variables in the host's heap.`,
-    );
+    // It keeps the maps of int8, and would take what others have left of such maps in the host's heap for them.
+    this.#view(Math.ceil(this.#scratch / 16) * 16, scratchBytes / 4).fill(0);
   }
 
   set lossScale(scale: number) {
@@ -126,7 +127,7 @@ export class MemoryExecutor implements Executor {
       this.#copy(native.pack(this.#block, this.#room));
       const floats = new Float32Array(words.buffer);
       for (let j = 0, at = list + entry.sumOfSquares; j < count; j++, at += entry.words)
-        floats[at] = this.#kernels.sum_of_squares(this.#block + j * rowBytes);
+        floats[at] = this.#sumOfSquares(j, given[j], this.targets[rows[j]]);
     }
     this.#calls.plan();
     let more: boolean;
@@ -139,6 +140,18 @@ export class MemoryExecutor implements Executor {
     } while (more);
     this.#calls.end();
     if (this.#averages || this.#accumulates) this.#others(rows, count, updating, overwriting);
+  }
+
+  /** Of the rows of a sparse gradient alone, unless they are added to what has been gathered. They are packed anew. */
+  #sumOfSquares(j: number, { address, given }: MemoryGradient, target: Target): number {
+    const at = this.#block + j * rowBytes;
+    if (!given || this.#accumulates) return this.#kernels.sum_of_squares(at);
+    const { length } = given.values;
+    this.#view(address, length).set(given.values);
+    new Uint32Array(this.#host.memory.buffer, at, rowAt.words)[rowAt.n] = length;
+    const sum = this.#kernels.sum_of_squares(at);
+    this.spread(given, target);
+    return sum;
   }
 
   constrain(): void {}
@@ -196,12 +209,11 @@ export class MemoryExecutor implements Executor {
     return address;
   }
 
-  /** @throws RangeError if there is no memory */
+  /** @throws RangeError */
   #gradientBlock(row: number, size: number): number {
     const state = this.#state[row];
     if (!state.gradient) {
       state.gradient = this.#allocate(size * 4 + 4);
-      if (!state.gradient) throw new RangeError("No memory for a sparse gradient in the host's heap.");
       state.blocks.push(state.gradient);
     }
     return state.gradient;
@@ -230,12 +242,26 @@ export class MemoryExecutor implements Executor {
     for (const address of blocks) if (address) this.#host.free(address);
   }
 
-  /** Addresses are unsigned, also where the host's allocator is an export of a wasm module and gives signed ones. */
+  /**
+   * Addresses are unsigned, also where the host's allocator is an export of a wasm module and gives signed ones.
+   * @throws RangeError if there is no memory, or it is none
+   */
   #allocate(bytes: number): number {
-    return bytes < 2 ** 32 ? this.#host.allocate(bytes) >>> 0 : 0;
+    const given: unknown = bytes < 2 ** 32 ? this.#host.allocate(bytes) : 0;
+    if (given === 0)
+      throw new RangeError(
+        `No memory for ${bytes} bytes in the host's heap: the optimizer of ${this.targets.length} variables keeps its state there.`,
+      );
+    const address = typeof given === 'number' ? given >>> 0 : Number.NaN;
+    if (address % 4 === 0 && address + bytes <= this.#host.memory.buffer.byteLength) return address;
+    if (typeof given === 'number') this.#host.free(given);
+    throw new RangeError(
+      `The host's allocate(${bytes}) must give the address of so many bytes in its memory, which 4 divides, or 0; got ${describe(given)}.`,
+    );
   }
 
-  #allocateState(target: Target): boolean {
+  /** @throws RangeError */
+  #allocateState(target: Target): void {
     const { row } = target;
     const blocks: number[] = [];
     const state: StateArrays = { at: new Map(), gradient: 0, blocks };
@@ -247,14 +273,12 @@ export class MemoryExecutor implements Executor {
       // Large arrays start at page offsets of their own, as the engine's (cpp/engine/memory.h).
       const staggered = size * 4 >= 4 * page.bytes;
       const block = this.#allocate(size * 4 + (staggered ? 2 * page.bytes : 4));
-      if (!block) return false;
       blocks.push(block);
       const at = staggered ? Math.ceil(block / page.bytes) * page.bytes + page.offsets[role] : block;
       state.at.set(role, at);
       this.#view(at, size).fill(0);
       this.native.locate(row, role, at);
     }
-    return true;
   }
 
   /** What the engine has packed, to where it works. */

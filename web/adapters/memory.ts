@@ -1,6 +1,7 @@
 // memoryOptimizer: our optimizers for any library with a WebAssembly memory of its own. Variables and gradients
 // are addresses in it; the update runs there, in place, and the state lives there, in blocks of its allocator.
 import { describe } from '../basics/errors.js';
+import { sizeOf } from '../basics/floats.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { byStart, overlaps, type Range } from '../step/aliases.js';
 import type { Target } from '../step/target.js';
@@ -57,6 +58,8 @@ function checkPlaces(places: unknown): void {
     throw new TypeError(
       `memoryOptimizer: apply takes a list of { name, shape, weights, gradient }, got ${describe(places)}.`,
     );
+  if (places.length === 0)
+    throw new RangeError('memoryOptimizer: apply: there is no gradient for any variable.');
   for (const [k, place] of places.entries()) {
     const { name, shape, weights, gradient } = (place ?? {}) as Partial<Place>;
     const what = `memoryOptimizer: apply: places[${k}]`;
@@ -71,10 +74,8 @@ function checkPlaces(places: unknown): void {
   }
 }
 
-const rangeOf = (start: number, { shape }: Place): Range => ({
-  start,
-  end: start + 4 * shape.reduce((a, b) => a * b, 1),
-});
+const rangeOf = (start: number, { shape }: Place): Range => ({ start, end: start + 4 * sizeOf(shape) });
+
 /** From the first byte of all to the last. */
 function spanOf(ranges: readonly Range[]): Range {
   let [start, end] = [Number.POSITIVE_INFINITY, 0];
@@ -85,10 +86,33 @@ function spanOf(ranges: readonly Range[]): Range {
   return { start, end };
 }
 
+/** In ascending order. */
+function areApart(ranges: readonly Range[]): boolean {
+  let end = 0;
+  for (const range of ranges) {
+    if (range.start < end && range.start < range.end) return false;
+    end = Math.max(end, range.end);
+  }
+  return true;
+}
+
+function refuseOverlap(places: readonly Place[]): void {
+  places.forEach((place, k) => {
+    const range = rangeOf(place.weights, place);
+    const other = places.slice(0, k).find((one) => overlaps([rangeOf(one.weights, one)], range));
+    if (other && other.name !== place.name)
+      throw new RangeError(
+        `memoryOptimizer: apply: the weights of '${other.name}' and '${place.name}' overlap; one array is one variable.`,
+      );
+  });
+}
+
 class MemoryAccess implements Access<Place, number> {
   readonly #host: MemoryHost;
   readonly #gradients: MemoryGradient[] = [];
   #aliased: ReadonlySet<string> = new Set();
+  /** What was looked at last, and found to be apart: most loops come with the same addresses again. */
+  #looked: (string | number | null)[] = [];
   #executor: MemoryExecutor | null = null;
 
   constructor(host: MemoryHost) {
@@ -100,31 +124,59 @@ class MemoryAccess implements Access<Place, number> {
     return this.#executor;
   }
 
-  /** Gradients that overlap weights count as they are before the step: they are copied. Most lie apart altogether. */
+  /**
+   * Gradients that overlap weights count as they are before the step: they are copied. Most lie apart altogether.
+   * @throws RangeError where weights overlap
+   */
   look(places: readonly Place[]): void {
+    if (this.#isRepeated(places)) return;
+    this.#looked = [];
     if (this.#aliased.size > 0) this.#aliased = new Set();
     const given = places.filter(({ gradient }) => gradient !== null);
     const weights = places.map((place) => rangeOf(place.weights, place));
     const gradients = given.map((place) => rangeOf(place.gradient as number, place));
-    if (!overlaps([spanOf(weights)], spanOf(gradients))) return;
+    const span = spanOf(weights);
     weights.sort(byStart);
+    if (!areApart(weights)) refuseOverlap(places);
+    this.#looked = places.flatMap((place) => [
+      place.name,
+      sizeOf(place.shape),
+      place.weights,
+      place.gradient,
+    ]);
+    if (!overlaps([span], spanOf(gradients))) return;
     this.#aliased = new Set(given.filter((_, k) => overlaps(weights, gradients[k])).map(({ name }) => name));
   }
 
+  #isRepeated(places: readonly Place[]): boolean {
+    const looked = this.#looked;
+    if (looked.length !== 4 * places.length) return false;
+    let at = 0;
+    for (const { name, shape, weights, gradient } of places)
+      if (
+        looked[at++] !== name ||
+        looked[at++] !== sizeOf(shape) ||
+        looked[at++] !== weights ||
+        looked[at++] !== gradient
+      )
+        return false;
+    return true;
+  }
+
   check({ name, shape, weights }: Place, gradient: number | null, target: { size: number }): void {
-    const size = shape.reduce((a, b) => a * b, 1);
+    const size = sizeOf(shape);
     if (size !== target.size)
       throw new RangeError(`'${name}' had ${target.size} elements, and has ${size} now (shape [${shape}]).`);
-    for (const [what, address] of [
-      ['weights', weights],
-      ['gradient', gradient ?? 0],
-    ] as const) {
-      const end = address + 4 * size;
-      if (!(address >= 0) || address % 4 !== 0 || end > this.#host.memory.buffer.byteLength)
-        throw new RangeError(
-          `The ${what} of '${name}': ${size} floats at address ${address} do not lie in the memory.`,
-        );
-    }
+    this.#checkRange('weights', name, weights, size);
+    if (gradient !== null) this.#checkRange('gradient', name, gradient, size);
+  }
+
+  #checkRange(what: string, name: string, address: number, size: number): void {
+    const end = address + 4 * size;
+    if (!(address >= 0) || address % 4 !== 0 || end > this.#host.memory.buffer.byteLength)
+      throw new RangeError(
+        `The ${what} of '${name}': ${size} floats at address ${address} do not lie in the memory.`,
+      );
   }
 
   bind({ weights }: Place, { row }: { row: number }): void {
@@ -134,7 +186,7 @@ class MemoryAccess implements Access<Place, number> {
   bindGradient(given: number, target: Target): MemoryGradient {
     const { row, size, path } = target;
     const address = this.#aliased.has(path) ? (this.#executor as MemoryExecutor).held(given, target) : given;
-    this.#gradients[row] ??= { address, size };
+    this.#gradients[row] ??= { address, size, given: null };
     this.#gradients[row].address = address;
     return this.#gradients[row];
   }

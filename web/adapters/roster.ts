@@ -40,6 +40,9 @@ export const innermost = (optimizer: Optimizer): Optimizer =>
 export const executorOf = (optimizer: Optimizer): Executor =>
   partsOf(optimizer).lifetime.require() as Executor;
 
+/** The variables of an optimizer that has not been built: another list than that of one whose variables have all gone. */
+export const nobody: readonly Target[] = [];
+
 export class Roster<V extends Named, G> implements Selection {
   readonly rows: number[] = [];
   readonly gradients: Gradient[] = [];
@@ -48,9 +51,11 @@ export class Roster<V extends Named, G> implements Selection {
   version = 0;
   /** Libraries give no gradient for what they do not train: nothing to warn of. */
   readonly missing = '';
-  targets: readonly Target[] = [];
+  targets: readonly Target[] = nobody;
   readonly #optimizer: Optimizer;
   #access: Access<V, G>;
+  /** What was made last. */
+  #executor: Executor | null = null;
   readonly #rowOf = new Map<string, number>();
 
   /** @throws TypeError for a MultiOptimizer; Error if the optimizer was built with variables of another kind */
@@ -61,9 +66,15 @@ export class Roster<V extends Named, G> implements Selection {
       throw new TypeError(
         'MultiOptimizer steps Variables and arrays; give the adapter one optimizer for all.',
       );
-    if (this.#optimizer.built)
+    this.#checkOwn();
+  }
+
+  /** Nobody else has built it: an optimizer is for one list of variables, in one memory. */
+  #checkOwn(): void {
+    const { name, built } = this.#optimizer;
+    if (built && executorOf(this.#optimizer) !== this.#executor)
       throw new Error(
-        `The optimizer '${optimizer.name}' is built with variables already; give the adapter a fresh one.`,
+        `The optimizer '${name}' is built with variables already; give the adapter a fresh one.`,
       );
   }
 
@@ -137,18 +148,22 @@ export class Roster<V extends Named, G> implements Selection {
 
   /** Gives back the state of variables that have come since. */
   keepOnly(before: readonly Target[]): void {
-    if (this.targets === before) return;
+    if (this.targets.length === before.length) return;
     for (const { path, row } of this.targets) if (row >= before.length) this.#rowOf.delete(path);
-    if (before.length) this.#attach(before, this.#access);
-    else partsOf(this.#optimizer).build.undo();
-    this.targets = before;
+    if (before === nobody) {
+      partsOf(this.#optimizer).build.undo();
+      this.targets = nobody;
+    } else {
+      // As they are now: they may have moved to another memory since.
+      this.#attach(this.targets.slice(0, before.length), this.#access);
+    }
   }
 
   /** The same variables in another memory; their state moves with them. */
   move(access: Access<V, G>): void {
     if (this.targets.length)
       this.#attach(
-        this.targets.map((target) => ({ ...target, array: null })),
+        this.targets.map((target) => ({ ...target, array: null, variable: null })),
         access,
       );
     this.#access = access;
@@ -182,10 +197,11 @@ export class Roster<V extends Named, G> implements Selection {
     });
     this.count = 0;
     this.version++; // arrays of a library may be others at every step
+    // All before any gradient: whoever shares the data of a variable keeps it elsewhere from then on.
+    for (const variable of list) this.#access.bind(variable, this.targets[this.rowOf(variable)]);
     list.forEach((variable, k) => {
       const gradient = given[k];
       const row = this.rowOf(variable);
-      this.#access.bind(variable, this.targets[row]);
       if (gradient === null || gradient === undefined) return;
       this.rows[this.count] = row;
       this.addresses[this.count] = 0;
@@ -197,10 +213,12 @@ export class Roster<V extends Named, G> implements Selection {
   #attach(targets: readonly Target[], access: Access<V, G>): void {
     const { lifetime, build } = partsOf(this.#optimizer);
     lifetime.alive();
+    this.#checkOwn();
     build.attach((rule, averages, accumulates) => ({
       executor: access.executor(build.core, rule, targets, averages, accumulates),
       selection: this,
     }));
+    this.#executor = executorOf(this.#optimizer);
     this.targets = targets;
   }
 }

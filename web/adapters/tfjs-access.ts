@@ -31,6 +31,7 @@ interface WasmBackend {
 
 /** The wasm backend, single or threaded: rows in its own heap. */
 class WasmAccess extends Base {
+  override readonly spreads = true;
   readonly #wasm: WasmBackend;
   readonly #host: MemoryHost;
   readonly #gradients: MemoryGradient[] = [];
@@ -66,12 +67,13 @@ class WasmAccess extends Base {
 
   bindGradient(gradient: TfGradient, target: Target): MemoryGradient {
     const { row, size } = target;
-    this.#gradients[row] ??= { address: 0, size };
-    this.#gradients[row].address =
-      gradient instanceof SparseGradient
-        ? (this.#executor as MemoryExecutor).spread(rowsFor(gradient, target), target)
-        : this.#addressOf(gradient);
-    return this.#gradients[row];
+    this.#gradients[row] ??= { address: 0, size, given: null };
+    const bound = this.#gradients[row];
+    bound.given = gradient instanceof SparseGradient ? rowsFor(gradient, target) : null;
+    bound.address = bound.given
+      ? (this.#executor as MemoryExecutor).spread(bound.given, target)
+      : this.#addressOf(gradient as TfTensor);
+    return bound;
   }
 
   /**

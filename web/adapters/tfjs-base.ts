@@ -1,5 +1,6 @@
 // What every way into the memory of TensorFlow.js has in common: the checks of a call, and how a variable gets data of
 // its own.
+import { describe } from '../basics/errors.js';
 import { checkRows, SparseGradient } from '../step/sparse.js';
 import type { Target } from '../step/target.js';
 import type { Access } from './roster.js';
@@ -9,6 +10,12 @@ export type TfGradient = TfTensor | SparseGradient;
 
 export interface TfAccess extends Access<TfVariable, TfGradient> {
   readonly backend: TfBackend;
+  /** Whether a sparse gradient is made the dense one that it stands for: then no single rows are stepped. */
+  readonly spreads: boolean;
+  /** Whether what it made for the variables has been moved away from where tfjs sees it, by `onload`. */
+  readonly isStale: boolean;
+  /** Frees that, once the state is elsewhere or has gone. */
+  release(): void;
   /** After a call, whether it was refused or not: what tfjs has to be told. */
   finish(stepped: boolean): void;
 }
@@ -18,6 +25,7 @@ const sameShape = (a: readonly number[], b: readonly number[]) =>
   a.length === b.length && a.every((extent, axis) => extent === b[axis]);
 
 export abstract class Base implements TfAccess {
+  readonly spreads: boolean = false;
   readonly backend: TfBackend;
   protected readonly engine: TfEngine;
 
@@ -40,7 +48,7 @@ export abstract class Base implements TfAccess {
       throw new RangeError(
         `The variable '${variable.name}' had shape [${target.shape}], and has [${variable.shape}] now.`,
       );
-    if (!gradient) return;
+    if (gradient === null) return;
     if (gradient instanceof SparseGradient) {
       checkRows(gradient, target);
       if (gradient.clip === 'rows')
@@ -49,6 +57,10 @@ export abstract class Base implements TfAccess {
         );
       return;
     }
+    if (typeof gradient.dtype !== 'string')
+      throw new TypeError(
+        `The gradient of '${variable.name}' must be a tensor, a SparseGradient or null, got ${describe(gradient)}.`,
+      );
     if (gradient.isDisposed) throw new Error(`The gradient of '${variable.name}' has been disposed.`);
     if (gradient.dtype !== 'float32')
       throw new TypeError(`The gradient of '${variable.name}' must be float32, not ${gradient.dtype}.`);
@@ -57,6 +69,12 @@ export abstract class Base implements TfAccess {
         `The gradient of '${variable.name}' must have its shape [${target.shape}], got [${gradient.shape}].`,
       );
   }
+
+  get isStale(): boolean {
+    return false;
+  }
+
+  release(): void {}
 
   finish(_stepped: boolean): void {}
 

@@ -2,12 +2,14 @@
 // finds the variables, hands them to the optimizer where they are, and saves and loads its state with a model.
 import { describe, refuseUnknown } from '../basics/errors.js';
 import { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
 import { deserialize, serialize } from '../optimizers/registry.js';
 import type { SerializedOptimizer } from '../optimizers/serialized.js';
 import type { LearningRate } from '../schedules/rate.js';
+import { SparseGradient } from '../step/sparse.js';
 import type { Target } from '../step/target.js';
 import type { Gpu } from './gpu.js';
-import { innermost, Roster } from './roster.js';
+import { innermost, nobody, Roster } from './roster.js';
 import { accessTo } from './tfjs-access.js';
 import type { TfAccess, TfGradient } from './tfjs-base.js';
 import {
@@ -114,20 +116,27 @@ export class TfOptimizer {
     const variables: TfVariable[] = [];
     const grads: (TfGradient | null)[] = [];
     for (const { name, tensor } of given) {
-      if (!tensor) continue;
+      if (tensor === null || tensor === undefined) continue;
       variables.push(registered(engine, name));
       grads.push(tensor);
     }
     if (grads.length === 0) throw new RangeError('applyGradients: there is no gradient for any variable.');
     this.#dropDisposed();
-    const known = this.#roster?.targets ?? [];
+    const known = this.#roster?.targets ?? nobody;
     const restores = this.#saved !== null;
+    const copies: TfTensor[] = [];
     let stepped = false;
     try {
+      grads.forEach((gradient, k) => {
+        if (!isVariable(gradient)) return;
+        grads[k] = engine.runKernel('Identity', { x: gradient }); // it counts as it is before the step
+        copies.push(grads[k] as TfTensor);
+      });
       this.#step(engine, variables, grads);
       stepped = true;
     } finally {
       this.#access?.finish(stepped);
+      for (const copy of copies) copy.dispose();
       if (!stepped && !restores) this.#keepOnly(known); // a state that was loaded is not to be had again
     }
   }
@@ -148,7 +157,9 @@ export class TfOptimizer {
     this.#roster?.keepOnly(known);
     const names = new Set(known.map(({ path }) => path));
     for (const name of this.#seen.keys()) if (!names.has(name)) this.#seen.delete(name);
-    if (known.length === 0) this.#roster = this.#access = null;
+    if (known !== nobody) return;
+    this.#access?.release();
+    this.#roster = this.#access = null;
   }
 
   #step(engine: TfEngine, variables: TfVariable[], grads: (TfGradient | null)[]): void {
@@ -156,6 +167,11 @@ export class TfOptimizer {
     if (this.#access instanceof WebGpuAccess && innermost(this.optimizer).skipNonFinite)
       throw new Error(
         'skipNonFinite has to wait for the GPU, and tfjs does not: leave it off on the webgpu backend.',
+      );
+    const { legacySparse } = partsOf(innermost(this.optimizer)).options.values as { legacySparse?: boolean };
+    if (legacySparse && this.#access?.spreads && grads.some((g) => g instanceof SparseGradient))
+      throw new RangeError(
+        "legacySparse steps single rows, which is not to be had in the memory of tfjs' wasm backend: leave it off there.",
       );
     if (innermost(this.optimizer).useEma) {
       const names = new Set(variables.map(({ name }) => name));
@@ -171,7 +187,8 @@ export class TfOptimizer {
   /** Makes the state of variables that have none yet; otherwise the first step with them does. */
   build(variables: readonly TfVariable[]): void {
     const engine = this.#engine();
-    if (this.#access?.backend !== engine.backend) {
+    const last = this.#access;
+    if (last?.backend !== engine.backend || last.isStale) {
       const access = accessTo(engine, this.#gpu);
       if (access instanceof WebGpuAccess && innermost(this.optimizer) !== this.optimizer)
         throw new Error(
@@ -180,6 +197,7 @@ export class TfOptimizer {
       this.#roster ??= new Roster(this.optimizer, access);
       this.#roster.move(access);
       this.#access = access;
+      last?.release();
     }
     const roster = this.#roster as Roster<TfVariable, TfGradient>;
     const fresh = variables.filter(({ name }) => !roster.has(name));
@@ -199,9 +217,10 @@ export class TfOptimizer {
   /** With `useEma`: every variable becomes its average. */
   finalizeVariableValues(): void {
     const engine = this.#engine();
-    const { targets } = this.#roster ?? { targets: [] };
-    const variables = targets.map(({ path }) => registered(engine, path));
+    const known = this.#roster?.targets ?? [];
+    const variables = known.map(({ path }) => registered(engine, path));
     this.build(variables);
+    const { targets } = this.#roster ?? { targets: [] }; // others, where the backend is another
     for (const [k, target] of targets.entries()) this.#access?.bind(variables[k], target);
     this.optimizer.finalizeVariableValues(variables as never);
     this.#access?.finish(true);
@@ -267,6 +286,7 @@ export class TfOptimizer {
   dispose(): void {
     this.#disposeGiven();
     this.optimizer.dispose();
+    this.#access?.release();
   }
 
   #engine(): TfEngine {
@@ -286,6 +306,11 @@ function registered(engine: TfEngine, name: string): TfVariable {
   if (!variable) throw new Error(`TensorFlow.js knows no variable '${name}'; has it been disposed?`);
   return variable;
 }
+
+const isVariable = (gradient: TfGradient | null): gradient is TfVariable => {
+  const { trainable, isDisposed } = gradient as Partial<TfVariable>;
+  return trainable !== undefined && !isDisposed;
+};
 
 function byNumber(engine: TfEngine, kernel: string, a: TfTensor, number: number): TfTensor {
   const b = engine.makeTensor(new Float32Array([number]), [], 'float32');

@@ -3,6 +3,7 @@
 
 import type { Core } from '../engine/core.js';
 import { EngineExecutor } from '../step/engine-executor.js';
+import { homeOf } from '../step/home.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
 import { SparseGradient } from '../step/sparse.js';
 import type { Target } from '../step/target.js';
@@ -45,6 +46,9 @@ const usage = 0x80 | 0x08 | 0x04; // STORAGE, COPY_DST, COPY_SRC: those of tfjs'
 
 interface Own {
   readonly buffer: DeviceBuffer;
+  /** Over the buffer, and what says so. */
+  readonly variable: Variable;
+  readonly residence: unknown;
   /** The data of the variable, while it is in that buffer. */
   dataId: object | null;
 }
@@ -75,17 +79,27 @@ export class WebGpuAccess extends Base {
       const variables = targets.map(({ path, name, shape, size }) => {
         // Not a byte more: tfjs takes the length of what it reads back from the buffer.
         const buffer = this.#tfjs.device.createBuffer({ size: 4 * size, usage });
-        this.#own.push({ buffer, dataId: null });
-        return this.#gpu.wrap(buffer, { path, name, shape });
+        const variable = this.#gpu.wrap(buffer, { path, name, shape });
+        this.#own.push({ buffer, variable, residence: homeOf(variable).residence, dataId: null });
+        return variable;
       });
       targets.forEach((target, k) => {
         (target as { variable: Variable | null }).variable = variables[k];
       });
       return new EngineExecutor(core, rule, targets, averages, accumulates);
     } catch (error) {
-      this.#own.length = 0; // what cannot be placed, such as a variable larger than a binding under Muon
+      this.release(); // what cannot be placed, such as a variable larger than a binding under Muon
       throw error;
     }
+  }
+
+  override get isStale(): boolean {
+    return this.#own.some(({ variable, residence }) => homeOf(variable).residence !== residence);
+  }
+
+  /** The buffers stay: tfjs' variables have them. */
+  override release(): void {
+    for (const { variable } of this.#own.splice(0)) variable.dispose();
   }
 
   bind(variable: TfVariable, { row, size }: Target): void {

@@ -68,7 +68,7 @@ export const scratchBytes: number = facts.scratchBytes;
 type Words<K extends string> = Readonly<Record<K, number>>;
 
 /** Places in a Row, an Entry of the step list and a record of the GPU's control buffer, in words of 4 bytes. */
-export const row: Words<'words' | 'pipe' | 'coef' | 'stages'> = facts.row;
+export const row: Words<'words' | 'pipe' | 'coef' | 'n' | 'stages'> = facts.row;
 export const entry: Words<'words' | 'row' | 'gradient' | 'sumOfSquares' | 'clipped' | 'partial'> =
   facts.entry;
 export const record: Words<'words' | 'entry' | 'clips' | 'pipe' | 'coef'> = facts.record;

@@ -24,7 +24,7 @@ interface Page {
 export class Pages {
   readonly #context: Context;
   readonly #pages: Page[] = [];
-  #next = MiB;
+  #expected = 0;
 
   constructor(context: Context) {
     this.#context = context;
@@ -34,13 +34,13 @@ export class Pages {
   expect(sizes: readonly number[]): void {
     const small = sizes.filter((bytes) => bytes < large).map((bytes) => this.#aligned(bytes));
     const total = small.reduce((sum, bytes) => sum + bytes, 0);
-    if (total > this.#next) this.#next = total;
+    if (total > this.#expected) this.#expected = total;
   }
 
   /** @throws RangeError for more than one buffer may hold */
   take(what: string, bytes: number): Region {
     const size = this.#aligned(bytes);
-    if (bytes >= large)
+    if (bytes >= large || bytes > this.#context.maxBufferSize)
       return {
         buffer: this.#context.buffer(what, bytes, flags),
         offset: 0,
@@ -82,10 +82,13 @@ export class Pages {
   #addPage(atLeast: number): void {
     const { maxBindingSize, maxBufferSize } = this.#context;
     const most = Math.min(largestPage, maxBindingSize, maxBufferSize);
-    const size = this.#aligned(Math.max(atLeast, Math.min(this.#next, most)));
+    // Of those that are there now: models that come and go leave nothing behind for the next one to be as large as.
+    const largest = this.#pages.reduce((size, page) => Math.max(size, page.size), MiB / 2);
+    const wanted = Math.max(2 * largest, this.#expected);
+    const size = this.#aligned(Math.max(atLeast, Math.min(wanted, most)));
     const buffer = this.#context.buffer('a page of variables', size, flags);
     this.#pages.push({ buffer, size, gaps: [{ start: 0, end: size }] });
-    this.#next = Math.min(2 * size, most);
+    this.#expected = 0;
   }
 
   #aligned(bytes: number): number {
