@@ -20,6 +20,9 @@ export function slotShape({ extent }: SlotFacts, { shape, matrix }: Target): rea
 
 export const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 
+/** How many matrices it is of; its size does not tell where they are empty. */
+export const countOf = ({ shape }: Target) => sizeOf(shape.slice(0, -2));
+
 /** @param hyper the value of a hyperparameter, by its name in the rule's facts */
 export function fillSlots(executor: Executor, target: Target, hyper: (name: string) => number): void {
   ruleFacts(executor.rule).slots.forEach(({ initial }, k) => {
