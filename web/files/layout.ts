@@ -5,6 +5,8 @@ import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import { MultiOptimizer } from '../optimizers/multi.js';
 import type { OptimizerMap } from '../optimizers/multi-map.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
+import { partsOf } from '../optimizers/parts.js';
+import { inKeras } from '../state/entries.js';
 import { Variable } from '../step/variable.js';
 
 /** One of the optimizer's variables: a scalar of its own, or a slot of the model's variable `variable`. */
@@ -21,27 +23,34 @@ export interface StateSlot {
 
 /**
  * The state of the optimizer that `make` makes, once it is built with variables of these ranks.
- * @param paths of the variables; a MultiOptimizer wants to know them
+ * @param paths of the variables; a MultiOptimizer wants to know them, and Muon, which leaves out embeddings
+ * @param isScaled whether it is within a LossScaleOptimizer, whose list in Keras has less
  */
 export function layoutOf(
   make: () => Optimizer,
   ranks: readonly number[],
   paths: readonly string[] = [],
+  isScaled = false,
 ): StateSlot[] {
   const placeholders: Variable[] = [];
   const optimizer = make();
   const several = severalIn(optimizer);
   if (several) return severalLayout(optimizer, several, ranks, paths);
   try {
-    for (const [k, rank] of ranks.entries())
-      placeholders.push(new Variable(1, { path: `v${k}v`, shape: Array(rank).fill(1) }));
+    for (const [k, rank] of ranks.entries()) {
+      const path = [...paths.slice(k, k + 1), `v${k}v`].join('/');
+      placeholders.push(new Variable(1, { path, shape: Array(rank).fill(1) }));
+    }
     optimizer.build(placeholders);
-    return optimizer.variables.map(({ path, shape, dtype }) => {
-      const last = path.slice(path.lastIndexOf('/') + 1);
-      const [, variable, role] = /^v(\d+)v_(.*)$/.exec(last) ?? [];
-      if (role === undefined) return { dtype, variable: null, role: last, isFull: true };
-      return { dtype, variable: Number(variable), role, isFull: shape.length === ranks[Number(variable)] };
-    });
+    const entries = inKeras(partsOf(optimizer).state.present('layoutOf'));
+    return entries
+      .filter(({ isRaw }) => !(isRaw && isScaled))
+      .map(({ path, shape, dtype }) => {
+        const last = path.slice(path.lastIndexOf('/') + 1);
+        const [, variable, role = 'factor'] = /(?:^|_)v(\d+)v(?:_(.*))?$/.exec(last) ?? [];
+        if (variable === undefined) return { dtype, variable: null, role: last, isFull: true };
+        return { dtype, variable: Number(variable), role, isFull: shape.length === ranks[Number(variable)] };
+      });
   } finally {
     optimizer.dispose();
     for (const placeholder of placeholders) placeholder.dispose();
@@ -91,6 +100,8 @@ function severalLayout(
         : layoutOf(
             () => optimizer,
             mine.map((k) => ranks[k]),
+            mine.map((k) => paths[k]),
+            whole instanceof LossScaleOptimizer,
           );
     return layout.map((slot) => ({
       ...slot,

@@ -108,6 +108,16 @@ export function findState(
       isBuilt: full === undefined && datasets.length > 0,
     };
   }
+  if (layoutOf(make, [1]).length !== probe.length) {
+    // Not the same number of slots for each: all candidates must have been trained.
+    const layout = layoutFor(make, candidates);
+    const fits = layout.length === datasets.length;
+    const wrong = fits
+      ? misfit(what, datasets, shapes, layout, orderOf('keras3', layout), candidates)
+      : countText(what, datasets.length, make, candidates);
+    if (wrong !== null) throw new RangeError(wrong);
+    return { weights: candidates, order: 'keras3', isBuilt: true };
+  }
   let failure: string | null = null;
   for (const name of orders) {
     const one = orderOf(name, probe);
@@ -343,7 +353,7 @@ export function writings(
   });
   if (optimizer instanceof LossScaleOptimizer && !description.isLegacy && order === 'keras3') {
     // Keras stores the inner optimizer's state a second time.
-    const own = state.length - optimizer.innerOptimizer.variables.length;
+    const own = layout.findIndex(({ role }, k) => k > 0 && role === 'iteration');
     for (const [k, entry] of writing.slice(own).entries())
       writing.push({ ...entry, path: `${innerGroup}/${k}` });
   }
