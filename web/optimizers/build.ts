@@ -35,7 +35,7 @@ export class Build implements Building {
   #excluded = new Exclusion();
   /** The count of calls that it will be built with. */
   #first = 0;
-  byApply = true;
+  byApply = false;
 
   constructor(core: Core, options: Configuration) {
     this.core = core;

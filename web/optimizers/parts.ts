@@ -27,7 +27,7 @@ export interface Building extends Holder {
   get exclusion(): SavedExclusion | null;
   set exclusion(saved: SavedExclusion);
   make(variables: readonly Parameter[], given?: readonly Target[]): void;
-  /** Whether `apply` has made it, or an adapter: then Keras has the optimizer's name before all names. */
+  /** Whether `apply` has made it: then Keras has the optimizer's name before all names. */
   byApply: boolean;
   /** Of what an adapter brings. */
   attach(
