@@ -56,13 +56,14 @@ void Optimizer::add_elsewhere(uint32_t n, bool averages) {
   if (terms_) state_.back().sums.resize(terms_ * most_parts(n, tile_size));
 }
 
-void Optimizer::set_matrix(uint32_t row, uint32_t rows, uint32_t columns) {
+void Optimizer::set_matrix(uint32_t row, uint32_t count, uint32_t rows, uint32_t columns) {
+  state_[row].matrices = count;
   rows_[row].rows = rows, rows_[row].columns = columns;
 }
 
 uint32_t Optimizer::slot_size(uint32_t row, size_t k) const {
   const Row& r = rows_[row];
-  return whole_ ? Extents{r.n, r.rows, r.columns}.of(slots(rule_)[k].extent) : r.n;
+  return whole_ ? Extents{r.n, r.rows, r.columns, state_[row].matrices}.of(slots(rule_)[k].extent) : r.n;
 }
 
 uint32_t Optimizer::room_of(uint32_t row) const {

@@ -46,9 +46,9 @@ class Optimizer {
 
   // A row to be built. Null `weights`: they live in a foreign heap.
   void add(uint32_t n, float* weights, bool averages, bool accumulates);
-  // Of a row that was added and not built: it is of matrices of so many rows and columns (Row). For a rule
-  // that reads whole variables.
-  void set_matrix(uint32_t row, uint32_t rows, uint32_t columns);
+  // Of a row that was added and not built: it is of `count` matrices of so many rows and columns (Row), also
+  // empty ones. For a rule that reads whole variables.
+  void set_matrix(uint32_t row, uint32_t count, uint32_t rows, uint32_t columns);
   // Of a row that was added and not built: how its slots are stored, those that begin as zeros or a constant.
   // For a rule that goes over elements.
   void set_storage(uint32_t row, Storage storage) { state_[row].storage = storage; }
@@ -175,6 +175,7 @@ class Optimizer {
     bool excluded = false;
     Storage storage = Storage::float32;
     uint32_t group = 0, last = 0;  // `last`: the step it last took part in
+    uint32_t matrices = 0;         // how many it is of, for a rule that reads whole variables
     bool apart = false;            // it counts by itself, from the first update that it has missed on:
     uint32_t updates = 0;
     Scalars scalars{};

@@ -71,7 +71,8 @@ struct Adafactor {
   };
   template <class V>
   [[gnu::always_inline]] static Pace<V> pace(const Coef<V>& k, V weights, V directions) {
-    return {at_least(k.epsilon2, weights) * k.rho, at_least(V(1.f), directions / k.threshold)};
+    // What may be NaN first, which stays: then all of the variable is, as in Keras.
+    return {at_least(weights, k.epsilon2) * k.rho, at_least(directions / k.threshold, V(1.f))};
   }
   template <class V>
   [[gnu::always_inline]] static V move(V w, V direction, V alpha, V divisor) {

@@ -10,7 +10,9 @@
 namespace simdescent {
 
 inline void constrain_non_negative(float* w, uint32_t n) {
-  each({}, n, [&]<class V>(const Pipe<V>&, uint32_t i) { at_least(V::load(w + i), V(0.f)).store(w + i); });
+  each({}, n, [&]<class V>(const Pipe<V>&, uint32_t i) {
+    (at_least(V::load(w + i), V(0.f)) + V(0.f)).store(w + i);  // -0 becomes 0
+  });
 }
 
 // Every vector along the axis gets its norm moved into [least, most], by the share `rate` of the way.

@@ -25,18 +25,20 @@ enum class Extent : uint32_t { same, rows, columns, no_matrix };
 // A variable as a rule sees it that reads it whole: matrices over the last two axes, or 0 and 0.
 struct Extents {
   uint32_t n, rows, columns;
+  uint32_t count = 0;  // of matrices, where they are empty: n does not tell it then
 
   constexpr uint32_t of(Extent extent) const {
-    const uint32_t count = rows && columns ? n / (rows * columns) : 0;
+    const uint32_t matrices = rows && columns ? n / (rows * columns) : count;
+    const bool is_matrix = rows || matrices;
     switch (extent) {
       case Extent::same:
         return n;
       case Extent::rows:
-        return rows ? count * rows : 1;
+        return is_matrix ? matrices * rows : 1;
       case Extent::columns:
-        return rows ? count * columns : 1;
+        return is_matrix ? matrices * columns : 1;
       case Extent::no_matrix:
-        return rows ? 0 : n;
+        return is_matrix ? 0 : n;
     }
     return n;
   }

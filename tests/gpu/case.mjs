@@ -1,6 +1,7 @@
 // One recorded conformance case with every variable on the GPU, beside the same case in the engine, whose numbers are
 // Keras' to the bit (tests/node/conformance). It runs in Node and in a page; what is tolerated is judged here, what
 // is excepted in exceptions.mjs.
+import { prepare } from '../node/conformance/prepare.mjs';
 
 /** Of the largest element that an array has over the steps. */
 export const TOLERANCE = 1e-5;
@@ -42,13 +43,15 @@ function optimizerOf(testCase, variables, make) {
 /** Every array after every step, and what the optimizer holds at the end: { name, values }[] for each moment. */
 async function trace(testCase, library, make, variables, bring) {
   const optimizer = optimizerOf(testCase, variables, make);
+  if (testCase.build_first) optimizer.build(variables);
   const moments = [];
   const readAll = async () =>
     Promise.all(variables.map(async (v, i) => ({ name: `variable ${i}`, values: await v.read() })));
   const refusal = testCase.expect_generic?.error?.step ?? Number.POSITIVE_INFINITY; // there the case ends
   for (const step of testCase.steps.slice(0, refusal - 1)) {
-    if ('set_learning_rate' in step) optimizer.learningRate = step.set_learning_rate;
-    await optimizer.apply(gradientsOf(testCase, step, library), variables);
+    prepare(optimizer, variables, step);
+    const given = testCase.build_first ? [] : [variables];
+    await optimizer.apply(gradientsOf(testCase, step, library), ...given);
     moments.push(await readAll());
   }
   optimizer.finalizeVariableValues(variables);

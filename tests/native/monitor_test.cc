@@ -64,7 +64,7 @@ TEST(MonitorWhole, TellsWhatHasChanged) {
     optimizer.clipvalue = 0.4, optimizer.loss_scale = 4, optimizer.decays = true;
     optimizer.weight_decay = 0.1;
     optimizer.add(uint32_t(w.size()), w.data(), false, false);
-    if (rows) optimizer.set_matrix(0, rows, uint32_t(w.size()) / rows);
+    if (rows) optimizer.set_matrix(0, 1, rows, uint32_t(w.size()) / rows);
     EXPECT_TRUE(optimizer.build());
     optimizer.set_rate(0, 0.01);
     optimizer.monitor(monitored);

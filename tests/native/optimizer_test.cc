@@ -285,8 +285,8 @@ TEST(Optimizer, AVariableThatComesLaterIsReadWhole) {
     later.add(6, weights[1][0].data(), false, true);
     later.add_elsewhere(600, false);
     for (Optimizer* o : {&all, &later}) {
-      o->set_matrix(0, 2, 3);
-      o->set_matrix(1, 30, 20);
+      o->set_matrix(0, 1, 2, 3);
+      o->set_matrix(1, 1, 30, 20);
       ASSERT_TRUE(o->build());
       o->set_rate(0, 0.1);
     }

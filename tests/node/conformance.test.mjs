@@ -11,7 +11,7 @@ import { runFolder } from './conformance/run-folder.mjs';
 import { root } from './helpers.mjs';
 
 /** So many entries there were at least, so that a file that shrinks or is lost is noticed. */
-const ENTRIES = 792;
+const ENTRIES = 963;
 
 /** Listed exceptions: a bug of an ancestor; and the recorded calls for which there is nothing to call. */
 const EXCEPTIONS = {

@@ -2,7 +2,7 @@
 // must be the same bit for bit.
 import assert from 'node:assert/strict';
 import { before, test } from 'node:test';
-import { Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
+import { Adafactor, Adam, Adamax, AdamW, init, LossScaleOptimizer, Variable } from '../../dist/index.js';
 import { every } from './every.mjs';
 import { assertRefused, assertSameBits, assertSameSnapshot, randomFloats, snapshot } from './helpers.mjs';
 
@@ -332,6 +332,42 @@ test('variables come in Keras’ order and under Keras’ names', () => {
   const [iteration, rate, slot] = new Adam().variables.concat({ dtype: 'float32' });
   assert.deepEqual([iteration.dtype, rate.dtype, slot.dtype], ['int32', 'float32', 'float32']);
   assert.deepEqual([iteration.value, rate.value], [0, Math.fround(0.001)]);
+});
+
+test('the means of an empty matrix have Keras’ shapes, and memory of their own', () => {
+  for (const [shape, rows, columns] of [
+    [[0, 3], [0], [3]],
+    [[2, 0], [2], [0]],
+    [
+      [2, 0, 5],
+      [2, 0],
+      [2, 5],
+    ],
+  ]) {
+    const optimizer = new Adafactor();
+    const variables = [
+      new Variable(new Float32Array(), { shape }),
+      new Variable([1, 2, 3, 4], { shape: [2, 2] }),
+    ];
+    optimizer.build(variables);
+    optimizer.apply([new Float32Array(), Float32Array.of(1, 2, 3, 4)]);
+    assert.deepEqual(
+      optimizer.variables.slice(2, 4).map((v) => v.shape),
+      [rows, columns],
+    );
+    const weights = optimizer.getWeights();
+    for (const k of [2, 3]) {
+      assert.ok(
+        weights[k].every((x) => x === 0),
+        `${weights[k]}`,
+      );
+      weights[k].fill(9);
+    }
+    optimizer.setWeights(weights);
+    assert.deepEqual(optimizer.getWeights(), weights);
+    optimizer.loadState(optimizer.serializeState());
+    assert.deepEqual(optimizer.getWeights(), weights);
+  }
 });
 
 test('plain arrays without names are variable, variable_1, …', () => {

@@ -1,7 +1,7 @@
 # Records what tests/vectors/keras-files has of Keras' MultiOptimizer, also within a LossScaleOptimizer, of LoRA, of
 # optimizers whose state is not a few slots of each weight's shape, and of names that are not ASCII: each model after 5
 # steps with random gradients, as Keras saves it, and how Keras goes on. Prints the cases of index.json.
-# Run by hand, with Keras 3.16 on its NumPy backend: KERAS_BACKEND=numpy python3 record_keras_files.py FOLDER
+# Run by hand, with Keras 3.16 on its NumPy backend: KERAS_BACKEND=numpy python3 record_keras_files.py FOLDER [FILE …]
 import io
 import json
 import os
@@ -78,6 +78,20 @@ def names():
     return model, optimizers.Adam(0.01)
 
 
+def small(optimizer):
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(3, activation="relu", name="hidden"), layers.Dense(2, name="head")],
+        name="sequential",
+    )
+    return model, optimizer
+
+
+# Keras' list of what a LossScaleOptimizer is round lacks what they make past `add_variable`.
+def scaled_unlisted():
+    by_path = optimizers.OptimizerMap(optimizers.Nadam(0.01), {".*hidden/.*": optimizers.Adafactor(0.01)})
+    return small(optimizers.LossScaleOptimizer(optimizers.MultiOptimizer(by_path), initial_scale=64.0))
+
+
 def step(model):
     variables = model.trainable_variables
     grads = [random.normal(size=v.shape).astype("float32") for v in variables]
@@ -89,7 +103,7 @@ def flat(values):
     return [float(x) for x in keras.ops.convert_to_numpy(values).astype("float32").ravel()]
 
 
-def record(name, make, is_merged=False):
+def record(name, make, is_merged=False, is_reloaded=False):
     keras.backend.clear_session()
     model, optimizer = make()
     model.compile(optimizer=optimizer, loss="mse")
@@ -117,6 +131,10 @@ def record(name, make, is_merged=False):
         "steps": [],
         "variables_after_step": [],
     }
+    if is_reloaded:  # what Keras does not save begins anew
+        model = keras.saving.load_model(path)
+        variables, optimizer = model.trainable_variables, model.optimizer
+        case["begins_anew"] = True
     for _ in range(8):
         case["steps"].append(step(model))
         case["variables_after_step"].append([flat(v) for v in variables])
@@ -137,12 +155,15 @@ def kernels(model):
     return {name: flat(item[()]) for name, item in found.items() if name.startswith("layers/")}
 
 
-cases = [
-    record("multi-optimizer.keras", several),
-    record("lora.keras", lora, is_merged=True),
-    record("loss-scale-multi.keras", scaled),
-    record("adafactor.keras", adafactor),
-    record("muon.keras", muon),
-    record("names.h5", names),
-]
-print(json.dumps(cases))
+files = {
+    "multi-optimizer.keras": [several],
+    "lora.keras": [lora, True],
+    "loss-scale-multi.keras": [scaled],
+    "adafactor.keras": [adafactor],
+    "muon.keras": [muon],
+    "names.h5": [names],
+    "loss-scale-nadam.keras": [lambda: small(optimizers.LossScaleOptimizer(optimizers.Nadam(0.01))), False, True],
+    "loss-scale-unlisted.keras": [scaled_unlisted, False, True],
+}
+chosen = sys.argv[2:] or files
+print(json.dumps([record(name, *files[name]) for name in chosen]))

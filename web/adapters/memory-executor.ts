@@ -18,7 +18,7 @@ import {
 import type { Executor, Selection } from '../step/executor.js';
 import { type NarrowSlot, narrowSlot } from '../step/narrow.js';
 import { Pending } from '../step/pending.js';
-import { slotShape } from '../step/slots.js';
+import { countOf, slotShape } from '../step/slots.js';
 import type { Rows } from '../step/sparse.js';
 import type { StepOptions, Target } from '../step/target.js';
 import { kernelsIn, type MemoryHost } from './kernels.js';
@@ -85,10 +85,11 @@ export class MemoryExecutor implements Executor {
     this.#rule = ruleFacts(rule);
     this.native = new core.module.Optimizer(this.#rule.index);
     this.#calls = new Calls(core, this.native);
-    for (const { row, size, matrix, stateDtype } of targets) {
+    for (const target of targets) {
+      const { row, size, matrix, stateDtype } = target;
       this.native.addElsewhere(size, averages);
       if (stateDtype) this.native.setStorage(row, storages[stateDtype]);
-      if (matrix) this.native.setMatrix(row, ...matrix);
+      if (matrix) this.native.setMatrix(row, countOf(target), ...matrix);
     }
     this.native.reservePack();
     try {

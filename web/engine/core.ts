@@ -34,7 +34,7 @@ export interface EngineOptimizer {
   /** A row whose arrays are in another memory; see cpp/engine/optimizer.h. */
   addElsewhere(size: number, averages: boolean): void;
   /** Of a row added and not built: it is of matrices of so many rows and columns. For rules that read whole variables. */
-  setMatrix(row: number, rows: number, columns: number): void;
+  setMatrix(row: number, count: number, rows: number, columns: number): void;
   /** Addresses of this optimizer's tiles, and how many floats they hold. */
   weightsTile(): number;
   gradientTile(): number;

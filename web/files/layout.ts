@@ -7,7 +7,7 @@ import { MultiOptimizer } from '../optimizers/multi.js';
 import type { OptimizerMap } from '../optimizers/multi-map.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
-import { listed } from '../state/entries.js';
+import { inKeras, listed } from '../state/entries.js';
 import { targetsFor } from '../step/parameters.js';
 import { Variable } from '../step/variable.js';
 
@@ -25,12 +25,14 @@ export interface StateSlot {
 
 /**
  * The state of the optimizer that `make` makes, once it is built with variables of these ranks.
- * @param paths of the variables; a MultiOptimizer wants to know them, and Muon
+ * @param paths of the variables; a MultiOptimizer wants to know them, and Muon, which leaves out embeddings
+ * @param isScaled whether it is within a LossScaleOptimizer, whose list in Keras has less
  */
 export function layoutOf(
   make: () => Optimizer,
   ranks: readonly number[],
   paths: readonly string[] = [],
+  isScaled = false,
 ): StateSlot[] {
   const placeholders: Variable[] = [];
   const optimizer = make();
@@ -44,7 +46,10 @@ export function layoutOf(
       placeholders.push(new Variable(1, { path: `v${k}`, shape: Array(rank).fill(1) }));
     const targets = targetsFor(placeholders, core('build')).map((at, k) => ({ ...at, path: names[k] }));
     optimizer.build(placeholders, targets);
-    return listed(partsOf(optimizer).state.entries()).map(({ key, shape, dtype }) => {
+    const entries = inKeras(listed(partsOf(optimizer).state.entries())).filter(
+      ({ isRaw }) => !(isRaw && isScaled),
+    );
+    return entries.map(({ key, shape, dtype }) => {
       const end = key.lastIndexOf('/');
       const role = key.slice(end + 1);
       const variable = end > 0 && key.startsWith(scope) ? rows.get(key.slice(scope.length, end)) : undefined;
@@ -101,6 +106,7 @@ function severalLayout(
             () => optimizer,
             mine.map((k) => ranks[k]),
             mine.map((k) => paths[k]),
+            whole instanceof LossScaleOptimizer,
           );
     return layout.map((slot) => ({
       ...slot,

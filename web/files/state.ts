@@ -362,7 +362,7 @@ export function writings(
   });
   if (optimizer instanceof LossScaleOptimizer && !description.isLegacy && order === 'keras3') {
     // Keras stores the inner optimizer's state a second time.
-    const own = state.length - optimizer.innerOptimizer.variables.length;
+    const own = layout.findIndex(({ role }, k) => k > 0 && role === 'iteration');
     for (const [k, entry] of writing.slice(own).entries())
       writing.push({ ...entry, path: `${innerGroup}/${k}` });
   }

@@ -4,7 +4,7 @@
 import { awaited, describe } from '../basics/errors.js';
 import { floatsFrom } from '../basics/floats.js';
 import { core } from '../engine/core.js';
-import { assignAll } from '../state/entries.js';
+import { assignAll, inKeras } from '../state/entries.js';
 import type { State } from '../state/state.js';
 import type { Built } from '../step/executor.js';
 import { homeOf } from '../step/home.js';
@@ -87,7 +87,7 @@ export function applyToValues(
   const held = Array.isArray(grads) ? grads.map(heldGradient) : grads;
   const restore = state.snapshot(executor);
   try {
-    assignAll('statelessApply: optimizerVariables', state.entries(), optimizerVariables);
+    assignAll('statelessApply: optimizerVariables', inKeras(state.entries()), optimizerVariables);
     targets.forEach((t, k) => {
       executor.values(t).set(values[k]);
     });

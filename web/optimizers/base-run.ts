@@ -114,7 +114,10 @@ export abstract class BaseRun<B extends Building> implements Running {
     if (variables !== undefined && !Array.isArray(variables))
       throw new TypeError(`apply: variables must be an array, got ${describe(variables)}.`);
     if (!this.build.executor && variables)
-      grads = kept(this.build.core, grads, () => this.#face.build(variables));
+      grads = kept(this.build.core, grads, () => {
+        this.#face.build(variables);
+        this.build.byApply = true;
+      });
     this.lifetime.alive();
     return grads;
   }

@@ -35,6 +35,7 @@ export class Build implements Building {
   #excluded = new Exclusion();
   /** The count of calls that it will be built with. */
   #first = 0;
+  byApply = false;
 
   constructor(core: Core, options: Configuration) {
     this.core = core;
@@ -75,6 +76,7 @@ export class Build implements Building {
       );
       return;
     }
+    this.byApply = false;
     const { core } = this;
     const targets = (given ?? targetsFor(variables, core)).map((target) => ({
       ...target,
@@ -172,11 +174,18 @@ export class Build implements Building {
 
   #builtEntries(name: string, executor: Executor): StateEntry[] {
     const { compat, gradientAccumulationSteps } = this.#options.values;
-    const entries = [...slotEntries(name, executor), ...ruleScalars(name, executor)];
-    if (compat !== 'torch') return entries;
+    const slots = slotEntries(name, executor);
+    const scalars = ruleScalars(name, executor);
+    if (compat !== 'torch')
+      return [...slots, ...scalars.map(asRaw)].map((entry) => this.#scoped(name, entry));
+    const entries = [...slots, ...scalars];
     // Updates are calls by these, which the engine is told of with the next step: too late for counts that are read before.
     executor.native.accumulationSteps = gradientAccumulationSteps ?? 0;
     return [...entries, ...ownCounts(name, executor)];
+  }
+
+  #scoped(name: string, entry: StateEntry): StateEntry {
+    return this.byApply || !entry.isRaw ? entry : { ...entry, path: entry.path.slice(name.length + 1) };
   }
 
   /** The count in Keras' type: so far out nothing depends on it but when the next accumulation, or overwrite, is due. */
@@ -257,6 +266,8 @@ export function undone<T extends void | Promise<void>>(building: { undo(): void 
     return refuse(error);
   }
 }
+
+const asRaw = (entry: StateEntry): StateEntry => ({ ...entry, isRaw: true });
 
 /** PyTorch counts from 1 for what comes later, and the rule's scalars are what they were at first. */
 function countAnew({ native, targets }: Executor, first: readonly number[], known: readonly Target[]): void {

@@ -5,7 +5,7 @@ import { describe } from '../basics/errors.js';
 import { copyOfFloats, isFloats } from '../basics/floats.js';
 import type { Spelled } from '../basics/spelling.js';
 import type { LearningRate } from '../schedules/rate.js';
-import { OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
+import { inKeras, OptimizerVariable, type StateEntry, scalarEntry } from '../state/entries.js';
 import type { Built } from '../step/executor.js';
 import type { Parameter } from '../step/parameters.js';
 import type { DeviceBuffer, DeviceRange } from '../step/remote.js';
@@ -138,7 +138,9 @@ class Scaling implements Holder {
             throw new RangeError(`'${name}/dynamic_scale' must be a finite number > 0 in float32, got ${x}.`);
         },
       ),
-      ...this.inner.state.entries().map((entry) => ({ ...entry, key: `inner/${entry.key}` })),
+      ...this.inner.state
+        .entries()
+        .map((entry) => ({ ...entry, key: `inner/${entry.key}`, isHidden: entry.isRaw })),
     ];
   }
 }
@@ -286,7 +288,7 @@ export class LossScaleOptimizer extends Optimizer {
   override get variables(): OptimizerVariable[] {
     // Keras: the slots have the wrapper's prefix if its first apply built them, not if build() did.
     const prefix = this.#builtByApply ? `${this.name}/` : '';
-    return this.#parts.state.present('variables').map((entry) => {
+    return inKeras(this.#parts.state.present('variables')).map((entry) => {
       const isBuilt = entry.key.startsWith('inner/') && !/\/(iteration|learning_rate)$/.test(entry.path);
       return new OptimizerVariable(isBuilt ? { ...entry, path: prefix + entry.path } : entry);
     });

@@ -18,6 +18,8 @@ export class MultiBuild implements Building {
   readonly choice: OptimizerChoice;
   /** Those of the map in its order, the default one, then those that a function gave. */
   optimizers: readonly Optimizer[];
+  /** Keras does not ask here. */
+  byApply = false;
   /** Calls, and those that it will be built with. */
   #calls = 0;
   #first = 0;
@@ -155,10 +157,7 @@ export class MultiBuild implements Building {
       ...this.optimizers.flatMap((optimizer, k) =>
         partsOf(optimizer)
           .state.entries()
-          .map((entry) => {
-            const path = entry.isScoped ? entry.path.slice(optimizer.name.length + 1) : entry.path;
-            return { ...entry, ...(entry.apart && { apart }), key: `${k}/${entry.key}`, path };
-          }),
+          .map((entry) => ({ ...entry, ...(entry.apart && { apart }), key: `${k}/${entry.key}` })),
       ),
     ];
   }

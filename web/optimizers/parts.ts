@@ -27,6 +27,8 @@ export interface Building extends Holder {
   get exclusion(): SavedExclusion | null;
   set exclusion(saved: SavedExclusion);
   make(variables: readonly Parameter[], given?: readonly Target[]): void;
+  /** Whether `apply` has made it: then Keras has the optimizer's name before all names. */
+  byApply: boolean;
   /** Of what an adapter brings. */
   attach(
     make: (rule: string, averages: boolean, accumulates: boolean) => Made,

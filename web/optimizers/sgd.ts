@@ -57,7 +57,7 @@ export class SGD extends Optimizer {
   static override readonly className: string = 'SGD';
   /** Momentum of the steps; 0 is none. Whether it is 0 is fixed once built. */
   declare momentum: number;
-  /** Whether to look ahead by the momentum. */
+  /** Whether to look ahead by the momentum; where there is one, fixed once built. */
   declare nesterov: boolean;
   /** The share of a gradient that the momentum does not take, with `compat: 'torch'`. */
   declare dampening: number;

@@ -36,14 +36,19 @@ export interface StateEntry {
   readonly slot?: string;
   /** If it is stored in fewer bits: then `read` gives a copy. */
   readonly narrow?: NarrowSlot;
-  /** Its path is a name in the scope of what built it, which within a MultiOptimizer is none. */
-  readonly isScoped?: boolean;
+  /** Keras makes it past `add_variable`: it has no scope of the optimizer's own, and a LossScaleOptimizer does not know it. */
+  readonly isRaw?: boolean;
+  /** Of such a one within a LossScaleOptimizer: it is saved, but Keras' list of variables has it not. */
+  readonly isHidden?: boolean;
   /** Of the right kind and size: see `assignAll`. */
   write(value: number | ArrayLike<number>): void;
 }
 
 /** Without counts that no variable has for itself. */
 export const listed = (entries: readonly StateEntry[]) => entries.filter(({ apart }) => apart?.() ?? true);
+
+/** What Keras lists: `variables`, weights, its files. */
+export const inKeras = (entries: readonly StateEntry[]) => entries.filter(({ isHidden }) => !isHidden);
 
 /** How to put an entry back to what it is now, to the bit. */
 export function keep({ narrow, read, write }: StateEntry): () => void {
@@ -206,10 +211,11 @@ export function slotEntries(name: string, executor: Executor): StateEntry[] {
     const shape = slot ? slotShape(slot, target) : target.shape;
     if (isDisposed(target) || !shape) return;
     const key = `${target.path}/${suffix}`;
-    // Keras gives a slot of another shape the variable's own name.
+    // Keras gives a slot of another shape the variable's own name, and what is no matrix a number in its place.
     const isFactor = slot?.extent === 1 || slot?.extent === 2;
+    const isRaw = isFactor && !target.matrix;
     const path = `${name}/${isFactor ? target.name : `${target.path.replaceAll('/', '_')}_${suffix}`}`;
-    const push = (entry: StateEntry) => entries.push(isFactor ? { ...entry, isScoped: true } : entry);
+    const push = (entry: StateEntry) => entries.push(isRaw ? { ...entry, isRaw } : entry);
     if (narrow) {
       push(narrowEntry(key, path, shape, narrow, slot?.name));
       return;

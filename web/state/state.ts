@@ -10,7 +10,16 @@ import { isParameter, type Parameter } from '../step/parameters.js';
 import { checkAlive, isDisposed, isGone } from '../step/selection.js';
 import type { Target } from '../step/target.js';
 import { Variable } from '../step/variable.js';
-import { assignAll, copyOf, keep, listed, OptimizerVariable, type StateEntry, userEntry } from './entries.js';
+import {
+  assignAll,
+  copyOf,
+  inKeras,
+  keep,
+  listed,
+  OptimizerVariable,
+  type StateEntry,
+  userEntry,
+} from './entries.js';
 import { readState, writeState } from './safetensors.js';
 
 /** Values of an array, row-major: typed or plain. */
@@ -72,18 +81,18 @@ export class State {
   }
 
   get variables(): OptimizerVariable[] {
-    return this.present('variables').map((entry) => new OptimizerVariable(entry));
+    return inKeras(this.present('variables')).map((entry) => new OptimizerVariable(entry));
   }
 
   /** Copies. */
   get weights(): (number | Float32Array)[] {
-    return this.present('getWeights').map((entry) => copyOf(entry.read()));
+    return inKeras(this.present('getWeights')).map((entry) => copyOf(entry.read()));
   }
 
   /** All at once, or an error that begins with `what` and names the first mismatch. */
   assign(what: string, values: readonly unknown[]): void {
     this.#lifetime.ready(what);
-    assignAll(what, this.whole(), values);
+    assignAll(what, inKeras(this.whole()), values);
   }
 
   serialize(): Uint8Array {

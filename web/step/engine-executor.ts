@@ -11,7 +11,7 @@ import type { Executor, Selection } from './executor.js';
 import { homeOf } from './home.js';
 import { type NarrowSlot, narrowSlot } from './narrow.js';
 import { Pending } from './pending.js';
-import { slotShape } from './slots.js';
+import { countOf, slotShape } from './slots.js';
 import { clippedRows, clipsRows, type Rows, SparseGradient } from './sparse.js';
 import type { Gradient, Resident, StepOptions, Target } from './target.js';
 import { Tiles } from './tiles.js';
@@ -72,14 +72,15 @@ export class EngineExecutor implements Executor, Guest {
       this.native.delete();
       throw core.outOfMemory(bytes, `${targets.length} variables`);
     }
-    for (const { row, variable, size, matrix, stateDtype } of targets) {
+    for (const target of targets) {
+      const { row, variable, size, matrix, stateDtype } = target;
       const home = variable && homeOf(variable);
       if (home?.residence) this.native.addElsewhere(size, averages);
       else {
         this.native.add(size, home?.address ?? 0, averages, accumulates);
         bytes += 4 * size * arrays;
       }
-      if (matrix) this.native.setMatrix(row, ...matrix);
+      if (matrix) this.native.setMatrix(row, countOf(target), ...matrix);
       if (stateDtype) this.native.setStorage(row, storages[stateDtype]);
     }
     if (!this.native.build()) {

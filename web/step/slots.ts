@@ -1,5 +1,6 @@
 // What the slots of a rule hold before the first update: zeros as they are made, a hyperparameter's value, or a copy
 // of the variable. Which is the rule's to say (cpp/kernels/rule.h).
+import { sizeOf } from '../basics/floats.js';
 import { ruleFacts, type SlotFacts } from '../engine/facts.js';
 import type { Executor } from './executor.js';
 import type { Target } from './target.js';
@@ -17,6 +18,9 @@ export function slotShape({ extent }: SlotFacts, { shape, matrix }: Target): rea
   }
   return shape;
 }
+
+/** How many matrices it is of; its size does not tell where they are empty. */
+export const countOf = ({ shape }: Target) => sizeOf(shape.slice(0, -2));
 
 /** @param hyper the value of a hyperparameter, by its name in the rule's facts */
 export function fillSlots(executor: Executor, target: Target, hyper: (name: string) => number): void {

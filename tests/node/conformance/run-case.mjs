@@ -38,6 +38,10 @@ function runContinued(testCase, make, step, values, restore) {
   }
 }
 
+/** Keras' LossScaleOptimizer does not list Nadam's running product, so that weights alone do not resume it. */
+const losesState = ({ optimizer, config }) =>
+  optimizer === 'LossScaleOptimizer' && /"Nadam"/.test(JSON.stringify(config));
+
 /** The optimizer variables of a recorded checkpoint as setWeights() takes them: numbers and flat arrays. */
 function weightsOf(checkpoint) {
   return checkpoint.optimizer_variables.map(({ shape, values }) =>
@@ -74,8 +78,10 @@ export function runCase(testCase) {
     const { step, variables, bytes, weights } = main.saved;
     const fromBytes = runContinued(testCase, configured, step, variables, (o) => o.loadState(bytes));
     failures.push(...checkTwins('after loadState', fromBytes, main));
-    const fromWeights = runContinued(testCase, configured, step, variables, (o) => o.setWeights(weights));
-    failures.push(...checkTwins('after setWeights', fromWeights, main));
+    if (!losesState(testCase)) {
+      const fromWeights = runContinued(testCase, configured, step, variables, (o) => o.setWeights(weights));
+      failures.push(...checkTwins('after setWeights', fromWeights, main));
+    }
   }
   const { checkpoint } = testCase.expect;
   // Where Keras' backends disagree, what one of them did next binds only who follows that one.

@@ -54,9 +54,9 @@ function described(testCase) {
     : { name, config: testCase.config };
 }
 
-function innerOptimizer({ optimizer, kwargs }) {
+function innerOptimizer({ optimizer, kwargs, inner }) {
   const Inner = classNamed(optimizer);
-  return build(() => new Inner(argumentsFrom(kwargs)));
+  return build(() => (inner ? new Inner(within({ inner }), kwargs) : new Inner(argumentsFrom(kwargs))));
 }
 
 /** What a wrapper takes first: an optimizer, or a map of them. */

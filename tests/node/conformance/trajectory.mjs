@@ -1,5 +1,6 @@
 // Runs the steps of a recorded case on a given optimizer and variables and writes down all that can be seen.
 // It judges nothing; check-case.mjs compares the trace with what was recorded.
+import { prepare, setOptions } from './prepare.mjs';
 import { gradientsOf, valuesOf } from './subject.mjs';
 
 /** Everything console.warn was told while `work` ran. */
@@ -34,10 +35,11 @@ function lossScaleOf(optimizer) {
 }
 
 /** One learning rate, or one for each optimizer within. */
-const ratesOf = (optimizer) =>
-  optimizer.optimizers
-    ? { innerRates: optimizer.optimizers.map(({ learningRate }) => learningRate) }
-    : { learningRate: optimizer.learningRate };
+function ratesOf(optimizer) {
+  const { optimizers } = optimizer.innerOptimizer ?? optimizer;
+  if (!optimizers) return { learningRate: optimizer.learningRate };
+  return { innerRates: optimizers.map(({ learningRate }) => learningRate) };
+}
 
 /** The step at which both backends raised, if there is one: there the case ends. */
 const refusedAt = ({ expect_generic: generic }) => generic?.error?.step;
@@ -68,10 +70,13 @@ function gradientsFor(testCase, step, variables) {
 export function run(testCase, optimizer, variables, { first = 0, saveAfter } = {}) {
   const trace = { steps: [], warnings: [], saved: null };
   withWarnings(trace.warnings, () => {
+    if (testCase.build_first && first === 0) optimizer.build(variables);
+    for (const step of testCase.steps.slice(0, first)) setOptions(optimizer, step); // a state has no options
     for (let k = first; k < testCase.steps.length; k++) {
       const step = testCase.steps[k];
-      if ('set_learning_rate' in step) optimizer.learningRate = step.set_learning_rate;
-      const apply = () => optimizer.apply(gradientsFor(testCase, step, variables), variables);
+      prepare(optimizer, variables, step);
+      const given = testCase.build_first ? [] : [variables];
+      const apply = () => optimizer.apply(gradientsFor(testCase, step, variables), ...given);
       if (refusedAt(testCase) === k + 1) {
         trace.refusal = errorOf(apply);
         break;
