@@ -53,16 +53,21 @@ inline f32x1 count_zeros(f32x1 count, f32x1 a) {
 }
 inline uint32_t counted(f32x1 count) { return std::bit_cast<uint32_t>(count.v); }
 
-// The least of eight lanes; 0 is found in spite of any NaN.
-inline float least_of(const f32x1 (&r)[8]) {
-  f32x1 least = r[0];
-  for (int k = 1; k < 8; k++) least = at_most(least, r[k]);
-  return least.v;
-}
+// The least of the lanes.
+inline float least_of(f32x1 a) { return a.v; }
 
 // The sum of eight lanes in numpy's order.
 inline float join(const f32x1 (&r)[8]) {
   return ((r[0].v + r[1].v) + (r[2].v + r[3].v)) + ((r[4].v + r[5].v) + (r[6].v + r[7].v));
+}
+// The same of four times eight floats.
+inline void join(const float* a, const float* b, const float* c, const float* d, f32x1 (&out)[4]) {
+  const float* const each[4] = {a, b, c, d};
+  for (int k = 0; k < 4; k++) {
+    f32x1 r[8];
+    for (int i = 0; i < 8; i++) r[i] = each[k][i];
+    out[k] = join(r);
+  }
 }
 
 }  // namespace simdescent

@@ -101,6 +101,23 @@ TYPED_TEST(VectorLanes, JoinsEightSumsAsScalar) {
   }
 }
 
+TYPED_TEST(AnyLanes, JoinsFourTimesEightAsOneByOne) {
+  using V = TypeParam;
+  Random random(3);
+  for (int round = 0; round < 5000; round++) {
+    const Floats x = round % 2 ? random.mixed(32) : random.units(32);
+    V out[4 / V::lanes];
+    join(&x[0], &x[8], &x[16], &x[24], out);
+    float got[4];
+    for (uint32_t k = 0; k < 4; k += V::lanes) out[k / V::lanes].store(got + k);
+    for (uint32_t k = 0; k < 4; k++) {
+      V r[8 / V::lanes];
+      for (uint32_t i = 0; i < 8; i += V::lanes) r[i / V::lanes] = V::load(&x[8 * k + i]);
+      ASSERT_TRUE(same(got[k], join(r)));
+    }
+  }
+}
+
 // numpy's order; one after another, or by strides of four, these eight numbers have other sums.
 TYPED_TEST(AnyLanes, JoinsPairsOfPairs) {
   using V = TypeParam;
