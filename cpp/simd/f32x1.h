@@ -38,6 +38,9 @@ inline f32x1 max_magnitude(f32x1 a, f32x1 b) {
   return std::bit_cast<float>(x < y ? y : x);
 }
 
+// a / b where b is the same for all elements, and often 1: a bias correction is, after some updates.
+inline f32x1 divided(f32x1 a, f32x1 b) { return a / b; }
+
 // -1, 0 or 1; a NaN stays. A zero of either sign is +0, as numpy's.
 inline f32x1 sign(f32x1 a) { return a.v > 0 ? 1 : a.v < 0 ? -1 : a.v - a.v; }
 

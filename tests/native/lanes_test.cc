@@ -101,6 +101,21 @@ TYPED_TEST(VectorLanes, JoinsEightSumsAsScalar) {
   }
 }
 
+// Also by 1, where nothing is divided.
+TYPED_TEST(VectorLanes, DividesByOneNumberAsScalar) {
+  using V = TypeParam;
+  Random random(4);
+  for (const float by :
+       {1.f, -1.f, 0.1f, std::nextafter(1.f, 0.f), std::nextafter(1.f, 2.f), 0.f, INFINITY, NAN}) {
+    for (int round = 0; round < 500; round++) {
+      const Floats x = random.mixed(V::lanes);
+      float got[V::lanes];
+      divided(V::load(&x[0]), V(by)).store(got);
+      for (uint32_t k = 0; k < V::lanes; k++) ASSERT_TRUE(same(got[k], x[k] / by)) << x[k] << " / " << by;
+    }
+  }
+}
+
 TYPED_TEST(AnyLanes, JoinsFourTimesEightAsOneByOne) {
   using V = TypeParam;
   Random random(3);
