@@ -36,7 +36,7 @@ struct Lamb {
 
   template <class V>
   [[gnu::always_inline]] static V direction(const Coef<V>& k, const V* s) {
-    return (s[0] / k.bias1) / (sqrt(s[1] / k.bias2) + k.epsilon);
+    return divided(s[0], k.bias1) / (sqrt(divided(s[1], k.bias2)) + k.epsilon);
   }
 
   template <size_t sum, class V>

@@ -7,6 +7,7 @@
 #include <type_traits>
 #include <utility>
 
+#include "kernels/leaves.h"
 #include "kernels/sweep.h"
 
 namespace simdescent {
@@ -37,77 +38,76 @@ inline void copy(const float* from, uint32_t n, float* to) {
   out->zeros = zero, out->nonfinite = n - finite;
 }
 
-// Of 128 elements at most: at<V>(i, gradient, weights before, weights after) gives them. Only where the least
+// Of a piece: at<V>(i, gradient, weights before, weights after) gives its elements. Only where the least
 // square is 0, or their sum not finite, there is something to count.
 template <class At>
-[[gnu::always_inline]] inline void tally_leaf(uint32_t n, const float* g, Tally* out, At at) {
-  constexpr uint32_t width = Lanes::lanes, registers = 8 / width;
-  float gradients = 0, updates = 0, weights = 0;
-  bool met_zero = false;
-  uint32_t i = 0;
-  if (n >= 8) {
+[[gnu::always_inline]] inline void tally_piece(uint32_t n, const float* g, Leaf* leaves, Tally* out, At at) {
+  Leaf* leaf = leaves;
+  Lanes least(__builtin_inff());
+  uint32_t from = 0;
+  do {  // of nothing there is a leaf, too
+    uint32_t depth;
+    const uint32_t length = leaf_at(from, n, depth, leaf->ends), end = from + length - length % 8;
     // A register at a time, so that all of a loop's values are in registers; what they hold is summed in the
     // same order.
-    Lanes x[registers], u[registers], w[registers], least[registers];
-    for (uint32_t k = 0; k < registers; k++) {
-      Lanes xs(0.f), us(0.f), ws(0.f), smallest(__builtin_inff());
-      for (i = k * width; i < n - n % 8; i += 8) {
+    for (uint32_t k = 0; k < 8; k += Lanes::lanes) {
+      Lanes gradients(0.f), updates(0.f), weights(0.f);
+      for (uint32_t i = from + k; i < end; i += 8) {
         Lanes gradient, before, after;
         at.template operator()<Lanes>(i, gradient, before, after);
         const Lanes update = after - before, square = gradient * gradient;
-        xs = xs + square;
-        us = us + update * update;
-        ws = ws + after * after;
-        smallest = at_most(smallest, square);
+        gradients = gradients + square;
+        updates = updates + update * update;
+        weights = weights + after * after;
+        least = at_most(least, square);
       }
-      x[k] = xs, u[k] = us, w[k] = ws, least[k] = smallest;
+      gradients.store(leaf->gradient + k), updates.store(leaf->update + k), weights.store(leaf->weights + k);
     }
-    i = n - n % 8;
-    gradients = join(x), updates = join(u), weights = join(w);
-    met_zero = least_of(least) == 0;
-  }
-  for (; i < n; i++) {
+    from += length, leaf++;
+  } while (from < n);
+  const Leaf* const end = leaf;
+  bool met_zero = least_of(least) == 0;
+  for (uint32_t i = n - n % 8; i < n; i++, leaf++) {
     f32x1 gradient, before, after;
     at.template operator()<f32x1>(i, gradient, before, after);
     const f32x1 update = after - before;
-    gradients = gradients + (gradient * gradient).v;
-    updates = updates + (update * update).v;
-    weights = weights + (after * after).v;
+    float* const squares = leaf->gradient;
+    (gradient * gradient).store(squares), (gradient * gradient).store(squares + 1);
+    (update * update).store(squares + 2), (after * after).store(squares + 3);
     met_zero = met_zero || gradient.v == 0;
   }
-  out->gradient = out->clipped = gradients;
-  out->update = updates, out->weights = weights;
+  add_up(leaves, end, n % 8, &out->gradient);
   out->zeros = out->nonfinite = 0;
-  if (met_zero || !(gradients - gradients == 0)) count(g, n, out);
+  if (met_zero || !(out->gradient - out->gradient == 0)) count(g, n, out);
 }
 
 // Of elements that have been stepped. `out` has room behind it for the tallies of deeper levels.
 [[gnu::noinline]] inline void tally(const float* g, const float* before, const float* w, uint32_t n,
-                                    Tally* out) {
-  if (n > 128) {
+                                    Leaf* leaves, Tally* out) {
+  if (n > piece_size) {
     const uint32_t half = n / 2 - n / 2 % 8;
-    tally(g, before, w, half, out);
-    tally(g + half, before + half, w + half, n - half, out + 1);
+    tally(g, before, w, half, leaves, out);
+    tally(g + half, before + half, w + half, n - half, leaves, out + 1);
     merge(out[0], out[1]);
     return;
   }
-  tally_leaf(
-      n, g, out, [=]<class V>(uint32_t i, V & x, V & was, V & is) __attribute__((always_inline)) {
+  tally_piece(
+      n, g, leaves, out, [=]<class V>(uint32_t i, V & x, V & was, V & is) __attribute__((always_inline)) {
         x = V::load(g + i), was = V::load(before + i), is = V::load(w + i);
       });
 }
 
-// Of elements that are stepped meanwhile, from `from` on, by prepared gradients.
+// Of a piece that is stepped meanwhile, from `from` on, by prepared gradients.
 template <class R, bool decays, size_t... K>
-[[gnu::always_inline]] inline void step_tallied_leaf(std::index_sequence<K...>, const Row& r, uint32_t from,
-                                                     uint32_t n, const float* g, Tally* out) {
+[[gnu::always_inline]] inline void step_tallied(std::index_sequence<K...>, const Row& r, uint32_t from,
+                                                uint32_t n, const float* g, Leaf* leaves, Tally* out) {
   constexpr Stages s{.decay = decays};
   float* const w = r.w + from;
   float* const slot[slot_room<R>] = {r.slot[K] + from...};
   const auto pipes = broadcast<Lanes>(*r.pipe);
   const auto coefs = coefficients<R, Lanes>(r.coef);
-  tally_leaf(
-      n, g, out, [&]<class V>(uint32_t i, V & x, V & was, V & is) __attribute__((always_inline)) {
+  tally_piece(
+      n, g, leaves, out, [&]<class V>(uint32_t i, V & x, V & was, V & is) __attribute__((always_inline)) {
         V state[slot_room<R>] = {V::load(slot[K] + i)...}, none(0.f);
         x = V::load(g + i), was = is = V::load(w + i);
         if constexpr (std::is_same_v<V, Lanes>) {
@@ -120,15 +120,9 @@ template <class R, bool decays, size_t... K>
       });
 }
 template <class R, bool decays>
-[[gnu::noinline]] void step_tallied(const Row& r, uint32_t from, uint32_t n, const float* g, Tally* out) {
-  if (n > 128) {
-    const uint32_t half = n / 2 - n / 2 % 8;
-    step_tallied<R, decays>(r, from, half, g, out);
-    step_tallied<R, decays>(r, from + half, n - half, g + half, out + 1);
-    merge(out[0], out[1]);
-    return;
-  }
-  step_tallied_leaf<R, decays>(std::make_index_sequence<R::slots.size()>{}, r, from, n, g, out);
+[[gnu::noinline]] void step_tallied(const Row& r, uint32_t from, uint32_t n, const float* g, Leaf* leaves,
+                                    Tally* out) {
+  step_tallied<R, decays>(std::make_index_sequence<R::slots.size()>{}, r, from, n, g, leaves, out);
 }
 
 // `n` gradients of the row's from `from` on as clipping sees them, which changes them.
@@ -143,15 +137,15 @@ inline void see(const Row& r, uint32_t from, uint32_t n, float* out) {
 }
 
 // `n` prepared gradients of the row's from `from` on, at `prepared` if they are not as they came. Where
-// clipping changes them, `seen` gets the tally of those that it sees; `room` is as long.
+// clipping changes them, `scratch.seen` gets the tally of those that it sees; `room` is as long.
 inline const float* prepare_tallied(const Row& r, uint32_t from, uint32_t n, float* prepared, float* room,
-                                    Tally* out, Tally& seen) {
+                                    Tally* out, Scratch& scratch) {
   const Stages s = Stages::of(r.stages);
   if (s.grad == Grad::none) return r.g + from;
   if (s.clips) {
     see(r, from, n, room);
-    tally(room, room, room, n, out);
-    seen = *out;
+    tally(room, room, room, n, scratch.leaves, out);
+    scratch.seen = *out;
   }
   prepare(r, from, n, prepared);
   return prepared;

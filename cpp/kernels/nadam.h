@@ -61,8 +61,8 @@ struct Nadam {
   [[gnu::always_inline]] static void update(const Coef<V>& k, V& w, V g, V* s) {
     s[0] = s[0] + (g - s[0]) * k.one_minus_beta1;
     s[1] = s[1] + (g * g - s[1]) * k.one_minus_beta2;
-    const V ahead = (k.next * s[0]) / k.next_bias + (k.share * g) / k.bias;
-    w = w - (ahead * k.learning_rate) / (sqrt(s[1] / k.bias2) + k.epsilon);
+    const V ahead = divided(k.next * s[0], k.next_bias) + divided(k.share * g, k.bias);
+    w = w - (ahead * k.learning_rate) / (sqrt(divided(s[1], k.bias2)) + k.epsilon);
   }
 };
 

@@ -113,8 +113,8 @@ void first_pass(const Row& r, uint32_t from, uint32_t n, float* out, float* room
   piece.pipe = r.pipe, piece.coef = r.coef;
   const Stages s = Stages::of(r.stages);
   if (s.monitored) {
-    piece.g = prepare_tallied(r, from, n, scratch.gradient, scratch.found, told, scratch.seen);
-    tally(piece.g, piece.g, piece.g, n, told);
+    piece.g = prepare_tallied(r, from, n, scratch.gradient, scratch.found, told, scratch);
+    tally(piece.g, piece.g, piece.g, n, scratch.leaves, told);
     with_seen(r, *told, scratch.seen);
     copy(piece.w, n, scratch.before);
   } else if (s.grad != Grad::none) {

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <utility>
 
+#include "kernels/leaves.h"
 #include "kernels/quantize.h"
 #include "kernels/rule.h"
 #include "kernels/stage.h"
@@ -81,6 +82,7 @@ struct Scratch {
   // clipping, and of pieces level by level.
   alignas(16) float before[piece_size];
   Tally seen, tallies[32];
+  Leaf leaves[piece_size / 64 + 7];  // and the last elements, which fill no vector
   // Of one whose slots are stored in blocks, too: the weights after it, and how far the tallies are. A first
   // pass over slots in fewer bits has its weights in `before`, and what was gathered here.
   alignas(16) float after[piece_size];

@@ -27,7 +27,7 @@ __attribute__((noinline)) void step_whole(const Row& r, Scratch& scratch) {
   const float* g = r.g;
   if (s.monitored) {
     before = room + r.n + R::room({r.n, r.rows, r.columns});
-    g = prepare_tallied(r, 0, r.n, room, before, scratch.tallies, scratch.seen);
+    g = prepare_tallied(r, 0, r.n, room, before, scratch.tallies, scratch);
     copy(r.w, r.n, before);
   } else if (s.grad != Grad::none) {
     g = room, prepare(r, 0, r.n, room);
@@ -36,7 +36,7 @@ __attribute__((noinline)) void step_whole(const Row& r, Scratch& scratch) {
   if (s.decay && !decays_itself) decay(r, 0, r.n);
   R::step(r, g, room + r.n);
   if (s.monitored) {
-    tally(g, before, r.w, r.n, scratch.tallies);
+    tally(g, before, r.w, r.n, scratch.leaves, scratch.tallies);
     with_seen(r, scratch.tallies[0], scratch.seen);
     *r.tally = scratch.tallies[0];
   }
@@ -175,7 +175,7 @@ inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch
     return;
   }
   const Stages s = Stages::of(r.stages);
-  const float* const g = prepare_tallied(r, from, n, scratch.gradient, scratch.found, out, scratch.seen);
+  const float* const g = prepare_tallied(r, from, n, scratch.gradient, scratch.found, out, scratch);
   bool stepped = false;
   with_rule(
       rule, [&]<Rule R>() __attribute__((always_inline)) {
@@ -183,9 +183,9 @@ inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch
           if (s.storage != Storage::float32) return;
           stepped = true;
           if (s.decay) {
-            step_tallied<R, true>(r, from, n, g, out);
+            step_tallied<R, true>(r, from, n, g, scratch.leaves, out);
           } else {
-            step_tallied<R, false>(r, from, n, g, out);
+            step_tallied<R, false>(r, from, n, g, scratch.leaves, out);
           }
         }
       });
@@ -193,7 +193,7 @@ inline void look(uint32_t rule, const Row& r, uint32_t from, uint32_t n, Scratch
     if (s.average) average(r, from, n);
   } else {
     step_kept(rule, r, from, n, g, scratch.before, scratch);
-    tally(g, scratch.before, r.w + from, n, out);
+    tally(g, scratch.before, r.w + from, n, scratch.leaves, out);
   }
   with_seen(r, *out, scratch.seen);
 }

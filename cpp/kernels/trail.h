@@ -10,21 +10,6 @@
 
 namespace simdescent {
 
-// How many elements the leaf has that begins at element `at` of n. `depth` is how many sums wait for its own
-// to be added, `ends` to how many of them it is.
-[[gnu::always_inline]] inline uint32_t leaf_at(uint32_t at, uint32_t n, uint32_t& depth, uint32_t& ends) {
-  depth = ends = 0;
-  while (n > 128) {
-    const uint32_t half = n / 2 - n / 2 % 8;
-    if (at < half) {
-      n = half, ends = 0;
-    } else {
-      at -= half, n -= half, depth++, ends++;
-    }
-  }
-  return n;
-}
-
 // `count` more elements of n, behind those that were kept: leaf(at, length, depth) is what is made of a leaf,
 // `at` elements behind the first that was kept, and merge(depth) adds it to the one before it. Returns how
 // many elements belong to whole leaves; the others are to be kept.
@@ -58,10 +43,10 @@ inline void tell(const Row& r, uint32_t count, uint32_t n, Scratch& scratch) {
       scratch.trail, count, n,
       [&](uint32_t at, uint32_t length, uint32_t depth) __attribute__((always_inline)) {
         Tally* const out = scratch.tallies + depth;
-        tally(scratch.gradient + at, scratch.before + at, scratch.after + at, length, out);
+        tally(scratch.gradient + at, scratch.before + at, scratch.after + at, length, scratch.leaves, out);
         if (!clips) return;
         const float* const seen = scratch.found + at;
-        tally(seen, seen, seen, length, &scratch.seen);
+        tally(seen, seen, seen, length, scratch.leaves, &scratch.seen);
         with_seen(r, *out, scratch.seen);
       },
       [&](uint32_t depth)

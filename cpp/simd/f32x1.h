@@ -38,6 +38,9 @@ inline f32x1 max_magnitude(f32x1 a, f32x1 b) {
   return std::bit_cast<float>(x < y ? y : x);
 }
 
+// a / b where b is the same for all elements, and often 1: a bias correction is, after some updates.
+inline f32x1 divided(f32x1 a, f32x1 b) { return a / b; }
+
 // -1, 0 or 1; a NaN stays. A zero of either sign is +0, as numpy's.
 inline f32x1 sign(f32x1 a) { return a.v > 0 ? 1 : a.v < 0 ? -1 : a.v - a.v; }
 
@@ -53,16 +56,21 @@ inline f32x1 count_zeros(f32x1 count, f32x1 a) {
 }
 inline uint32_t counted(f32x1 count) { return std::bit_cast<uint32_t>(count.v); }
 
-// The least of eight lanes; 0 is found in spite of any NaN.
-inline float least_of(const f32x1 (&r)[8]) {
-  f32x1 least = r[0];
-  for (int k = 1; k < 8; k++) least = at_most(least, r[k]);
-  return least.v;
-}
+// The least of the lanes.
+inline float least_of(f32x1 a) { return a.v; }
 
 // The sum of eight lanes in numpy's order.
 inline float join(const f32x1 (&r)[8]) {
   return ((r[0].v + r[1].v) + (r[2].v + r[3].v)) + ((r[4].v + r[5].v) + (r[6].v + r[7].v));
+}
+// The same of four times eight floats.
+inline void join(const float* a, const float* b, const float* c, const float* d, f32x1 (&out)[4]) {
+  const float* const each[4] = {a, b, c, d};
+  for (int k = 0; k < 4; k++) {
+    f32x1 r[8];
+    for (int i = 0; i < 8; i++) r[i] = each[k][i];
+    out[k] = join(r);
+  }
 }
 
 }  // namespace simdescent

@@ -25,6 +25,8 @@ inline f32x4 operator+(f32x4 a, f32x4 b) { return wasm_f32x4_add(a.v, b.v); }
 inline f32x4 operator-(f32x4 a, f32x4 b) { return wasm_f32x4_sub(a.v, b.v); }
 inline f32x4 operator*(f32x4 a, f32x4 b) { return wasm_f32x4_mul(a.v, b.v); }
 inline f32x4 operator/(f32x4 a, f32x4 b) { return wasm_f32x4_div(a.v, b.v); }
+// A divider is slow, and a branch that always goes one way costs next to nothing.
+inline f32x4 divided(f32x4 a, f32x4 b) { return wasm_f32x4_extract_lane(b.v, 0) == 1 ? a : f32x4(a / b); }
 inline f32x4 sqrt(f32x4 a) { return wasm_f32x4_sqrt(a.v); }
 inline f32x4 abs(f32x4 a) { return wasm_f32x4_abs(a.v); }
 inline f32x4 at_least(f32x4 a, f32x4 b) { return wasm_f32x4_pmax(a.v, b.v); }
@@ -56,10 +58,9 @@ inline uint32_t counted(f32x4 count) {
          uint32_t(wasm_i32x4_extract_lane(count.v, 2)) + uint32_t(wasm_i32x4_extract_lane(count.v, 3));
 }
 
-inline float least_of(const f32x4 (&r)[2]) {
-  const v128_t a = wasm_f32x4_pmin(r[0].v, r[1].v),
-               b = wasm_f32x4_pmin(a, wasm_i32x4_shuffle(a, a, 2, 3, 0, 1));
-  return wasm_f32x4_extract_lane(wasm_f32x4_pmin(b, wasm_i32x4_shuffle(b, b, 1, 0, 3, 2)), 0);
+inline float least_of(f32x4 r) {
+  const v128_t a = wasm_f32x4_pmin(r.v, wasm_i32x4_shuffle(r.v, r.v, 2, 3, 0, 1));
+  return wasm_f32x4_extract_lane(wasm_f32x4_pmin(a, wasm_i32x4_shuffle(a, a, 1, 0, 3, 2)), 0);
 }
 
 inline float join(f32x4 a) {
@@ -67,5 +68,16 @@ inline float join(f32x4 a) {
          (wasm_f32x4_extract_lane(a.v, 2) + wasm_f32x4_extract_lane(a.v, 3));
 }
 inline float join(const f32x4 (&r)[2]) { return join(r[0]) + join(r[1]); }
+
+// Sums of neighbours, those of a first.
+inline f32x4 neighbours(f32x4 a, f32x4 b) {
+  return wasm_f32x4_add(wasm_i32x4_shuffle(a.v, b.v, 0, 2, 4, 6), wasm_i32x4_shuffle(a.v, b.v, 1, 3, 5, 7));
+}
+inline f32x4 half_joined(const float* x) { return neighbours(f32x4::load(x), f32x4::load(x + 4)); }
+inline void join(const float* a, const float* b, const float* c, const float* d, f32x4 (&out)[1]) {
+  const f32x4 front = neighbours(half_joined(a), half_joined(b)),
+              back = neighbours(half_joined(c), half_joined(d));
+  out[0] = neighbours(front, back);
+}
 
 }  // namespace simdescent

@@ -79,6 +79,7 @@ inline Wgsl operator+(Wgsl a, Wgsl b) { return let("+", a, &b, true); }
 inline Wgsl operator-(Wgsl a, Wgsl b) { return let("-", a, &b, true); }
 inline Wgsl operator*(Wgsl a, Wgsl b) { return let("*", a, &b, true); }
 inline Wgsl operator/(Wgsl a, Wgsl b) { return let("/", a, &b, true); }
+inline Wgsl divided(Wgsl a, Wgsl b) { return a / b; }
 inline Wgsl sqrt(Wgsl a) { return let("sqrt", a, nullptr, false); }
 inline Wgsl abs(Wgsl a) { return let("abs", a, nullptr, false); }
 inline Wgsl sign(Wgsl a) { return let("sign_of", a, nullptr, false); }

@@ -101,6 +101,38 @@ TYPED_TEST(VectorLanes, JoinsEightSumsAsScalar) {
   }
 }
 
+// Also by 1, where nothing is divided.
+TYPED_TEST(VectorLanes, DividesByOneNumberAsScalar) {
+  using V = TypeParam;
+  Random random(4);
+  for (const float by :
+       {1.f, -1.f, 0.1f, std::nextafter(1.f, 0.f), std::nextafter(1.f, 2.f), 0.f, INFINITY, NAN}) {
+    for (int round = 0; round < 500; round++) {
+      const Floats x = random.mixed(V::lanes);
+      float got[V::lanes];
+      divided(V::load(&x[0]), V(by)).store(got);
+      for (uint32_t k = 0; k < V::lanes; k++) ASSERT_TRUE(same(got[k], x[k] / by)) << x[k] << " / " << by;
+    }
+  }
+}
+
+TYPED_TEST(AnyLanes, JoinsFourTimesEightAsOneByOne) {
+  using V = TypeParam;
+  Random random(3);
+  for (int round = 0; round < 5000; round++) {
+    const Floats x = round % 2 ? random.mixed(32) : random.units(32);
+    V out[4 / V::lanes];
+    join(&x[0], &x[8], &x[16], &x[24], out);
+    float got[4];
+    for (uint32_t k = 0; k < 4; k += V::lanes) out[k / V::lanes].store(got + k);
+    for (uint32_t k = 0; k < 4; k++) {
+      V r[8 / V::lanes];
+      for (uint32_t i = 0; i < 8; i += V::lanes) r[i / V::lanes] = V::load(&x[8 * k + i]);
+      ASSERT_TRUE(same(got[k], join(r)));
+    }
+  }
+}
+
 // numpy's order; one after another, or by strides of four, these eight numbers have other sums.
 TYPED_TEST(AnyLanes, JoinsPairsOfPairs) {
   using V = TypeParam;

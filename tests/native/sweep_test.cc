@@ -68,6 +68,14 @@ TEST_P(Sweep, LongArraysWithSpecialValues) {
   }
 }
 
+// Once bias corrections are 1, by which the vector loop divides nothing.
+TEST_P(Sweep, LateUpdates) {
+  coefficients(rule_, default_hypers(rule_), {0.05, 20000}, Scalars{}, coef_);
+  Random random(5);
+  expect_as_scalar(Contents(3001, random, false), 0, Stages{}.word());
+  expect_as_scalar(Contents(67, random, true), 1, Stages{}.word());
+}
+
 // Where a piece of prepared gradients ends and the next begins.
 TEST_P(Sweep, PiecesMeet) {
   Random random(10);
