@@ -13,7 +13,7 @@ import { startStory } from './story/story.ts';
 
 export async function start(): Promise<void> {
   const { variant, threads } = await simdescent.init();
-  const engine = variant === 'scalar' ? 'scalar WebAssembly' : `${variant.toUpperCase()} WebAssembly`;
+  const engine = `${variant.toUpperCase()} WebAssembly`;
   element('engine', HTMLElement).textContent =
     `${engine}, ${threads} ${threads === 1 ? 'thread' : 'threads'}`;
   Object.assign(globalThis, { simdescent });

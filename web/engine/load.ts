@@ -16,8 +16,6 @@ export interface InitOptions {
    * the runtime info says why. Bits do not depend on it.
    */
   threads?: number | 'auto' | undefined;
-  /** Accepted; never used: relaxed SIMD would not have the same bits everywhere. */
-  relaxedSimd?: boolean | undefined;
   /** Where the engine comes from, instead of the inlined copy: `simdescent/simdescent.wasm`. */
   wasm?: URL | string | Response | BufferSource | WebAssembly.Module | undefined;
 }
@@ -25,7 +23,7 @@ export interface InitOptions {
 /** What `init` resolves to. */
 export interface RuntimeInfo {
   /** Which of the engine's builds runs: 'simd128', always. */
-  variant: 'simd128' | 'relaxed' | 'scalar';
+  variant: 'simd128';
   /** How many threads step large tensors, the caller's own included. */
   threads: number;
   /** Why there is one thread although more were asked for. */
@@ -40,7 +38,8 @@ interface Loaded {
   readonly threadsNote?: string;
 }
 
-const optionNames = ['threads', 'relaxedSimd', 'wasm'];
+/** `relaxedSimd` was to be one, and is passed over: such instructions have other bits on other machines. */
+const optionNames = ['threads', 'wasm', 'relaxedSimd'];
 
 function checkOptions(options: InitOptions): void {
   refuseUnknown('init', options, optionNames);
