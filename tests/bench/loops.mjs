@@ -1,6 +1,6 @@
 // Whole training loops on the digits, batch 32: forward and backward pass in TensorFlow.js or jax-js on their wasm
 // backends, and the update by their own Adam or by ours. `no update` is the loop without any: no optimizer can make
-// it faster than that.
+// it faster than that. And the loop of Keras on PyTorch beside those of TensorFlow.js, where a Python has it.
 import { measure } from './timing.mjs';
 
 const batchSize = 32;
@@ -23,12 +23,20 @@ const libraries = {
     const { jaxLoops } = await import('./variants/jax-loops.mjs');
     return { make: jaxLoops, own: 'jit by hand', most: 1024 };
   },
+  async keras({ python, say }) {
+    const { kerasLoops, own } = await import('./keras.mjs');
+    const { about, ...found } = await kerasLoops(python);
+    say(`${about}\n`);
+    return found.make ? { ...found, own, most: 512 } : null;
+  },
 };
 
 /** Rows of { group, library, model, variant, us, ratios: { own, nothing } }: microseconds of one step. */
-export async function* loops({ beside, timing, quick }) {
-  for (const library of beside) {
-    const { make, own, most } = await libraries[library]();
+export async function* loops({ beside, python, say, timing, quick }) {
+  for (const library of beside.includes('tfjs') ? [...beside, 'keras'] : beside) {
+    const found = await libraries[library]({ python, say });
+    if (!found) continue;
+    const { make, own, most, end } = found;
     for (const { name: model, hidden, steps } of models) {
       if (hidden?.[0] > (quick ? 32 : most) || (library === 'jax' && !hidden)) continue;
       const variants = await make({ hidden, steps, batchSize });
@@ -48,5 +56,6 @@ export async function* loops({ beside, timing, quick }) {
           ratios: { own: of(own) / us[k], nothing: us[k] / of('no update') },
         };
     }
+    end?.();
   }
 }

@@ -12,7 +12,8 @@ const help = `npm run bench -- [options], or npm run bench -- gpu [--quick] for 
   --only ${groups.join(',')}   some of the tables
   --sizes 1Ki,128Ki,16Mi      other sizes for the tables of steps and options
   --rules adam,adamax         one rule only
-  --python PATH               a Python with PyTorch 2.4 or later, for the table of torch (else python3)
+  --python PATH               a Python with PyTorch 2.4 or later, for the table of torch, and with Keras 3 on it for a table
+                              of loops (else python3)
   --without tfjs,jax          leave TensorFlow.js or jax-js out (they take most of the time)
   --quick                     small sizes, few repetitions: for trying out, not for figures
   --readme                    write the tables of steps into README.md

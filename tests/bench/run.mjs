@@ -13,6 +13,7 @@ import { threadSizes, threads } from './threads.mjs';
 import { torch, torchSizes } from './torch.mjs';
 
 const title = { adam: 'Adam', adamax: 'Adamax' };
+const heading = { tfjs: ' of TensorFlow.js', jax: ' of jax-js', keras: ' beside Keras on PyTorch' };
 // What a row is divided by: the resident step; the yardstick, which is the slower of the two loops; the plain
 // step of the options; the flat tensor of the small ones.
 const stepBases = { resident: ['resident'], yardstick: ['stream', 'divider'] };
@@ -69,8 +70,9 @@ export async function run(wanted) {
     report.rows.push(...rows);
   }
   if (only.includes('loops')) {
-    const rows = await collect(loops({ beside: wanted.beside, timing, quick }));
-    for (const library of wanted.beside) say(loopTable(library, rows));
+    const { beside, python } = wanted;
+    const rows = await collect(loops({ beside, python, say, timing, quick }));
+    for (const library of new Set(rows.map((row) => row.library))) say(loopTable(library, rows));
     report.rows.push(...rows);
   }
   if (only.includes('threads')) {
@@ -127,7 +129,7 @@ function loopTable(library, all) {
       return `${us.toFixed(0)} (${ratios.own.toFixed(2)})`;
     }),
   ]);
-  return print(`a training step of ${library}, µs (times faster)`, models, lines);
+  return print(`a training step${heading[library]}, µs (times faster)`, models, lines);
 }
 
 function tinyTable(heading, rows) {
