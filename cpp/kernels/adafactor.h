@@ -76,7 +76,7 @@ struct Adafactor {
   }
   template <class V>
   [[gnu::always_inline]] static V move(V w, V direction, V alpha, V divisor) {
-    return w - alpha * divided(direction, divisor);
+    return w - alpha * (direction / divisor);
   }
 
   // f(coefficients, index) over n elements.
