@@ -101,8 +101,9 @@ async function ctest(folder, env) {
   say(`${folder}: ${/^.*tests passed.*$/m.exec(told)?.[0]}`);
 }
 
-const nodeTests = (folder, env) =>
-  run(process.execPath, [join(root, 'scripts/test/node.mjs'), folder], { env });
+async function nodeTests(folder, env) {
+  await run(process.execPath, [join(root, 'scripts/test/node.mjs'), folder], { env });
+}
 
 async function browser() {
   filesBelow('tests/browser', /\.spec\.(ts|mjs)$/);
