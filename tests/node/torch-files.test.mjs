@@ -12,6 +12,7 @@ import {
   MultiOptimizer,
   Muon,
   OptimizerMap,
+  optimizers,
   RMSprop,
   SGD,
   Variable,
@@ -502,15 +503,6 @@ test('groups that no optimizer of torch has together are refused', () => {
   const { decoupled_weight_decay: _, ...old } = adamwGroup;
   assertRefused(open([{ ...old, weight_decay: 0 }, old]), RangeError, /Adam or AdamW\?/);
   assert.equal(open([{ ...old, weight_decay: 0 }, old], { name: 'AdamW' })().constructor.className, 'AdamW');
-  const empty = safetensors({}, [
-    { ...adamwGroup, params: [0] },
-    { ...adamwGroup, eps: 1, params: [] },
-  ]);
-  assertRefused(
-    () => openTorch(empty, [new Variable(1, { path: 'a' })]),
-    RangeError,
-    /parameter group 1 has options of its own and no parameters; leave it out/,
-  );
   const twins = () => [new Variable(1, { path: 'a' }), new Variable(1, { path: 'a' })];
   assertRefused(
     () =>
@@ -523,6 +515,70 @@ test('groups that no optimizer of torch has together are refused', () => {
       ),
     RangeError,
     /have one path, 'a'/,
+  );
+});
+
+test('groups without parameters come back, wherever they are and whatever options they have', () => {
+  const own = (eps, params, more) => ({ ...adamwGroup, eps, ...more, params });
+  const cases = [
+    [own(1, []), own(2, [0])],
+    [own(1, [0]), own(2, [])],
+    [
+      own(1, []),
+      own(2, []),
+      own(3, [0, 1]),
+      own(4, [], { lr: 0.5, weight_decay: 0 }),
+      own(5, [2]),
+      own(6, []),
+      own(7, []),
+    ],
+    [own(1, []), own(2, [])],
+    [own(1, [0]), own(1, [], { lr: 0.5, weight_decay: 0.25 })], // the option groups
+  ];
+  for (const groups of cases) {
+    const indices = groups.flatMap(({ params }) => params);
+    const variables = indices.map((k) => new Variable(1, { path: `v${k}` }));
+    const tensors = Object.fromEntries(
+      indices.flatMap((k) => [
+        [`state.${k}.step`, step(3)],
+        [`state.${k}.exp_avg`, floats(k)],
+        [`state.${k}.exp_avg_sq`, floats(k)],
+      ]),
+    );
+    const check = (bytes) => {
+      const saved = JSON.parse(headerOf(bytes).__metadata__.param_groups);
+      assert.deepEqual(
+        saved.map(({ lr, weight_decay, betas, eps, params }) => [lr, weight_decay, betas, eps, params]),
+        groups.map(({ lr, weight_decay, betas, eps, params }) => [lr, weight_decay, betas, eps, params]),
+      );
+    };
+    const optimizer = openTorch(safetensors(tensors, groups), variables);
+    check(saveTorch(optimizer, variables));
+    if (indices.length > 0) optimizer.apply(variables.map(() => Float32Array.of(1)));
+    check(saveTorch(optimizer, variables));
+    assert.equal(optimizer.iterations, indices.length > 0 ? 4 : 0);
+    // Also of one that was read from the config and the state.
+    const other = optimizers.deserialize(optimizers.serialize(optimizer));
+    other.build(variables);
+    other.loadState(optimizer.serializeState());
+    assert.deepEqual(saveTorch(other, variables), saveTorch(optimizer, variables));
+  }
+});
+
+test('of a MultiOptimizer, one under a key is a group also without variables, the default one is not', () => {
+  const torch = (beta1) => new AdamW({ compat: 'torch', beta1 });
+  const variable = new Variable(1, { path: 'a/kernel' });
+  const optimizer = new MultiOptimizer(
+    new OptimizerMap(torch(0.1), { '.*/bias': torch(0.2), '.*/kernel': torch(0.3) }),
+  );
+  optimizer.build([variable]);
+  const saved = JSON.parse(headerOf(saveTorch(optimizer, [variable])).__metadata__.param_groups);
+  assert.deepEqual(
+    saved.map(({ betas: [beta1], params }) => [beta1, params]),
+    [
+      [0.2, []],
+      [0.3, [0]],
+    ],
   );
 });
 

@@ -41,8 +41,8 @@ interface Part {
  *     safetensors.torch.save_file(tensors, path, metadata={"param_groups": groups})
  *
  * Groups that differ in their rates and weight decays become the option `groups`. If they differ in anything else, such as
- * `betas`, what comes is a MultiOptimizer, whose `optimizers` are those of the groups, in their order. Each
- * parameter goes on with its own count of steps; one without a state, which never had a gradient, begins anew.
+ * `betas`, what comes is a MultiOptimizer, whose `optimizers` are those of the groups, in their order. Groups without
+ * parameters stay, for saveTorch. Each parameter goes on with its own count of steps; one without a state, which never had a gradient, begins anew.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
  *   optimizer, groups of different ones, a state that lacks a tensor (where torch raises a KeyError),
@@ -82,7 +82,7 @@ export function openTorch(
     const optimizer = make({ groups: groupsHere(own, base, mine) });
     return { optimizer, paths: mine, variables: variables.slice(at, end), state };
   });
-  const optimizer = parts.length === 1 ? parts[0].optimizer : several(parts);
+  const optimizer = parts.length === 1 ? parts[0].optimizer : several(parts, shares[shares.length - 1].make);
   try {
     optimizer.build(variables);
     partsOf(optimizer).build.iterations = Math.max(...parts.map(({ state }) => state.most));
@@ -94,16 +94,16 @@ export function openTorch(
   return optimizer;
 }
 
-/** An optimizer for each group, in their order. */
-function several(parts: readonly Part[]): Optimizer {
-  const empty = parts.findIndex(({ paths }) => paths.length === 0);
-  if (empty >= 0)
-    throw new RangeError(
-      `${what}: parameter group ${empty} has options of its own and no parameters; leave it out of param_groups.`,
-    );
-  const map = new OptimizerMap(parts[parts.length - 1].optimizer);
+/**
+ * An optimizer for each group, in their order. The last one is for what no pattern matches; where its group has no
+ * parameters, it has a pattern as well, as saveTorch takes it for a group, and another one that `spare` makes comes last.
+ */
+function several(parts: readonly Part[], spare: () => Optimizer): Optimizer {
+  const { optimizer: last, paths } = parts[parts.length - 1];
+  const map = new OptimizerMap(paths.length > 0 ? last : spare());
   // One pattern for each: in a config an optimizer under two keys would become two.
-  for (const { optimizer, paths } of parts.slice(0, -1)) map.set(paths.map(escaped).join('|'), optimizer);
+  for (const [k, { optimizer, paths }] of parts.entries())
+    if (optimizer !== map.defaultOptimizer) map.set(paths.map(escaped).join('|') || `(?!)${k}`, optimizer); // matches nothing
   return new MultiOptimizer(map);
 }
 

@@ -6,6 +6,7 @@ import type { Build } from '../optimizers/build.js';
 import type { VariableGroup } from '../optimizers/groups.js';
 import { MultiOptimizer } from '../optimizers/multi.js';
 import type { MultiBuild } from '../optimizers/multi-build.js';
+import { OptimizerMap } from '../optimizers/multi-map.js';
 import { Optimizer } from '../optimizers/optimizer.js';
 import { type Parts, partsOf } from '../optimizers/parts.js';
 import { deserialize } from '../optimizers/registry.js';
@@ -28,7 +29,8 @@ import { accepted, howOf, isAdam, isOneClass, type TorchKind, torchKinds } from 
  *
  * The groups are those of the option `groups`, as openTorch makes them, or one; variables that were excluded from weight
  * decay otherwise are a group of their own after it. A MultiOptimizer has those of its optimizers, in their order, which
- * must be of one class (Adam and AdamW are one since torch 2.7). Parameters are numbered group by group.
+ * must be of one class (Adam and AdamW are one since torch 2.7): of those under a key of its map also where no variable is
+ * theirs, of the default one only if it has some. Parameters are numbered group by group.
  * A variable that never had a gradient has no state in the file, as in torch, but for Adagrad's.
  * @param variables the built ones, in their order
  * @throws TypeError, RangeError for another optimizer, or variables that are not its own; Error if it is not built, or
@@ -70,7 +72,7 @@ interface Part {
   isExcluded(target: Target): boolean;
 }
 
-/** Those of a MultiOptimizer's optimizers that have variables, or the one itself. */
+/** Those of a MultiOptimizer's optimizers that have variables, or a key in its map, which is for some; or the one itself. */
 function partsIn(optimizer: Optimizer): Part[] {
   const { build, lifetime } = partsOf(optimizer) as Parts<Build>;
   if (!(optimizer instanceof MultiOptimizer)) {
@@ -78,16 +80,21 @@ function partsIn(optimizer: Optimizer): Part[] {
     return [{ optimizer, targets, isExcluded: (target) => build.isExcluded(target) }];
   }
   const { build: several } = partsOf(optimizer) as Parts<MultiBuild>;
+  const { choice, optimizers } = several;
+  const keyed = choice instanceof OptimizerMap ? choice.values() : [];
   const { parts } = several.require();
-  return optimizer.optimizers.flatMap((one) =>
-    parts
-      .filter((part) => part.optimizer === one)
-      .map(({ targets, parts: { build: own } }) => ({
+  return optimizers.flatMap((one) => {
+    const { targets = [] } = parts.find((part) => part.optimizer === one) ?? {};
+    if (targets.length === 0 && !keyed.includes(one)) return [];
+    const { build: own } = partsOf(one) as Parts<Build>;
+    return [
+      {
         optimizer: one,
         targets,
         isExcluded: (target) => several.isExcluded(target) || own.isExcluded(target),
-      })),
-  );
+      },
+    ];
+  });
 }
 
 /** @throws RangeError for what torch has not, or would not go on with */
@@ -153,6 +160,7 @@ function tensorsOf(
   kind: TorchKind,
   numbers: ReadonlyMap<string, number>,
 ): Parameters<typeof write>[0][number][] {
+  if (targets.length === 0) return []; // and what of a MultiOptimizer has none is not built
   const { native, rule } = (partsOf(optimizer) as Parts<Build>).build.require();
   const { scalars } = ruleFacts(rule);
   const state = optimizer.variables;
