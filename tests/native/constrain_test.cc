@@ -108,13 +108,14 @@ TEST(Constrain, KnownNorms) {
   EXPECT_FLOAT_EQ(w[3], 12.f / 13);
 }
 
+// A -0 becomes 0, too.
 TEST(Constrain, NonNegativeKeepsNaN) {
   for (uint32_t n = 0; n <= 2 * special.size(); n++) {
     Floats w(n);
     for (uint32_t i = 0; i < n; i++) w[i] = special[i % special.size()];
     GuardedArray got(w, n % 4);
     constrain_non_negative(got.data(), n);
-    for (float& x : w) x = x < 0 ? 0 : x;
+    for (float& x : w) x = x <= 0 ? 0 : x;
     ASSERT_TRUE(same(got.values(), w)) << "n " << n;
     ASSERT_TRUE(got.guards_intact());
   }
