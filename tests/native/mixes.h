@@ -34,7 +34,7 @@ inline std::vector<Mix> mixes() {
 
 // Each option that a monitored step takes care of, and some together.
 inline std::vector<Options> monitored_mixes() {
-  std::vector<Options> list(11);
+  std::vector<Options> list(12);
   list[1].decays = true, list[1].weight_decay = 0.04;
   list[2].clipnorm = 0.7;
   list[3].global_clipnorm = 0.9;
@@ -44,6 +44,7 @@ inline std::vector<Options> monitored_mixes() {
   list[7].accumulation_steps = 3, list[7].clipvalue = 0.2;
   list[8].loss_scale = 3, list[8].clipvalue = 0.1;
   list[9].l2 = 0.02, list[9].clamp_first = true, list[9].clipvalue = 0.5, list[9].clipnorm = 0.6;
+  list[11].l2 = 0.02;
   list[10] = list[1];
   list[10].loss_scale = 1024, list[10].accumulation_steps = 2, list[10].averages = true,
   list[10].clipnorm = 0.1;

@@ -6,7 +6,7 @@
 namespace simdescent::tests {
 namespace {
 
-const std::vector<uint32_t> extents{0, 1, 7, 8, 100, 129, 2500, tile_size + 700};
+const std::vector<uint32_t> extents{0, 1, 7, 8, 100, 129, 2500, tile_size + 700, 2005};
 
 class Monitor : public ::testing::TestWithParam<Place> {};
 
@@ -97,9 +97,90 @@ TEST(MonitorWhole, TellsWhatHasChanged) {
   }
 }
 
+// What is planned of a row of eight elements, and of how many rows is told.
+std::pair<Stages, uint32_t> planned(uint32_t rule, bool here, double clipnorm, uint32_t partial) {
+  Floats w(8, 1);
+  Optimizer optimizer(rule);
+  optimizer.clipnorm = clipnorm;
+  if (here) {
+    optimizer.add(8, w.data(), false, false);
+  } else {
+    optimizer.add_elsewhere(8, false);
+  }
+  EXPECT_TRUE(optimizer.build());
+  optimizer.monitor(1);
+  optimizer.reserve(1)[0] = {0, nullptr, 9, 0, partial};
+  optimizer.begin(1);
+  const Stages stages = Stages::of(optimizer.row(0).stages);
+  optimizer.plan();
+  optimizer.end();
+  return {stages, optimizer.report().count};
+}
+
+// On a GPU a norm may not be known here, and of rules that read whole variables nothing is summed; of a row
+// whose elements are stepped in any chunks there is no sum either.
+TEST(MonitorRows, SayWhatIsSummedOfThem) {
+  const auto is = [](std::pair<Stages, uint32_t> got, bool monitored, bool clips, uint32_t told) {
+    return got.first.monitored == monitored && got.first.clips == clips && got.second == told;
+  };
+  EXPECT_TRUE(is(planned(0, true, 0, 0), true, false, 1));
+  EXPECT_TRUE(is(planned(0, true, 1, 0), true, false, 1));
+  EXPECT_TRUE(is(planned(0, true, 1, 1), false, false, 0));
+  EXPECT_TRUE(is(planned(0, false, 0, 0), true, false, 1));
+  EXPECT_TRUE(is(planned(0, false, 1, 0), true, true, 1));
+  EXPECT_TRUE(is(planned(element_rule_count, false, 1, 0), false, false, 0));
+}
+
+// Of a gradient that its caller has clipped, not the norm before that.
+TEST(MonitorRows, OfAClippedGradientTheSumIsOfWhatCame) {
+  Floats w(8, 1);
+  Optimizer optimizer(0);
+  optimizer.clipnorm = 1;
+  optimizer.add(8, w.data(), false, false);
+  ASSERT_TRUE(optimizer.build());
+  optimizer.monitor(1);
+  for (const uint32_t clipped : {0u, 1u}) {
+    optimizer.reserve(1)[0] = {0, nullptr, 9, clipped};
+    optimizer.begin(1);
+    optimizer.plan();
+    std::fill_n(gradient_tile(), 8, 0.5f);
+    optimizer.chunk(0, 0, 8);
+    optimizer.end();
+    EXPECT_EQ(optimizer.report().rows[0].tally.gradient, clipped ? 2 : 9);
+  }
+}
+
+// Through tiles of its own, which are longer than the others'.
+TEST(MonitorWhole, TellsTheSameOfALongVariableInAForeignHeap) {
+  constexpr uint32_t n = tile_size + 3616, rows = 100;
+  Random random(4);
+  const Floats before = random.units(n), g = random.units(n);
+  Floats w = before;
+  for (uint32_t rule = element_rule_count; rule < rule_count; rule++) {
+    w = before;
+    Optimizer here(rule), foreign(rule);
+    here.add(n, w.data(), false, false), foreign.add(n, nullptr, false, false);
+    for (Optimizer* o : {&here, &foreign}) {
+      o->hypers = hypers_of(rule, {{"ns_steps", 1}});
+      o->set_matrix(0, 1, rows, n / rows);
+      ASSERT_TRUE(o->build());
+      o->monitor(1), o->set_rate(0, 0.01);
+      o->reserve(1)[0] = {0, o == &here ? g.data() : nullptr, 0, 0};
+    }
+    here.step(1, true);
+    foreign.begin(1), foreign.plan();
+    std::copy(before.begin(), before.end(), foreign.weights_tile());
+    std::copy(g.begin(), g.end(), foreign.gradient_tile());
+    foreign.chunk(0, 0, n);
+    foreign.end();
+    ASSERT_TRUE(same(Floats(foreign.weights_tile(), foreign.weights_tile() + n), w));
+    EXPECT_TRUE(tells(foreign.report(), {{0, here.report().rows[0].tally}})) << rule_name(rule);
+  }
+}
+
 TEST(MonitorEvery, TellsOfEverySoManyUpdates) {
   Options o;
-  o.accumulation_steps = 2;
+  o.accumulation_steps = 2, o.loss_scale = -4;  // as for what is maximized
   Driver driver(0, o, {Floats(10, 1)});
   const auto told = [&] {
     driver.step({Floats(10, 0.5f)});
@@ -110,6 +191,7 @@ TEST(MonitorEvery, TellsOfEverySoManyUpdates) {
   EXPECT_EQ(told() + told() + told(), 0u);
   for (int call = 0; call < 6; call++) EXPECT_EQ(told(), 3u) << call;
   EXPECT_EQ(told(), 6u);
+  EXPECT_EQ(driver.optimizer.report().scale, 4);
   driver.optimizer.monitor(0);
   for (int call = 0; call < 12; call++) EXPECT_EQ(told(), 6u);
 }

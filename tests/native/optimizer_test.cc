@@ -3,6 +3,7 @@
 #include "engine/optimizer.h"
 
 #include "driver.h"
+#include "kernels.h"
 
 namespace simdescent::tests {
 namespace {
@@ -112,10 +113,12 @@ TEST(Optimizer, OptionsAreReadAtEveryStep) {
   Options o;
   Driver d(adamax, o, {{0}});
   Reference r(adamax, o, {{0}});
-  for (int call = 0; call < 6; call++) {
+  for (int call = 0; call < 8; call++) {
     if (call == 2) o.clipvalue = 0.25;
     if (call == 3) o.clipvalue = 0, o.clipnorm = 0.5, o.loss_scale = 3;
     if (call == 4) o.hypers = {{"beta_1", 0.5}, {"epsilon", 0.125}}, o.decays = true, o.weight_decay = 0.5;
+    if (call == 6) o.loss_scale = 2;
+    if (call == 7) o.loss_scale = 8;  // the same loop, and a norm by another scale
     d.set_options(o);
     r.options = o;
     d.optimizer.set_rate(0, 0.1 * (call + 1));
@@ -168,15 +171,17 @@ TEST(Optimizer, EveryGroupHasItsOwnRate) {
   EXPECT_EQ(bits(d.weights[3][0]), bits(d.weights[0][0]));
 }
 
-// As optimizers of their own have it: decoupled, decoupled as in PyTorch, and L2.
+// As optimizers of their own have it: decoupled, decoupled as in PyTorch, and L2. A decay of 0 leaves an
+// infinity as it is, and a decoupled one leaves the L2 of all.
 TEST(Optimizer, EveryGroupHasItsOwnDecay) {
-  const Floats w(9, 2), g = {1, -2, 3, -4, 5, -6, 7, -8, 9};
+  const Floats w = {2, 2, 2, 2, 2, 2, 2, 2, infinity}, g = {1, -2, 3, -4, 5, -6, 7, -8, 9};
   for (const Dialect dialect : {Dialect::keras, Dialect::torch}) {
     for (const bool decays : {true, false}) {
       const auto options = [&](double decay) {
         Options o;
         o.dialect = dialect, o.decays = decays;
         (decays ? o.weight_decay : o.l2) = decay;
+        if (decays) o.l2 = 0.125;
         return o;
       };
       Driver d(adam, options(0.5), {w, w, w, w});
@@ -196,10 +201,50 @@ TEST(Optimizer, EveryGroupHasItsOwnDecay) {
           if (row == 3) (decays ? one.optimizer.weight_decay : one.optimizer.l2) = last;
           one.step({g});
           EXPECT_TRUE(same(d.weights[row], one.weights[0])) << row;
+          EXPECT_TRUE(same(d.slot(row, 0), one.slot(0, 0))) << row;
         }
       }
     }
   }
+}
+
+// Of a group that has none of its own, or a decoupled one, the gradient is what it was.
+TEST(Optimizer, ADecayThatIsNoPenaltyCostsNoOperation) {
+  for (const bool decays : {false, true}) {
+    Options o;
+    o.decays = decays;
+    Driver d(adam, o, {Floats(4, 1)});
+    d.optimizer.set_decay(0, decays ? 0.5 : 0);
+    d.step({Floats(4, 1)});
+    EXPECT_EQ(Stages::of(d.optimizer.row(0).stages).grad, Grad::none);
+  }
+}
+
+// PyTorch multiplies; nothing is added to a zero.
+TEST(Optimizer, TorchsDecayKeepsTheSignOfAZero) {
+  Options o;
+  o.dialect = Dialect::torch, o.decays = true, o.weight_decay = 0.5;
+  const Floats w = {0.f, -0.f, 0.f, -0.f, -0.f};
+  Driver d(number_of<Sgd>(), o, {w});
+  d.optimizer.set_rate(0, 0.1);
+  d.step({Floats(5)});
+  EXPECT_TRUE(same(d.weights[0], w));
+}
+
+TEST(Optimizer, WhereNoVariableCountsByItselfAllHaveOneCount) {
+  Options o;
+  o.dialect = Dialect::torch;
+  Driver d(adam, o, {Floats(4, 1), Floats(4, 1)});
+  d.optimizer.set_rate(0, 0.1);
+  d.step({Floats(4, 1), Floats(4, 1)});
+  d.step({Floats(4, 1), std::nullopt});
+  EXPECT_TRUE(d.optimizer.apart());
+  EXPECT_EQ(d.optimizer.updates_of(1), 1u);
+  d.optimizer.dialect = Dialect::keras;
+  d.step({Floats(4, 1), Floats(4, 1)});
+  EXPECT_FALSE(d.optimizer.apart());
+  EXPECT_EQ(d.optimizer.updates_of(1), 3u);
+  EXPECT_EQ(d.optimizer.row(1).coef, d.optimizer.row(0).coef);
 }
 
 // They are unscaled and averaged as all others.

@@ -71,6 +71,34 @@ TEST(Placement, RowsThatStayAreAveragedWhenTheFirstHasMoved) {
   EXPECT_NEAR(second[0], 1.85, 1e-3);  // overwritten by the average of 1.9 and 1.8
 }
 
+// The same list again: who is stepped, and by which rate, is asked anew all the same.
+TEST(Placement, AListThatStaysIsReadAnewWhereARowHasMoved) {
+  Floats first(8, 1), second(8, 2);
+  const Floats g(8, 1);
+  Optimizer optimizer(0);
+  for (Floats* w : {&first, &second}) optimizer.add(8, w->data(), false, false);
+  ASSERT_TRUE(optimizer.build());
+  optimizer.set_rate(0, 0.1);
+  Entry* const list = optimizer.reserve(2);
+  list[0] = {0, g.data(), 0, 0}, list[1] = {1, g.data(), 0, 0};
+  optimizer.step(2, true);
+  optimizer.evict(1);
+  const Floats kept = second;
+  optimizer.step(2, false);
+  EXPECT_TRUE(same(second, kept));
+  ASSERT_TRUE(optimizer.place(1, second.data(), false));
+  optimizer.step(2, false);
+  EXPECT_LT(second[7], kept[7]);
+  const Floats before = first, other = second;
+  optimizer.set_group(0, 1);  // whose rate is 0
+  optimizer.step(2, false);
+  EXPECT_TRUE(same(first, before));
+  EXPECT_LT(second[7], other[7]);
+  const Floats last = second;
+  optimizer.step(1, false);  // only the first
+  EXPECT_TRUE(same(second, last));
+}
+
 TEST(Placement, TheRuleAloneIsPlannedForARowElsewhere) {
   Optimizer optimizer(2);
   optimizer.weight_decay = 0.1, optimizer.decays = true, optimizer.clipnorm = 1;
