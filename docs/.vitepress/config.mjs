@@ -51,6 +51,18 @@ function links(md) {
   });
 }
 
+/** VitePress' home page has no landmark for what it is about: its outermost `div` becomes `main`. */
+const homeIsMain = {
+  name: 'home-is-main',
+  enforce: 'pre',
+  transform: (code, id) =>
+    id.endsWith('/VPHome.vue')
+      ? code
+          .replace(/(<template>\s*)<div\b/, '$1<main')
+          .replace(/<\/div>(\s*<\/template>\s*<style)/, '</main>$1')
+      : undefined,
+};
+
 export default defineConfig({
   title: 'simdescent',
   description: 'Gradient-descent optimizers for the web: Keras’ numbers, SIMD WebAssembly, WebGPU.',
@@ -62,7 +74,7 @@ export default defineConfig({
     ['link', { rel: 'icon', href: `${process.env.SIMDESCENT_BASE ?? '/'}favicon.svg` }],
     ['style', {}, style],
   ],
-  vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn' },
+  vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn', plugins: [homeIsMain] },
   /** Where the demo is only this file knows. */
   transformPageData({ frontmatter }) {
     frontmatter.hero?.actions.push({ ...demo, theme: 'alt' });
