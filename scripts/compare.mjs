@@ -64,10 +64,10 @@ learning rate at which that came soonest, of ${rates.length} rates from ${rates[
 them. Everything else is the default, and the momentum of Momentum and Nesterov 0.9. Sparse gradients and spikes are the demo's, at its own
 amounts.
 
-${table(['', ...courses.map(({ label }) => label)], arrivals)}
+${table(['optimizer', ...courses.map(({ label }) => label)], arrivals)}
 
 The demo's network on its digits after ${EPOCHS} epochs, means over ${SEEDS.length} seeds: the loss over the last epoch, at the rate where that is
 lowest, and the accuracy on the test digits. The last column counts the rates, of the ${rates.length}, at which that is 90 % or more.
 
-${table(['', 'loss', 'test accuracy', 'rate', 'good rates'], digits)}`;
+${table(['optimizer', 'loss', 'test accuracy', 'rate', 'good rates'], digits)}`;
 }

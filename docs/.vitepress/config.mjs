@@ -12,12 +12,18 @@ const pages = (...names) => names.map(([text, name]) => ({ text, link: `/${name}
 const demo = { text: 'Demo', link: process.env.SIMDESCENT_DEMO ?? '/demo/index.html', target: '_self' };
 
 // VitePress' own colours of code and of two details are paler than WCAG's 4.5 : 1, and its place for a picture is an icon's.
+// On a phone a table's cells are nearer to each other, and long names of code break, so that it fits.
 const code = { light: 'github-light-high-contrast', dark: 'github-dark-high-contrast' };
 const style = `
   html:root { --vp-code-lang-color: var(--vp-c-text-2); --vp-button-brand-bg: var(--vp-c-indigo-1); }
   html.dark:root { --vp-button-brand-bg: var(--vp-c-indigo-3); }
   html .VPHero .image-src { max-width: 20rem; }
+  @media (min-width: 960px) { html .VPHero .image-src { max-width: 15rem; } }
   @media (min-width: 1200px) { html .VPHero .image-src { max-width: 27rem; } }
+  @media (max-width: 639px) {
+    html .vp-doc :is(td, th) { padding-inline: 8px; }
+    html .vp-doc td:not(:first-child) code { overflow-wrap: anywhere; }
+  }
 `;
 
 /** In the search pages come before the reference. It runs in the browser, from its text. */
@@ -51,6 +57,18 @@ function links(md) {
   });
 }
 
+/** VitePress' home page has no landmark for what it is about: its outermost `div` becomes `main`. */
+const homeIsMain = {
+  name: 'home-is-main',
+  enforce: 'pre',
+  transform: (code, id) =>
+    id.endsWith('/VPHome.vue')
+      ? code
+          .replace(/(<template>\s*)<div\b/, '$1<main')
+          .replace(/<\/div>(\s*<\/template>\s*<style)/, '</main>$1')
+      : undefined,
+};
+
 export default defineConfig({
   title: 'simdescent',
   description: 'Gradient-descent optimizers for the web: Keras’ numbers, SIMD WebAssembly, WebGPU.',
@@ -62,7 +80,7 @@ export default defineConfig({
     ['link', { rel: 'icon', href: `${process.env.SIMDESCENT_BASE ?? '/'}favicon.svg` }],
     ['style', {}, style],
   ],
-  vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn' },
+  vite: { publicDir: join(root, 'build/docs-public'), logLevel: 'warn', plugins: [homeIsMain] },
   /** Where the demo is only this file knows. */
   transformPageData({ frontmatter }) {
     frontmatter.hero?.actions.push({ ...demo, theme: 'alt' });

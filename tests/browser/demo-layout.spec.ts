@@ -94,6 +94,29 @@ test('nothing scrolls sideways at any width, with everything open and eight runn
   expect(wide).toEqual([]);
 });
 
+test('letters half as large again, as a browser can be told, widen nothing', async ({ playwright }) => {
+  const { executablePath, args = [] } = test.info().project.use.launchOptions ?? {};
+  const large = '--blink-settings=defaultFontSize=24';
+  const browser = await playwright.chromium.launch({ executablePath, args: [...args, large] });
+  const { baseURL } = test.info().project.use;
+  const page = await browser.newPage({ baseURL, viewport: { width: 390, height: 844 } });
+  await openPage(page, '#race-runners=adam,adamax,schedulefreeadamw');
+  await pressStep(page, 1);
+  await goToDigits(page);
+  expect(await page.evaluate(() => getComputedStyle(document.documentElement).fontSize)).toBe('24px');
+  await page.locator('.speeds td[id$="-time"]').evaluateAll((cells) => {
+    for (const cell of cells) cell.textContent = '12.34 ms';
+  });
+  const wide: string[] = [];
+  for (let width = 320; width <= 1440; width += 10) {
+    await page.setViewportSize({ width, height: 844 });
+    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    if (overflow > 0) wide.push(`${width}: ${overflow}`);
+  }
+  expect(wide).toEqual([]);
+  await browser.close();
+});
+
 for (const [width, height] of [
   [1366, 657],
   [390, 844],

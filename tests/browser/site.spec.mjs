@@ -29,11 +29,12 @@ test('pages, search, dark mode, the demo and back', async ({ page }) => {
   await page.emulateMedia({ colorScheme: 'dark' });
   await page.goto('https://site.test/');
   await expect(page.locator('html')).toHaveClass(/dark/);
+  await expect(page.getByRole('main')).toContainText('Gradient-descent optimizers');
   await page.getByRole('link', { name: 'Start', exact: true }).first().click();
   await expect(page.locator('h1')).toContainText('Start');
   for (const colorScheme of ['light', 'dark']) {
     await page.emulateMedia({ colorScheme });
-    const { violations } = await new AxeBuilder({ page }).withRules('color-contrast').analyze();
+    const { violations } = await new AxeBuilder({ page }).analyze();
     expect(violations.flatMap(({ nodes }) => nodes.map(({ html }) => html))).toEqual([]);
   }
   await page.keyboard.press('Control+k');
