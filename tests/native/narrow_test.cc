@@ -228,6 +228,18 @@ TEST_P(Narrow, ASlotThatIsFloat32AllTheSameIsNotRounded) {
   }
 }
 
+TEST_P(Narrow, TheRuleAloneRoundsAsAStepDoes) {
+  Options o;
+  o.storage = GetParam();
+  Random random(8);
+  const Floats w = random.units(600), g = random.units(600);
+  Driver alone(0, o, {w}), step(0, o, {w});
+  for (Driver* d : {&alone, &step}) d->optimizer.set_rate(0, 0.01), d->optimizer.count_from(6);
+  alone.update_only(0, g, 0.01), step.step({g});
+  EXPECT_TRUE(same(alone.slot(0, 0), step.slot(0, 0)));
+  EXPECT_TRUE(same(alone.slot(0, 1), step.slot(0, 1)));
+}
+
 TEST_P(Narrow, TakesTheMemoryThatItSays) {
   Options o;
   o.storage = GetParam();

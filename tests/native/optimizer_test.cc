@@ -231,20 +231,74 @@ TEST(Optimizer, TorchsDecayKeepsTheSignOfAZero) {
   EXPECT_TRUE(same(d.weights[0], w));
 }
 
-TEST(Optimizer, WhereNoVariableCountsByItselfAllHaveOneCount) {
+// One that has missed an update, until all have one count again.
+TEST(Optimizer, AVariableThatMissesAnUpdateCountsByItself) {
+  const uint32_t nadam = number_of<Nadam>();
   Options o;
   o.dialect = Dialect::torch;
-  Driver d(adam, o, {Floats(4, 1), Floats(4, 1)});
-  d.optimizer.set_rate(0, 0.1);
-  d.step({Floats(4, 1), Floats(4, 1)});
-  d.step({Floats(4, 1), std::nullopt});
+  const Floats ones(4, 1);
+  Driver d(nadam, o, {ones, ones}), other(nadam, o, {ones});
+  d.optimizer.set_rate(0, 0.1), other.optimizer.set_rate(0, 0.1);
+  d.step({ones, ones}), other.step({ones});
+  d.step({ones, std::nullopt}), d.step({ones, std::nullopt});
   EXPECT_TRUE(d.optimizer.apart());
   EXPECT_EQ(d.optimizer.updates_of(1), 1u);
+  EXPECT_EQ(d.optimizer.scalar_of(1, 0), other.optimizer.scalar_of(0, 0));
+  EXPECT_NE(d.optimizer.scalar_of(1, 0), d.optimizer.scalar_of(0, 0));
+  d.update_only(1, ones, 0.1), other.update_only(0, ones, 0.1);
+  EXPECT_TRUE(same(d.weights[1], other.weights[0]));
+  d.step({ones, ones}), other.step({ones});
+  EXPECT_TRUE(same(d.weights[1], other.weights[0]));
   d.optimizer.dialect = Dialect::keras;
-  d.step({Floats(4, 1), Floats(4, 1)});
+  d.step({ones, ones});
   EXPECT_FALSE(d.optimizer.apart());
-  EXPECT_EQ(d.optimizer.updates_of(1), 3u);
+  EXPECT_EQ(d.optimizer.updates_of(1), 5u);
   EXPECT_EQ(d.optimizer.row(1).coef, d.optimizer.row(0).coef);
+}
+
+// As from a file, between two steps over one list.
+TEST(Optimizer, ACountOfItsOwnMayBeSet) {
+  const uint32_t nadam = number_of<Nadam>();
+  Options o;
+  o.dialect = Dialect::torch;
+  const Floats ones(4, 1);
+  Driver d(nadam, o, {ones, ones});
+  d.optimizer.set_rate(0, 0.1);
+  d.step({ones, ones});
+  d.optimizer.set_updates(1, 1);
+  EXPECT_FALSE(d.optimizer.apart());
+  d.optimizer.set_updates(1, 6), d.optimizer.set_scalar_of(1, 0, 0.5f);
+  EXPECT_EQ(d.optimizer.updates_of(0), 1u);
+  EXPECT_EQ(d.optimizer.updates_of(1), 6u);
+  d.step({ones, ones});
+  EXPECT_EQ(d.optimizer.updates_of(1), 7u);
+  EXPECT_LT(d.optimizer.scalar_of(1, 0), 0.5f);
+  EXPECT_NE(d.weights[1][0], d.weights[0][0]);
+}
+
+// Wherever its arrays are: its coefficients are its own, by sums of its own (Lamb) and a product (Nadam).
+TEST(Optimizer, AVariableCountsByItselfInPiecesToo) {
+  for (const uint32_t rule : {number_of<Lamb>(), number_of<Nadam>()}) {
+    Options o;
+    o.dialect = Dialect::torch;
+    Random random(6);
+    const std::vector<Floats> initial = {random.units(2005), random.units(10)};
+    Reference reference(rule, o, initial);
+    Driver drivers[] = {{rule, o, initial, Place::resident},
+                        {rule, o, initial, Place::foreign},
+                        {rule, o, initial, Place::elsewhere},
+                        {rule, o, initial, Place::parts}};
+    for (ReferenceVariable& v : reference.variables) v.rate = 0.01;
+    for (uint32_t call = 0; call < 4; call++) {
+      const Gradients g = {call == 1 ? std::nullopt : std::optional(random.units(2005)), random.units(10)};
+      reference.step(g);
+      for (Driver& d : drivers) {
+        d.optimizer.set_rate(0, 0.01);
+        d.step(g);
+        ASSERT_TRUE(same(state_of(d), state_of(reference))) << (&d - drivers) << ", call " << call;
+      }
+    }
+  }
 }
 
 // They are unscaled and averaged as all others.

@@ -72,6 +72,7 @@ TEST(Schedules, EndsAndBoundaries) {
   EXPECT_EQ(cosine_decay_warmup(0.5f, 2, 10, 0.25, 1, 4), 0.75f);
   EXPECT_EQ(cosine_decay_warmup(0.5f, 4, 10, 0.25, 1, 4), 1.f);
   EXPECT_EQ(cosine_decay_warmup(0.5f, 14, 10, 0.25, 1, 4), 0.25f);
+  EXPECT_EQ(cosine_decay_warmup(3, 4, 10, 0, 0.1f, 4), 0.1f);  // not (0.1 - 3) + 3
   EXPECT_EQ(cosine_decay_restarts(0.5f, 0, 4, 2, 0.5f, 0), 0.5f);
   EXPECT_EQ(cosine_decay_restarts(0.5f, 4, 4, 2, 0.5f, 0), 0.25f);    // the first restart, at half the height
   EXPECT_EQ(cosine_decay_restarts(0.5f, 12, 4, 2, 0.5f, 0), 0.125f);  // the second one, after 4 + 8

@@ -91,6 +91,36 @@ TEST_P(Tiles, RowsElsewhere) {
   }
 }
 
+// Small ones side by side, each from a multiple of four floats on.
+TEST(TilesOfMany, LieSideBySide) {
+  Random random(17);
+  const std::vector<Floats> initial = {random.units(5), random.units(8), random.units(3)};
+  const Floats g[] = {random.units(5), random.units(8), random.units(3)};
+  Driver resident(0, {}, initial), foreign(0, {}, initial, Place::foreign);
+  for (Driver* d : {&resident, &foreign}) d->optimizer.set_rate(0, 0.01);
+  resident.step({g[0], g[1], g[2]});
+  Optimizer& o = foreign.optimizer;
+  Entry* const list = o.reserve(3);
+  for (uint32_t j = 0; j < 3; j++) list[j] = {j, nullptr, 0, 0};
+  o.begin(3);
+  o.plan();
+  const uint32_t at[] = {0, 8, 16};
+  for (uint32_t j = 0; j < 3; j++) {
+    std::copy(initial[j].begin(), initial[j].end(), weights_tile() + at[j]);
+    std::copy(g[j].begin(), g[j].end(), gradient_tile() + at[j]);
+  }
+  for (uint32_t j = 0; j < 3; j++) {
+    EXPECT_EQ(o.chunk_sum_of_squares(j, 0, at[j], uint32_t(g[j].size())), numpy_sum_of_squares(g[j]));
+  }
+  o.chunks(0, 3);
+  o.end();
+  for (uint32_t j = 0; j < 3; j++) {
+    const float* const got = weights_tile() + at[j];
+    EXPECT_TRUE(same(Floats(got, got + initial[j].size()), resident.weights[j])) << j;
+    EXPECT_TRUE(same(foreign.slot(j, 0), resident.slot(j, 0))) << j;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(OfSize, Tiles,
                          ::testing::Values(1, 1000, tile_size - 1, tile_size, tile_size + 1,
                                            2 * tile_size + 5));
