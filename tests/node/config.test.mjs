@@ -80,7 +80,7 @@ test('defaults are Keras’', () => {
   assert.deepEqual([config.beta_1, config.beta_2, config.epsilon], [0.9, 0.999, 1e-7]);
   assert.equal(config.weight_decay, null);
   assert.equal(new AdamW().getConfig().weight_decay, 0.004);
-  assert.deepEqual([new Adam().name, new AdamW().name, new Adamax().name], ['adam', 'adamw', 'adamax']);
+  assert.deepEqual([new Adam().name, new AdamW().name, new Adamax().name], ['adam', 'adam_w', 'adamax']);
 });
 
 test('a learning rate is kept as float32, as in Keras', () => {

@@ -93,6 +93,7 @@ const counts = new Set([
   'ema_overwrite_frequency',
   'gradient_accumulation_steps',
   'dynamic_growth_steps',
+  'ns_steps',
   'decay_steps',
   'first_decay_steps',
   'warmup_steps',

@@ -1,6 +1,7 @@
 // The optimizer's state in a file: where it is, which of the known orders it has (layout.ts), which weights it belongs
 // to, and the state written. Messages begin with `what`, the function that the user called.
 import { describe, warnOnce } from '../basics/errors.js';
+import { sizeOf } from '../basics/floats.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
 import { partsOf } from '../optimizers/parts.js';
@@ -23,7 +24,6 @@ import { findSeveral, innerGroups, innerOptimizer, innerStates } from './several
 import type { Description } from './source.js';
 import type { Weight } from './weights.js';
 
-const sizeOf = (shape: readonly number[]) => shape.reduce((a, b) => a * b, 1);
 const shapeText = (shape: readonly number[]) => `[${shape.join(', ')}]`;
 
 export interface Found {

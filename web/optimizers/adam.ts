@@ -151,7 +151,7 @@ const decayNumber: Check<number> = (label, value) => {
 
 const adamW = (): Kind => ({
   className: 'AdamW',
-  defaultName: 'adamw',
+  defaultName: 'adam_w',
   options: { ...adamOptions, weightDecay: { default: 0.004, check: decayNumber, config: 'always' } },
   rule: adamRule,
 });

@@ -76,7 +76,6 @@ export class Build implements Building {
       );
       return;
     }
-    this.byApply = false;
     const { core } = this;
     const targets = (given ?? targetsFor(variables, core)).map((target) => ({
       ...target,
@@ -146,6 +145,7 @@ export class Build implements Building {
   undo(): void {
     this.executor?.delete();
     this.#made = this.earlier = null;
+    this.byApply = false;
     this.#options.bind(false);
   }
 
