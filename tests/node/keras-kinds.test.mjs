@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
 import { unzipSync, zipSync } from 'fflate';
-import { Adam, init, optimizers, schedules, Variable } from '../../dist/index.js';
+import { Adam, init, Muon, optimizers, schedules, Variable } from '../../dist/index.js';
 import { kerasJson, openKeras, saveKeras } from '../../dist/keras.js';
 import { within } from './conformance/compare.mjs';
 import { assertSameBits, assertSameSnapshot, randomFloats, root, snapshot } from './helpers.mjs';
@@ -676,6 +676,7 @@ test('configs as Python writes them', () => {
   assert.match(text, /"ema_overwrite_frequency": 3, /);
   const { class_name: name, config } = JSON.parse(text);
   assert.deepEqual([name, config.learning_rate], ['Adam', 1]);
+  assert.match(kerasJson(new Muon()), /"ns_steps": 5, /); // the range of a loop
   assert.equal(
     kerasJson({ momentum: 0, decay_steps: 3, name: 'ä' }),
     '{"momentum": 0.0, "decay_steps": 3, "name": "\\u00e4"}',
