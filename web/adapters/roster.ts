@@ -2,6 +2,7 @@
 // names may come at any step. Where the arrays are and how they are reached is the library's Access.
 
 import { describe } from '../basics/errors.js';
+import { sizeOf } from '../basics/floats.js';
 import type { Core } from '../engine/core.js';
 import { LossScaleOptimizer } from '../optimizers/loss-scale.js';
 import { MultiOptimizer } from '../optimizers/multi.js';
@@ -90,7 +91,7 @@ export class Roster<V extends Named, G> implements Selection {
   add(variables: readonly V[]): void {
     const { options } = partsOf(this.#optimizer);
     const more = variables.map(({ name, shape }, k): Target => {
-      const size = shape.reduce((a, b) => a * b, 1);
+      const size = sizeOf(shape);
       const row = this.targets.length + k;
       const short = name.split('/').pop() as string;
       const target = {

@@ -2,6 +2,7 @@
 // the trainable weights and the optimizer, never the model: what the layers compute is the caller's. What kinds of file
 // there are is files/source.ts. Needs the packages h5wasm and, for .keras files, fflate.
 import { describe, refuseUnknown, warnOnce } from '../basics/errors.js';
+import { sizeOf } from '../basics/floats.js';
 import type { Constraint } from '../constraints/constraints.js';
 import { core } from '../engine/core.js';
 import { Optimizer } from '../optimizers/optimizer.js';
@@ -171,7 +172,7 @@ function makeByName(file: Hdf5File, { isLegacy }: Description): (() => Optimizer
 
 /** Tells how far it is, and lets the page go on now and then. */
 function progressOf(file: Hdf5File, onProgress: KerasOptions['onProgress'], datasets: readonly string[]) {
-  const bytes = (path: string) => file.info(path).shape.reduce((a, b) => a * b, 4);
+  const bytes = (path: string) => 4 * sizeOf(file.info(path).shape);
   const total = onProgress ? datasets.reduce((sum, path) => sum + bytes(path), 0) : 0;
   let done = 0;
   let last = Date.now();
@@ -191,7 +192,7 @@ const stored = (weights: readonly Weight[]): string[] =>
 
 function readWeight(what: string, file: Hdf5File, weight: Weight): Float32Array {
   const { path, dataset, type, shape, lora } = weight;
-  if (lora) return new Float32Array(shape.reduce((a, b) => a * b, 1));
+  if (lora) return new Float32Array(sizeOf(shape));
   const values = file.read(dataset);
   if (type !== 'float32')
     warnOnce(`${what}: '${path}' is ${type} in the file, float32 here, and saved as ${type} again.`);

@@ -42,7 +42,8 @@ interface Part {
  *
  * Groups that differ in their rates and weight decays become the option `groups`. If they differ in anything else, such as
  * `betas`, what comes is a MultiOptimizer, whose `optimizers` are those of the groups, in their order. Groups without
- * parameters stay, for saveTorch. Each parameter goes on with its own count of steps; one without a state, which never had a gradient, begins anew.
+ * parameters stay, for saveTorch. Each parameter goes on with its own count of steps; one without a state, which never had
+ * a gradient, begins anew.
  * @param variables in the order of torch's parameters, group by group; their values are left alone
  * @throws TypeError for anything but bytes and variables; RangeError for bytes that are no such file, another
  *   optimizer, groups of different ones, a state that lacks a tensor (where torch raises a KeyError),

@@ -1,5 +1,6 @@
 // The state of torch's parameters, as it stands in the file and as it goes into an optimizer here. Which optimizer that is,
 // and what the groups say, is torch-groups.ts.
+import { sizeOf } from '../basics/floats.js';
 import { ruleFacts } from '../engine/facts.js';
 import type { Build } from '../optimizers/build.js';
 import type { Optimizer } from '../optimizers/optimizer.js';
@@ -140,7 +141,7 @@ function numbers(name: string, file: SafeTensors): Float32Array | Float64Array {
     shape,
     data_offsets: offsets,
   } = file.tensors.get(name) as NonNullable<ReturnType<SafeTensors['tensors']['get']>>;
-  const size = shape.reduce((a, b) => a * b, 1);
+  const size = sizeOf(shape);
   const bytes = file.data.slice(...offsets); // a copy is aligned
   const width = Number(/\d+/.exec(dtype)?.[0]) / 8;
   const values = bytes.length === size * width ? decode(torchTypes[dtype] ?? dtype, bytes) : null;

@@ -1,5 +1,6 @@
 // WebGPU: what initWebGPU gives. Variables are made or wrapped here, and optimizers moved; the caller's device and
 // buffers are used as they are. The public face: how a step runs is host.ts and what it uses.
+import { sizeOf } from '../basics/floats.js';
 import type { Accelerator, Elsewhere, Guest } from '../step/elsewhere.js';
 import { homeOf } from '../step/home.js';
 import type { DeviceBuffer } from '../step/remote.js';
@@ -107,7 +108,7 @@ export class WebGPU implements Accelerator {
     const { offset, ...others } = options ?? {};
     const bytes = (buffer as Partial<DeviceBuffer> | null)?.size;
     const elements = Array.isArray(others.shape)
-      ? others.shape.reduce((a, b) => a * b, 1)
+      ? sizeOf(others.shape)
       : Math.floor(((bytes ?? 0) - (offset ?? 0)) / 4);
     const given = offset === undefined ? buffer : { buffer, offset };
     const range = checkRange('gpu.wrap: the buffer', given, elements * 4, this.#context.alignment);
