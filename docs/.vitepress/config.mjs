@@ -18,7 +18,7 @@ const style = `
   html:root { --vp-code-lang-color: var(--vp-c-text-2); --vp-button-brand-bg: var(--vp-c-indigo-1); }
   html.dark:root { --vp-button-brand-bg: var(--vp-c-indigo-3); }
   html .VPHero .image-src { max-width: 20rem; }
-  @media (min-width: 960px) { html .VPHero .image-src { max-width: 15rem; } }
+  @media (min-width: 960px) { html .VPHero .image-src { max-width: 13rem; } }
   @media (min-width: 1200px) { html .VPHero .image-src { max-width: 27rem; } }
   @media (max-width: 639px) {
     html .vp-doc :is(td, th) { padding-inline: 8px; }
